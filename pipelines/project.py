@@ -1,0 +1,104 @@
+"""Where things lie, and what every stage does around its work."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PREPARED = Path("data/prepared")
+FEATURES = Path("artifacts/features")
+MODELS = Path("artifacts/models")
+CURVES = Path("artifacts/curves")
+SAMPLES = Path("artifacts/samples")
+METRICS = Path("metrics")
+REPORTS = Path("reports")
+
+CACHE_VARIABLE = "PIPELINE_CACHE"
+
+QUIET = {
+    "PREFECT_HOME": str(ROOT / ".prefect"),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def set_environment() -> None:
+    """Keep libraries inside the project and quiet; what the user has set already stands."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+@cache
+def cache_dir() -> Path:
+    """Downloads, working checkpoints and locks: `.cache` of the main checkout, for all its worktrees.
+
+    The environment variable PIPELINE_CACHE names another place.
+    """
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen).resolve()
+    common = subprocess.run(
+        ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return (Path(common).parent if common else ROOT) / ".cache"
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into that becomes `target` at the end, whole, or leaves nothing behind."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """A path to write to that becomes `target` at the end, whole, or leaves nothing behind."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def compute_slot(device: str = "cpu") -> Iterator[None]:
+    """Hold the machine's one place for work that trains, samples or times on `device`.
+
+    Two trainers of two threads on two cores gain nothing and spoil every timing. The lock is the
+    operating system's, so a killed stage gives its place back.
+    """
+    from filelock import FileLock, Timeout
+
+    path = cache_dir() / "locks" / f"compute-{device}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"waiting for the compute slot ({path})", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,167 @@
+"""The files that stages exchange, written down once. Settings are in params.py."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.project import whole_file
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def save(self, path: Path) -> None:
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        return cls.model_validate_json(path.read_text())
+
+
+class FeatureMetrics(Schema):
+    """metrics/features.json: the extractor that everything is measured with."""
+
+    extractor: str
+    dimensions: int
+    test_accuracy: float | None = Field(description="share of the test split it labels rightly; none without labels")
+    seconds: float
+
+
+class TrainMetrics(Schema):
+    """metrics/train/<method>.json."""
+
+    images_seen: int
+    steps: int
+    seconds: float = Field(description="spent training, over all resumptions")
+    images_per_second: float
+    peak_memory_bytes: int = Field(description="device memory on a GPU, resident set on a CPU")
+    final_loss: float = Field(description="mean over the last tenth of training")
+    parameters: int
+    resumed: int = Field(description="times the training was resumed")
+
+
+class EvaluationRow(Schema):
+    """One sampler of one method. Distances are means over independent sample sets."""
+
+    solver: str
+    steps: int
+    nfe: int = Field(description="calls of the network for one image, counted as they happened")
+    distance: float = Field(description="Frechet distance to the training split")
+    distance_low: float
+    distance_high: float
+    distance_test: float = Field(description="Frechet distance to the test split")
+    distance_sets: list[float] = Field(description="the distance of each set, index-aligned over all methods")
+    kid: float
+    kid_low: float
+    kid_high: float
+    precision: float
+    recall: float
+    accuracy: float | None = Field(description="share of images the classifier gives the label asked for")
+    seconds_per_image: float
+
+
+DISTANCE_FIELDS = [name for name in EvaluationRow.model_fields if name.startswith("distance")]
+
+
+def distance_key(extractor: str) -> str:
+    """The name of a Frechet distance: `fid` is Inception's alone, any other is named after its extractor."""
+    return "fid" if extractor == "inception" else f"fid_{extractor}"
+
+
+class Evaluation(Schema):
+    """metrics/evaluate/<method>.json. On disk `distance` is called after its extractor (distance_key)."""
+
+    extractor: str
+    reference: str = Field(description="what the distance is measured to")
+    num_images: int = Field(description="images in each sample set")
+    num_sets: int = Field(description="independent sample sets, which give the intervals")
+    confidence: float = Field(description="of the intervals: Student's t over the sets")
+    floor: float = Field(description="the same distance of the test split, at num_images")
+    rows: list[EvaluationRow]
+
+    def save(self, path: Path) -> None:
+        content = self.model_dump(mode="json")
+        content["rows"] = [self.row_on_disk(row) for row in self.rows]
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+    def row_on_disk(self, row: EvaluationRow) -> dict[str, Any]:
+        key = distance_key(self.extractor)
+        return {
+            name.replace("distance", key, 1) if name in DISTANCE_FIELDS else name: value
+            for name, value in row.model_dump(mode="json").items()
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        content = json.loads(path.read_text())
+        key = distance_key(content["extractor"])
+        on_disk = {name.replace("distance", key, 1): name for name in DISTANCE_FIELDS}
+        content["rows"] = [{on_disk.get(name, name): value for name, value in row.items()} for row in content["rows"]]
+        return cls.model_validate(content)
+
+    def best(self, metric: str, nfe: int | None = None) -> EvaluationRow:
+        """The row that is best by `metric`, among those with `nfe` evaluations if given.
+
+        Raises:
+            LookupError: no row has that number of evaluations.
+        """
+        rows = [row for row in self.rows if nfe is None or row.nfe == nfe]
+        if not rows:
+            have = sorted({row.nfe for row in self.rows})
+            raise LookupError(f"no row with {nfe} evaluations; there are rows with {have}")
+        return min(rows, key=lambda row: self.cost(row, metric))
+
+    def cost(self, row: EvaluationRow, metric: str) -> float:
+        """The value of `metric` in `row`, turned so that lower is better.
+
+        Raises:
+            LookupError: this evaluation has no such metric.
+        """
+        values = self.row_on_disk(row)
+        if not isinstance(values.get(metric), (int, float)):
+            raise LookupError(f"register.metric {metric!r} is not measured with extractor {self.extractor!r}")
+        value = float(values[metric])
+        return -value if metric in HIGHER_IS_BETTER else value
+
+
+HIGHER_IS_BETTER = {"precision", "recall", "accuracy"}
+
+Verdict = Literal["reproduced", "partly", "not_reproduced", "inconclusive", "not_measured"]
+
+
+class Claim(Schema):
+    """One claim about flow matching and what the measurement says of it."""
+
+    id: str
+    claim: str
+    source_value: str
+    measured: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    better: Literal["up", "equal"]
+    null: float | None = Field(description="the value that means no difference")
+    threshold: float = Field(description="the source's value; for an equality the margin around null (or 0)")
+    verdict: Verdict
+    protocol: str
+    note: str
+
+
+class Comparison(Schema):
+    """reports/comparison.json."""
+
+    dataset: str
+    extractor: str
+    reference: str
+    num_images: int
+    num_sets: int
+    floor: float
+    metric: str
+    nfe: int
+    winner: str = Field(description="the method whose row at `nfe` evaluations is best by `metric`")
+    data_md5: str
+    claims: list[Claim]
