@@ -1,0 +1,57 @@
+"""Which noise is paired with which datum. Noise is permuted; data and labels keep their places."""
+
+from typing import Protocol
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+
+class Coupling(Protocol):
+    def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x0 (B, ...) permuted along its first axis to fit x1 (B, ...) and labels (B,)."""
+
+
+class Independent:
+    """Noise stays where it was drawn (Lipman et al. 2022)."""
+
+    def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
+        return x0
+
+
+class OptimalTransport:
+    """Minibatch optimal transport under squared Euclidean cost, by exact assignment (Tong et al. 2023,
+    arXiv 2302.00482; Pooladian et al. 2023, arXiv 2304.14772). Every row is used once."""
+
+    def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
+        return x0[assignment(x0, x1)]
+
+
+class LabelledOptimalTransport:
+    """Optimal transport within each label's rows, which leaves the prior given a label what it was.
+
+    Plain minibatch transport skews it (Cheng & Schwing 2025, C2OT, arXiv 2503.10636, section 3).
+    """
+
+    def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
+        if labels is None:
+            raise ValueError("labelled_optimal_transport needs labels")
+        paired = torch.empty_like(x0)
+        for label in labels.unique():
+            rows = torch.nonzero(labels == label).squeeze(1)
+            paired[rows] = x0[rows][assignment(x0[rows], x1[rows])]
+        return paired
+
+
+def assignment(x0: Tensor, x1: Tensor) -> Tensor:
+    """The permutation of x0's rows with the least total squared distance to x1's rows, int64 (B,)."""
+    cost = torch.cdist(x1.flatten(1).double(), x0.flatten(1).double()).square()
+    _, columns = linear_sum_assignment(cost.cpu().numpy())
+    return torch.from_numpy(columns).to(x0.device)
+
+
+COUPLINGS: dict[str, type[Coupling]] = {
+    "independent": Independent,
+    "optimal_transport": OptimalTransport,
+    "labelled_optimal_transport": LabelledOptimalTransport,
+}

@@ -1,0 +1,190 @@
+"""A trained network with its path and sampler: a folder of config.json and model.safetensors."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field as Setting, PositiveInt, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fm import images, networks, noise, solvers
+from fm.field import Field
+from fm.paths import Quantity, path_named
+
+VERSION = 1
+
+
+class GeneratorError(Exception):
+    """A generator folder that cannot be used; the message says which and why."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImageFormat(Frozen):
+    channels: PositiveInt
+    size: PositiveInt
+
+
+class SamplerConfig(Frozen):
+    solver: str
+    steps: PositiveInt
+
+
+class Config(Frozen):
+    """config.json: everything but the weights."""
+
+    version: Literal[1] = VERSION
+    path: str
+    target: Quantity
+    network: dict[str, Any] = Setting(description="kind and sizes, as fm.networks.build takes them")
+    sampler: SamplerConfig
+    image: ImageFormat
+    label_names: list[str]
+
+
+class Generator:
+    """Makes images from noise.
+
+    Labels are int (0 to number of label names - 1); the number of label names itself means "no label".
+    """
+
+    def __init__(self, config: Config, network: nn.Module) -> None:
+        self.config = config
+        self.network = network
+        self.path = path_named(config.path)
+
+    @classmethod
+    def untrained(cls, config: Config) -> Self:
+        """With a network of fresh random weights, drawn from torch's global generator."""
+        network = networks.build(
+            channels=config.image.channels,
+            image_size=config.image.size,
+            num_classes=len(config.label_names),
+            **config.network,
+        )
+        return cls(config, network.to(memory_format=torch.channels_last))  # a third faster on CPUs
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Raises GeneratorError for a folder that is missing, damaged or of a newer version."""
+        folder = Path(folder)
+        try:
+            config = Config.model_validate_json((folder / "config.json").read_text())
+            generator = cls.untrained(config)
+            generator.network.load_state_dict(load_file(folder / "model.safetensors"))
+        except FileNotFoundError as error:
+            raise GeneratorError(f"{folder} is no generator: {error.filename or error} is missing") from None
+        except ValidationError as error:
+            what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise GeneratorError(f"{folder / 'config.json'} is damaged or of a newer version: {what}") from None
+        except (SafetensorError, RuntimeError) as error:
+            raise GeneratorError(f"{folder / 'model.safetensors'} is damaged: {error}") from None
+        generator.network.eval()
+        return generator
+
+    def save(self, folder: Path | str) -> None:
+        """Write config.json and model.safetensors; equal generators give equal bytes."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
+        save_file(weights, folder / "model.safetensors")
+        (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n")
+
+    def to(self, device: torch.device | str) -> Self:
+        self.network.to(device)
+        return self
+
+    def with_sampler(self, solver: str, steps: int) -> Self:
+        """The same network with other sampler defaults."""
+        other = copy.copy(self)
+        other.config = self.config.model_copy(update={"sampler": SamplerConfig(solver=solver, steps=steps)})
+        return other
+
+    @property
+    def no_label(self) -> int:
+        return len(self.config.label_names)
+
+    def sample(
+        self,
+        num_images: int,
+        seed: int,
+        labels: Sequence[int] | None = None,
+        steps: int | None = None,
+        solver: str | None = None,
+        guidance: float | None = None,
+        first_index: int = 0,
+        batch_size: int = 200,
+    ) -> images.Images:
+        """uint8 (num_images, H, W, C). Image i is made from the noise of sample first_index + i of `seed`.
+
+        Args:
+            labels: one for each image; by default every label in turn, by index.
+            steps, solver: the generator's own by default.
+            guidance: scale of classifier-free guidance; 1, the default, means none.
+
+        Raises:
+            ValueError: a count, label or solver that cannot be.
+        """
+        x, _ = self.sample_float(
+            num_images, seed, labels, steps, solver, guidance, first_index=first_index, batch_size=batch_size
+        )
+        return images.to_uint8(x)
+
+    @torch.no_grad()
+    def sample_float(
+        self,
+        num_images: int,
+        seed: int,
+        labels: Sequence[int] | None = None,
+        steps: int | None = None,
+        solver: str | None = None,
+        guidance: float | None = None,
+        first_index: int = 0,
+        batch_size: int = 200,
+    ) -> tuple[Tensor, int]:
+        """As `sample`, before rounding: float (num_images, C, H, W) and the network calls each image took."""
+        wanted = self._labels(num_images, labels, first_index)
+        steps = steps or self.config.sampler.steps
+        solver = solver or self.config.sampler.solver
+        chunks = []
+        nfe = 0
+        for start in range(0, num_images, batch_size):
+            chunk = wanted[start : start + batch_size]
+            x, nfe = self._sample_chunk(seed, first_index + start, chunk, solver, steps, guidance or 1.0)
+            chunks.append(x.cpu())
+        return torch.cat(chunks), nfe
+
+    def _sample_chunk(
+        self, seed: int, first_index: int, labels: Tensor, solver: str, steps: int, guidance: float
+    ) -> tuple[Tensor, int]:
+        device = next(self.network.parameters()).device
+        streams = noise.streams(seed, first_index, len(labels))
+        shape = (self.config.image.channels, self.config.image.size, self.config.image.size)
+        x0 = noise.normal(streams, shape).to(device)
+        field = Field(self.network, self.path, self.config.target, labels.to(device), self.no_label, guidance)
+        if solver in solvers.ETA:
+            eta = solvers.ETA[solver]
+            x = solvers.walk(field.ends, self.path, x0, steps, eta, lambda: noise.normal(streams, shape))
+        else:
+            x = solvers.solve(field.velocity, x0, solver, steps).x1
+        return x, field.nfe
+
+    def _labels(self, num_images: int, labels: Sequence[int] | None, first_index: int) -> Tensor:
+        if num_images < 1:
+            raise ValueError(f"num_images must be at least 1, not {num_images}")
+        if labels is None:
+            indices = np.arange(first_index, first_index + num_images)
+            labels = (indices % self.no_label if self.no_label else np.zeros_like(indices)).tolist()
+        if len(labels) != num_images:
+            raise ValueError(f"{len(labels)} labels for {num_images} images")
+        for label in set(labels):
+            if not 0 <= label <= self.no_label:
+                raise ValueError(f"no label {label}: labels go from 0 to {self.no_label - 1}, and {self.no_label} is none")
+        return torch.tensor(labels, dtype=torch.int64)

@@ -1,0 +1,38 @@
+"""Between the float tensors inside and the uint8 images outside."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+Images = npt.NDArray[np.uint8]
+
+
+def to_float(images: Images) -> Tensor:
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_uint8(x: Tensor) -> Images:
+    """Float (B, C, H, W) in [-1, 1] -> uint8 (B, H, W, C), rounded to nearest, what lies outside clipped."""
+    scaled = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def grid(images: Images, columns: int, gap: int = 1) -> Images:
+    """Images (B, H, W, C) row by row on a white sheet -> uint8 (rows * H, columns * W, C), gaps added."""
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, dtype=np.uint8)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + gap) + gap, (i % columns) * (width + gap) + gap
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def save_png(image: Images, path: Path) -> None:
+    """Write one image (H, W, 1) grey or (H, W, 3) colour; equal pixels give equal bytes."""
+    Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(path, format="PNG")
