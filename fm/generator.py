@@ -13,13 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fm import images, networks, noise, solvers
+from fm.errors import UserError
 from fm.field import Field
 from fm.paths import Quantity, path_named
 
 VERSION = 1
 
 
-class GeneratorError(Exception):
+class GeneratorError(UserError):
     """A generator folder that cannot be used; the message says which and why."""
 
 

@@ -6,12 +6,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
+from fm.errors import UserError
 from fm.names import COUPLINGS, PATHS, SOLVERS, TARGETS, TIMESTEPS, WEIGHTS
 
 FILE = Path("params.yaml")
 
 
-class ParamsError(Exception):
+class ParamsError(UserError):
     """params.yaml says something that cannot be; the message names key, value and what is allowed."""
 
 

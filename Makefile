@@ -1,0 +1,41 @@
+# The two commands: `make run` and `make test`. `make help` lists the rest.
+SHELL := /bin/sh
+BIN := .venv/bin
+export PREFECT_HOME := $(CURDIR)/.prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test ui prefect-ui register venv lock
+
+help: ## list these commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+run: venv ## set up, run the whole pipeline, print the comparison and where to look
+	@$(BIN)/python -m flows.pipeline
+
+test: venv ## set up, run the linters and the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+register: venv ## gate and register what `dvc repro` made
+	@$(BIN)/python -m pipelines.register
+
+ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+prefect-ui: venv ## the Prefect pages on what has been run, http://127.0.0.1:4200
+	$(BIN)/prefect server start --host 127.0.0.1 --port 4200
+
+venv: ## make .venv from requirements.lock if it is missing or out of date
+	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh
+
+lock: venv ## make requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command 'make lock' --quiet --output-file requirements.lock

@@ -1,0 +1,82 @@
+"""A small convolutional classifier whose penultimate layer measures images of a labelled dataset."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fm.images import Images, to_float
+
+
+class Classifier(nn.Module):
+    """Three convolutions at falling resolution and one hidden layer of `dimensions` features."""
+
+    def __init__(self, channels: int, image_size: int, num_classes: int, dimensions: int = 64) -> None:
+        super().__init__()
+        stride = 2 if image_size >= 16 else 1
+        side = -(-image_size // stride) // 2
+        self.body = nn.Sequential(
+            *block(channels, 32, stride),
+            *block(32, 64),
+            nn.MaxPool2d(2),
+            *block(64, 64),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(64 * side**2, dimensions),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(dimensions, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, C, H, W) in [-1, 1] -> logits (B, num_classes)."""
+        logits: Tensor = self.head(self.body(x))
+        return logits
+
+
+def block(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """AdamW with one cycle of the learning rate (Smith & Topin 2017, arXiv 1708.07120)."""
+
+    epochs: int
+    batch_size: int
+    peak_learning_rate: float
+    seed: int = 0
+
+
+def train_classifier(
+    network: Classifier,
+    images: Images,
+    labels: npt.NDArray[np.int64],
+    schedule: Schedule,
+    device: torch.device,
+    report: Callable[[str], None],
+) -> None:
+    """Train in place on uint8 images (N, H, W, C) and int64 labels (N,), a function of the seed."""
+    network.to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
+    steps_per_epoch = len(images) // schedule.batch_size
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, schedule.peak_learning_rate, total_steps=steps_per_epoch * schedule.epochs
+    )
+    shuffle = np.random.default_rng(schedule.seed)
+    started = time.perf_counter()
+    for epoch in range(schedule.epochs):
+        order = shuffle.permutation(len(images))
+        for step in range(steps_per_epoch):
+            rows = order[step * schedule.batch_size : (step + 1) * schedule.batch_size]
+            loss = F.cross_entropy(network(to_float(images[rows]).to(device)), torch.from_numpy(labels[rows]).to(device))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            cycle.step()
+        report(f"epoch {epoch + 1}/{schedule.epochs}, loss {loss.item():.3f}, {time.perf_counter() - started:.0f} s")
+    network.eval()

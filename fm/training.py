@@ -1,0 +1,386 @@
+"""Training by Lightning: the stream of batches, the module, and what watches over it.
+
+Data order and noise are functions of (seed, position), so that a training that was stopped and resumed ends
+with the same bits as one that was not.
+"""
+
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from fm import noise
+from fm.ema import ema_with_warmup
+from fm.generator import Generator
+from fm.images import Images, to_float
+from fm.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long and how fast to train."""
+
+    images_seen: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    ema_decay: float
+    label_dropout: float
+    gradient_clip: float
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Whole batches that fit in the budget of images."""
+        return self.images_seen // self.batch_size
+
+
+class Batch(NamedTuple):
+    """x1 (B, C, H, W) in [-1, 1], x0 like it, u (B,) in [0, 1), labels and condition int64 (B,)."""
+
+    x1: Tensor
+    x0: Tensor
+    u: Tensor
+    labels: Tensor
+    condition: Tensor
+
+
+class Batches(Dataset[Batch]):
+    """Batch number `step` of a training, a function of (seed, step) and nothing else.
+
+    Image number p of the training is the datum p mod N of epoch p // N, whose order is drawn anew; its noise comes
+    from stream p. Every process of several takes each world_size-th row of the same global batch.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        labels: npt.NDArray[np.int64],
+        no_label: int,
+        budget: Budget,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.images = images
+        self.labels = labels
+        self.no_label = no_label
+        self.budget = budget
+        self.rank = rank
+        self.world_size = world_size
+        self._order: tuple[int, npt.NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return self.budget.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        first = step * self.budget.batch_size
+        positions = range(first + self.rank, first + self.budget.batch_size, self.world_size)
+        rows = np.array([self._row(position) for position in positions])
+        x1 = to_float(self.images[rows])
+        labels = torch.from_numpy(self.labels[rows].astype(np.int64))
+        streams = [noise.stream(self.budget.seed, position) for position in positions]
+        x0 = noise.normal(streams, tuple(x1.shape[1:]))
+        u, drop = noise.uniform(streams, 2).unbind(1)
+        condition = torch.where(drop < self.budget.label_dropout, self.no_label, labels)
+        return Batch(x1, x0, u, labels, condition)
+
+    def _row(self, position: int) -> int:
+        epoch, offset = divmod(position, len(self.images))
+        if self._order is None or self._order[0] != epoch:
+            # An epoch's order has a stream that no image has: positions stay below 2**62.
+            shuffle = noise.stream(self.budget.seed, 2**62 + epoch)
+            self._order = epoch, shuffle.permutation(len(self.images))
+        return int(self._order[1][offset])
+
+
+class From:
+    """Steps from `start` on, in a sampler that still says how many there are in all: Lightning counts from 0."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.start, self.stop = start, stop
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    def __len__(self) -> int:
+        return self.stop
+
+
+class TrainingData(LightningDataModule):
+    """The stream of batches, taken up at the trainer's present step."""
+
+    def __init__(self, images: Images, labels: npt.NDArray[np.int64], no_label: int, budget: Budget) -> None:
+        super().__init__()
+        self.source = (images, labels, no_label, budget)
+        self.steps = budget.steps
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        batches = Batches(*self.source, rank=self.trainer.global_rank, world_size=self.trainer.world_size)
+        # A GPU would wait for its batches; on a CPU a second process would take the cores from the training.
+        workers = 0 if self.trainer.strategy.root_device.type == "cpu" else 2
+        return DataLoader(batches, batch_size=None, sampler=From(self.trainer.global_step, self.steps), num_workers=workers)
+
+
+class Training(LightningModule):
+    """One network under one objective: AdamW, warm-up then constant rate, clipped gradients."""
+
+    def __init__(self, network: torch.nn.Module, objective: Objective, budget: Budget) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        self.budget = budget
+        self.gradient_norm = float("nan")
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.objective.loss(self.network, batch.x0, batch.x1, batch.u, batch.labels, batch.condition)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        # beta2 0.99: a few thousand steps are too few for 0.999's memory. No weight decay, as in DDPM and ADM.
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), self.budget.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+        )
+        warmup = max(self.budget.warmup_steps, 1)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / warmup))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.budget.gradient_clip)
+        self.gradient_norm = float(norm)
+
+
+class Ema(WeightAveraging):
+    """Lightning's weight averaging with the network within reach."""
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(multi_avg_fn=ema_with_warmup(decay))
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The network with averaged weights."""
+        assert self._average_model is not None
+        network: torch.nn.Module = self._average_model.module.network
+        return network
+
+
+class Point(NamedTuple):
+    """One point of the training curve: means since the point before."""
+
+    step: int
+    images_seen: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass
+class Totals:
+    """What a training has used over all its resumptions."""
+
+    seconds: float = 0.0
+    resumed: int = 0
+    curve: list[Point] = field(default_factory=list)
+
+
+class Curve(Callback):
+    """Keeps the curve and the totals, in checkpoints too, and hands every new point to `report`."""
+
+    def __init__(self, every: int, report: Callable[[Point, float], None]) -> None:
+        self.every = every
+        self.report = report
+        self.totals = Totals()
+        self.sums = [0.0, 0.0, 0]
+        self._clock = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.totals.resumed += trainer.global_step > 0
+        self._clock = time.perf_counter()
+        self._last_point = self._clock
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        now = time.perf_counter()
+        self.totals.seconds += now - self._clock
+        self._clock = now
+        loss, norm, count = self.sums
+        self.sums = [loss + float(outputs["loss"]), norm + pl_module.gradient_norm, count + 1]
+        if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
+            self._add_point(trainer, pl_module.budget.batch_size, now)
+
+    def _add_point(self, trainer: Trainer, batch_size: int, now: float) -> None:
+        loss, norm, count = self.sums
+        step = trainer.global_step
+        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+        point = Point(step, step * batch_size, loss / count, rate, norm / count)
+        self.totals.curve.append(point)
+        self.sums = [0.0, 0.0, 0]
+        self.report(point, count * batch_size / (now - self._last_point))
+        self._last_point = now
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "seconds": self.totals.seconds,
+            "resumed": self.totals.resumed,
+            "curve": [list(point) for point in self.totals.curve],
+            "sums": self.sums,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        curve = [Point(*values) for values in state["curve"]]
+        self.totals = Totals(state["seconds"], state["resumed"], curve)
+        self.sums = list(state["sums"])
+
+
+class Checkpoint(Callback):
+    """Saves to one file every so many steps and on SIGTERM; the file is always whole."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step % self.every == 0:
+            self.save(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException):
+            self.save(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        partial = self.path.with_suffix(".partial")
+        trainer.save_checkpoint(partial, weights_only=False)
+        if trainer.is_global_zero:
+            os.replace(partial, self.path)
+
+
+class Samples(Callback):
+    """Shows what the averaged network makes of fixed noise, every so many steps."""
+
+    def __init__(self, every: int, generator: Generator, ema: Ema, show: Callable[[int, Generator], None]) -> None:
+        self.every = every
+        self.generator = generator
+        self.ema = ema
+        self.show = show
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        step = trainer.global_step
+        if trainer.is_global_zero and (step % self.every == 0 or step == trainer.max_steps):
+            self.show(step, Generator(self.generator.config, self.ema.network))
+
+
+class ProgressLine(Callback):
+    """A bar with images/s and time left on a terminal, a plain line every tenth elsewhere."""
+
+    def __init__(self, title: str, batch_size: int) -> None:
+        self.title = title
+        self.batch_size = batch_size
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.start_step, self.started = trainer.global_step, time.perf_counter()
+        if sys.stdout.isatty() and trainer.is_global_zero:
+            columns = (TextColumn(self.title), BarColumn(), TextColumn("{task.fields[rate]:.0f} images/s"))
+            self.bar = Progress(*columns, TimeRemainingColumn())
+            self.task = self.bar.add_task("", total=trainer.max_steps, completed=self.start_step, rate=0.0)
+            self.bar.start()
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        step, total = trainer.global_step, trainer.max_steps
+        elapsed = time.perf_counter() - self.started
+        rate = (step - self.start_step) * self.batch_size / elapsed
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, completed=step, rate=rate)
+        elif trainer.is_global_zero and step * 10 // total > (step - 1) * 10 // total:
+            left = (total - step) * self.batch_size / rate
+            print(f"{self.title}: step {step}/{total}, {rate:.0f} images/s, {left:.0f} s left", flush=True)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.on_train_end(trainer, pl_module)
+
+
+def train(
+    generator: Generator,
+    objective: Objective,
+    budget: Budget,
+    images: Images,
+    labels: npt.NDArray[np.int64],
+    checkpoint: Path,
+    *,
+    checkpoint_every: int,
+    title: str,
+    report: Callable[[Point, float], None],
+    show: Callable[[int, Generator], None],
+    hardware: dict[str, Any],
+) -> Totals:
+    """Train `generator`'s network in place, from `checkpoint` if that file exists, and average its weights.
+
+    Args:
+        images: uint8 (N, H, W, C); may be memory-mapped.
+        labels: int64 (N,).
+        checkpoint: file to save to and to resume from.
+        report: called with every point of the curve and the present images/s.
+        show: called now and then with the step and a generator of the averaged weights.
+        hardware: accelerator, devices, strategy and precision, as lightning.Trainer takes them.
+
+    Raises:
+        SystemExit: 143 after SIGTERM; the checkpoint is saved.
+    """
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    ema = Ema(budget.ema_decay)
+    curve = Curve(max(budget.steps // 100, 1), report)
+    trainer = Trainer(
+        max_steps=budget.steps,
+        callbacks=[
+            ema,
+            curve,
+            Samples(max(budget.steps // 5, 1), generator, ema, show),
+            ProgressLine(title, budget.batch_size),
+            Checkpoint(checkpoint, checkpoint_every),
+        ],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        deterministic="warn",
+        **hardware,
+    )
+    try:
+        trainer.fit(
+            Training(generator.network, objective, budget),
+            datamodule=TrainingData(images, labels, generator.no_label, budget),
+            ckpt_path=checkpoint if checkpoint.exists() else None,
+            weights_only=True,
+        )
+    except SIGTERMException:
+        raise SystemExit(143) from None  # Lightning's own exit code is 0, which says that all is done
+    generator.network.eval()
+    return curve.totals
+
+
+def peak_memory_bytes() -> int:
+    """The most this process has held: allocated on the GPU where there is one, resident elsewhere."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,190 @@
+"""Stages `evaluate@<method>`: how far a method's images are from the real ones, by solver and number of
+network evaluations. `python -m pipelines.evaluate diffusion`."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fm import devices, images
+from fm.data.prepared import Prepared
+from fm.errors import UserError
+from fm.generator import Generator
+from fm.metrics.distances import Moments, gaussian_distance, kernel_distance, moments, precision_recall
+from fm.metrics.extractors import Extractor, Floats, load
+from fm.metrics.intervals import mean_interval
+from pipelines import params, tracking
+from pipelines.features import reference
+from pipelines.params import Evaluate, Params
+from pipelines.program import method_argument, run
+from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, SAMPLES, compute_slot, whole_folder
+from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.stage import Stage, declared
+
+CONFIDENCE = 0.95
+KERNEL_REFERENCE = 2000
+GRID_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real images, as every sampler of every method is measured against them."""
+
+    train: Moments
+    test: Moments
+    train_subset: Floats  # for the kernel distance, whose cost grows with the product of the counts
+    floor: float
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """One of the independent sample sets of a sampler."""
+
+    features: Floats
+    recognised: float | None
+    nfe: int
+    seconds: float
+
+
+def main(method: str) -> None:
+    """Measure every sampler of `method` and write its sample grids."""
+    settings = params.load()
+    if method not in settings.methods:
+        raise UserError(f"params.yaml has no method {method!r}: there are {', '.join(settings.methods)}")
+    stage = declared(f"evaluate@{method}")
+    device = devices.pick(settings.train.accelerator)
+    with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
+        describe(tracked, stage, settings, method)
+        dataset = Prepared.open(PREPARED)
+        extractor = load(FEATURES, device)
+        generator = Generator.load(MODELS / method).to(device)
+        chosen = settings.evaluate
+        real = real_reference(chosen)
+        rows = []
+        with whole_folder(SAMPLES / method) as folder:
+            for sampler in settings.methods[method].samplers:
+                for steps in sampler.steps:
+                    current = generator.with_sampler(sampler.solver, steps)
+                    rows.append(measure(current, extractor, dataset, real, chosen))
+                    save_grid(current, chosen.seed, folder)
+                    report(tracked, extractor.name, rows[-1])
+        evaluation = Evaluation(
+            extractor=extractor.name,
+            reference=f"training split of {settings.dataset.name}, {len(dataset.train.images)} images, unflipped",
+            num_images=images_per_set(chosen),
+            num_sets=chosen.sets,
+            confidence=CONFIDENCE,
+            floor=real.floor,
+            rows=rows,
+        )
+        evaluation.save(METRICS / "evaluate" / f"{method}.json")
+        for grid in sorted((SAMPLES / method).glob("*.png")):
+            tracked.artifact(grid, "samples")
+
+
+def images_per_set(chosen: Evaluate) -> int:
+    assert chosen.images is not None
+    return chosen.images
+
+
+def real_reference(chosen: Evaluate) -> Reference:
+    train, test = reference("train"), reference("test")
+    count = images_per_set(chosen)
+    if count <= train.shape[1]:
+        raise UserError(f"params.yaml: evaluate.images = {count}: must be more than the {train.shape[1]} features")
+    if count > len(test):
+        raise UserError(f"params.yaml: evaluate.images = {count}: the test split, the floor, has {len(test)} images")
+    train_moments = moments(train)
+    sets = [test[start : start + count] for start in range(0, len(test) - count + 1, count)][: chosen.sets]
+    floor = float(np.mean([gaussian_distance(moments(part), train_moments) for part in sets]))
+    return Reference(train_moments, moments(test), train[evenly(len(train), KERNEL_REFERENCE)], floor)
+
+
+def evenly(total: int, count: int) -> npt.NDArray[np.int64]:
+    """At most `count` row numbers spread evenly over `total`."""
+    return np.linspace(0, total - 1, min(count, total)).astype(np.int64)
+
+
+def measure(
+    generator: Generator, extractor: Extractor, dataset: Prepared, real: Reference, chosen: Evaluate
+) -> EvaluationRow:
+    """Draw the sample sets of one sampler and measure them."""
+    sets = [draw(generator, extractor, dataset, chosen, number) for number in range(chosen.sets)]
+    fitted = [moments(one.features) for one in sets]
+    distances = [gaussian_distance(one, real.train) for one in fitted]
+    distance = mean_interval(distances, CONFIDENCE)
+    kernel = mean_interval([kernel_distance(one.features, real.train_subset) for one in sets], CONFIDENCE)
+    everything = np.concatenate([one.features for one in sets])
+    precision, recall = precision_recall(real.train_subset[: len(everything)], everything[: len(real.train_subset)])
+    recognised = [one.recognised for one in sets if one.recognised is not None]
+    row = EvaluationRow(
+        solver=generator.config.sampler.solver,
+        steps=generator.config.sampler.steps,
+        nfe=sets[0].nfe,
+        distance=distance.mean,
+        distance_low=distance.low,
+        distance_high=distance.high,
+        distance_test=float(np.mean([gaussian_distance(one, real.test) for one in fitted])),
+        distance_sets=distances,
+        kid=kernel.mean,
+        kid_low=kernel.low,
+        kid_high=kernel.high,
+        precision=precision,
+        recall=recall,
+        accuracy=float(np.mean(recognised)) if recognised else None,
+        seconds_per_image=sum(one.seconds for one in sets) / (images_per_set(chosen) * chosen.sets),
+    )
+    print(f"{row.solver} {row.steps}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
+    return row
+
+
+def draw(
+    generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, number: int
+) -> SampleSet:
+    """Sample set `number`: noise, labels and order are the same for every method and sampler."""
+    count = images_per_set(chosen)
+    first = number * count
+    order = np.random.default_rng([chosen.seed, number]).permutation(len(dataset.train.labels))
+    labels = dataset.train.labels[np.resize(order, count)]
+    started = time.perf_counter()
+    x, nfe = generator.sample_float(
+        count, chosen.seed, labels.tolist(), first_index=first, batch_size=chosen.batch_size
+    )
+    seconds = time.perf_counter() - started
+    generated = images.to_uint8(x)
+    seen = extractor.classify(generated)
+    recognised = None if seen is None else float((seen == labels).mean())
+    return SampleSet(extractor.features(generated), recognised, nfe, seconds)
+
+
+def save_grid(generator: Generator, seed: int, folder: Path) -> None:
+    """Eight images of each label, a column a label, from the same noise for every method and sampler."""
+    columns = max(len(generator.config.label_names), 1)
+    samples = generator.sample(GRID_ROWS * columns, seed)
+    sampler = generator.config.sampler
+    images.save_png(images.grid(samples, columns), folder / f"{sampler.solver}-{sampler.steps}.png")
+
+
+def report(run: tracking.StageRun, extractor: str, row: EvaluationRow) -> None:
+    """One row into MLflow: its charts have the number of network evaluations as their step."""
+    values = {
+        distance_key(extractor): row.distance,
+        "kid": row.kid,
+        "precision": row.precision,
+        "recall": row.recall,
+        "seconds_per_image": row.seconds_per_image,
+    }
+    if row.accuracy is not None:
+        values["accuracy"] = row.accuracy
+    run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe)
+
+
+def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
+    run.params({"method": method, **{f"evaluate.{k}": v for k, v in settings.evaluate.model_dump().items()}})
+    run.dataset_input(settings.dataset.name, stage.data_md5, str(PREPARED))
+
+
+if __name__ == "__main__":
+    run(lambda: main(method_argument()))

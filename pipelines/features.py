@@ -1,0 +1,53 @@
+"""Stage `features`: the extractor that everything is measured with, and the features of the real images."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from fm import devices
+from fm.data.prepared import Prepared
+from fm.metrics.extractors import EXTRACTORS
+from pipelines import params
+from pipelines.program import run
+from pipelines.project import FEATURES, METRICS, PREPARED, compute_slot, whole_folder
+from pipelines.schemas import FeatureMetrics
+
+
+def main() -> None:
+    settings = params.load()
+    assert settings.evaluate.extractor is not None
+    dataset = Prepared.open(PREPARED)
+    device = devices.pick(settings.train.accelerator)
+    started = time.perf_counter()
+    with compute_slot(device.type), whole_folder(FEATURES) as folder:
+        extractor = EXTRACTORS[settings.evaluate.extractor].prepare(dataset, device, print_line)
+        extractor.save(folder)
+        train = extractor.features(dataset.train.images)
+        test = extractor.features(dataset.test.images)
+        np.save(folder / "train.npy", train)
+        np.save(folder / "test.npy", test)
+        seen = extractor.classify(dataset.test.images)
+    accuracy = None if seen is None else float((seen == dataset.test.labels).mean())
+    metrics = FeatureMetrics(
+        extractor=extractor.name,
+        dimensions=train.shape[1],
+        test_accuracy=accuracy,
+        seconds=time.perf_counter() - started,
+    )
+    metrics.save(METRICS / "features.json")
+    print_line(f"{train.shape[1]} features; test accuracy {accuracy if accuracy is None else format(accuracy, '.2%')}")
+
+
+def reference(split: str, folder: Path = FEATURES) -> np.ndarray:
+    """The real images' features, float32 (N, D), of the split `train` or `test`."""
+    features: np.ndarray = np.load(folder / f"{split}.npy")
+    return features
+
+
+def print_line(line: str) -> None:
+    print(f"features: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

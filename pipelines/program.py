@@ -1,0 +1,25 @@
+"""How every command of this package starts and ends."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from fm.errors import UserError
+from pipelines.project import set_environment
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run `main`; an error that the user can mend is its message alone, and exit code 1."""
+    set_environment()
+    try:
+        main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def method_argument() -> str:
+    """The one argument of a stage that is run for each method. Raises UserError when there is not exactly one."""
+    if len(sys.argv) != 2:
+        raise UserError(f"usage: python -m pipelines.{Path(sys.argv[0]).stem} <method>, a key of methods in params.yaml")
+    return sys.argv[1]

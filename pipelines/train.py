@@ -1,0 +1,142 @@
+"""Stages `train@<method>`: one method's network under the common budget. `python -m pipelines.train diffusion`."""
+
+import csv
+import shutil
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from fm import devices, images, training
+from fm.data.prepared import Prepared
+from fm.errors import UserError
+from fm.generator import Config, Generator, ImageFormat, SamplerConfig
+from fm.objectives import Objective
+from pipelines import params, tracking
+from pipelines.params import Params
+from pipelines.program import method_argument, run
+from pipelines.project import CURVES, METRICS, MODELS, PREPARED, cache_dir, compute_slot, whole_file, whole_folder
+from pipelines.schemas import TrainMetrics
+from pipelines.stage import Stage, declared
+
+SAMPLE_SEED = 1
+# On the straight path DDIM is Euler's method; on any other it is that path's own deterministic sampler.
+DEFAULT_SAMPLER = SamplerConfig(solver="ddim", steps=50)
+
+
+def main(method: str) -> None:
+    """Train `method`, resuming what an earlier, killed run of the same stage has left."""
+    settings = params.load()
+    if method not in settings.methods:
+        raise UserError(f"params.yaml has no method {method!r}: there are {', '.join(settings.methods)}")
+    stage = declared(f"train@{method}")
+    dataset = Prepared.open(PREPARED)
+    workspace = cache_dir() / "checkpoints" / stage.name / stage.key
+    device = devices.pick(settings.train.accelerator)
+    with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
+        describe(tracked, stage, settings, method)
+        torch.manual_seed(settings.train.seed)
+        generator = Generator.untrained(config(settings, dataset, method))
+        totals = fit(settings, method, dataset, generator, workspace / "last.ckpt", tracked)
+        metrics = summarise(settings, generator, totals)
+        write(method, generator, totals, metrics)
+        tracked.metrics({"seconds": metrics.seconds, "peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
+        tracked.artifact(MODELS / method / "config.json", "model")
+        tracked.artifact(MODELS / method / "model.safetensors", "model")
+    # Last of all: until everything is written, a rerun finds the finished training here.
+    shutil.rmtree(workspace)
+
+
+def config(settings: Params, dataset: Prepared, method: str) -> Config:
+    """What an untrained generator of `method` is made from."""
+    objective = settings.methods[method].objective
+    return Config(
+        path=objective.path,
+        target=objective.target,
+        network=settings.network.model_dump(),
+        sampler=DEFAULT_SAMPLER,
+        image=ImageFormat(channels=dataset.channels, size=dataset.image_size),
+        label_names=list(dataset.label_names),
+    )
+
+
+def fit(
+    settings: Params, method: str, dataset: Prepared, generator: Generator, checkpoint: Path, run: tracking.StageRun
+) -> training.Totals:
+    chosen = settings.train
+    return training.train(
+        generator,
+        Objective.named(**settings.methods[method].objective.model_dump()),
+        budget(settings),
+        dataset.train.images,
+        dataset.train.labels,
+        checkpoint,
+        checkpoint_every=chosen.checkpoint_every,
+        title=f"train {method}",
+        report=partial(report, run),
+        show=partial(show, run),
+        hardware={
+            "accelerator": chosen.accelerator,
+            "devices": chosen.devices,
+            "strategy": chosen.strategy,
+            "precision": chosen.precision,
+        },
+    )
+
+
+def budget(settings: Params) -> training.Budget:
+    return training.Budget(**{name: getattr(settings.train, name) for name in training.Budget.__dataclass_fields__})
+
+
+def report(run: tracking.StageRun, point: training.Point, images_per_second: float) -> None:
+    """One point of the training curve into MLflow."""
+    values = {name: float(value) for name, value in point._asdict().items() if name != "step"}
+    run.metrics(values | {"images_per_second": images_per_second}, point.step)
+
+
+def show(run: tracking.StageRun, step: int, generator: Generator) -> None:
+    """What the averaged network makes of fixed noise, eight images of each label, into MLflow."""
+    columns = max(len(generator.config.label_names), 1)
+    samples = generator.sample(8 * columns, SAMPLE_SEED, solver="ddim", steps=10)
+    run.image("samples", images.grid(samples, columns), step)
+
+
+def summarise(settings: Params, generator: Generator, totals: training.Totals) -> TrainMetrics:
+    plan = budget(settings)
+    seen = plan.steps * plan.batch_size
+    last_tenth = totals.curve[-max(len(totals.curve) // 10, 1) :]
+    return TrainMetrics(
+        images_seen=seen,
+        steps=plan.steps,
+        seconds=totals.seconds,
+        images_per_second=seen / totals.seconds,
+        peak_memory_bytes=training.peak_memory_bytes(),
+        final_loss=sum(point.loss for point in last_tenth) / len(last_tenth),
+        parameters=sum(weight.numel() for weight in generator.network.parameters()),
+        resumed=totals.resumed,
+    )
+
+
+def write(method: str, generator: Generator, totals: training.Totals, metrics: TrainMetrics) -> None:
+    with whole_folder(MODELS / method) as folder:
+        generator.save(folder)
+    with whole_file(CURVES / f"{method}.csv") as path, path.open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(training.Point._fields)
+        rows.writerows(totals.curve)
+    metrics.save(METRICS / "train" / f"{method}.json")
+
+
+def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
+    chosen = {
+        "method": method,
+        **settings.methods[method].objective.model_dump(),
+        **{f"network.{name}": value for name, value in settings.network.model_dump().items()},
+        **{f"train.{name}": value for name, value in settings.train.model_dump().items()},
+    }
+    run.params(chosen)
+    run.dataset_input(settings.dataset.name, stage.data_md5, str(PREPARED))
+
+
+if __name__ == "__main__":
+    run(lambda: main(method_argument()))
