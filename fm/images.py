@@ -13,7 +13,7 @@ Images = npt.NDArray[np.uint8]
 
 def to_float(images: Images) -> Tensor:
     """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(images.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> Images:

@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from fm.generator import Config, Generator, ImageFormat, SamplerConfig
+
+
+def tiny_generator(path: str = "cond_ot", target: str = "velocity", seed: int = 0) -> Generator:
+    """A small network of random weights, none of them zero, so that its images depend on everything."""
+    torch.manual_seed(seed)
+    config = Config(
+        path=path,
+        target=target,
+        network={"kind": "unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "patch_size": 1},
+        sampler=SamplerConfig(solver="ddim", steps=4),
+        image=ImageFormat(channels=1, size=8),
+        label_names=[str(digit) for digit in range(10)],
+    )
+    generator = Generator.untrained(config)
+    for weight in generator.network.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    generator.network.eval()
+    return generator
+
+
+@pytest.fixture()
+def generator() -> Generator:
+    return tiny_generator()
+
+
+@pytest.fixture()
+def diffusion_generator() -> Generator:
+    return tiny_generator("ddpm", "noise")

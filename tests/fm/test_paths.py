@@ -1,0 +1,101 @@
+"""Paths against closed forms, autograd and published formulas."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fm.paths import DDPM, PATHS, CondOT, Cosine, Path, VariancePreserving, path_named
+
+EVERY_PATH = [pytest.param(path_named(name), id=name) for name in PATHS]
+QUANTITIES = ["velocity", "data", "noise", "score"]
+
+
+def ends(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x0, x1 = torch.randn(2, 5, 1, 3, 2, generator=generator, dtype=torch.float64)
+    return x0, x1
+
+
+@pytest.mark.parametrize("path", EVERY_PATH)
+def test_goes_from_noise_to_data(path: Path) -> None:
+    t = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    assert path.alpha(t)[0] < 0.007
+    assert path.sigma(t)[0] > 0.99997
+    torch.testing.assert_close(path.alpha(t)[1], torch.tensor(1.0, dtype=torch.float64))
+    assert path.sigma(t)[1].abs() < 1e-15
+
+
+@pytest.mark.parametrize("path", EVERY_PATH)
+def test_derivatives_are_those_of_autograd(path: Path) -> None:
+    # Off DDPM's grid: there its slope jumps.
+    t = torch.linspace(0.0503, 0.9503, 41, dtype=torch.float64, requires_grad=True)
+    for function, derivative in [(path.alpha, path.d_alpha), (path.sigma, path.d_sigma)]:
+        (expected,) = torch.autograd.grad(function(t).sum(), t)
+        torch.testing.assert_close(derivative(t), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("path", EVERY_PATH)
+@pytest.mark.parametrize("source", QUANTITIES)
+@pytest.mark.parametrize("target", QUANTITIES)
+def test_conversions_recover_what_the_point_was_made_of(path: Path, source: str, target: str) -> None:
+    x0, x1 = ends(0)
+    t = torch.linspace(0.05, 0.95, 5, dtype=torch.float64)
+    point = path.sample(x0, x1, t)
+    truth = {
+        "velocity": point.velocity,
+        "data": x1,
+        "noise": x0,
+        "score": -x0 / path.sigma(t)[:, None, None, None],
+    }
+    converted = path.convert(truth[source], point.x_t, t, source=source, target=target)
+    torch.testing.assert_close(converted, truth[target], rtol=1e-10, atol=1e-10)
+
+
+@given(t=st.floats(0.05, 0.95), seed=st.integers(0, 1000), name=st.sampled_from(sorted(PATHS)))
+@settings(max_examples=50, deadline=None)
+def test_conversions_there_and_back(t: float, seed: int, name: str) -> None:
+    path = path_named(name)
+    x_t, value = ends(seed)
+    times = torch.full((5,), t, dtype=torch.float64)
+    for quantity in ["data", "noise", "score"]:
+        there = path.convert(value, x_t, times, source="velocity", target=quantity)
+        back = path.convert(there, x_t, times, source=quantity, target="velocity")
+        torch.testing.assert_close(back, value, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("path", [VariancePreserving(), DDPM(), Cosine()])
+def test_variance_is_preserved(path: Path) -> None:
+    t = torch.linspace(0, 1, 101, dtype=torch.float64)
+    torch.testing.assert_close(path.alpha(t).square() + path.sigma(t).square(), torch.ones_like(t))
+
+
+def test_ddpm_is_the_product_of_its_betas() -> None:
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    alpha_bar = torch.cumprod(1 - betas, 0)
+    k = torch.tensor([1, 2, 10, 500, 999, 1000])
+    t = 1 - k.double() / 1000
+    torch.testing.assert_close(DDPM().alpha(t).square(), alpha_bar[k - 1], rtol=1e-9, atol=0)
+
+
+def test_variance_preserving_is_song_et_al_equation_33() -> None:
+    s = torch.linspace(0, 1, 11, dtype=torch.float64)
+    expected = torch.exp(-0.25 * s**2 * (20.0 - 0.1) - 0.5 * s * 0.1)
+    torch.testing.assert_close(VariancePreserving(0.1, 20.0).alpha(1 - s), expected)
+    assert VariancePreserving().alpha(torch.zeros(())).item() == pytest.approx(math.exp(-20.1 / 4))
+
+
+def test_what_does_not_exist_is_refused() -> None:
+    x = torch.zeros(2, 1, 2, 2)
+    with pytest.raises(ValueError, match="alpha = 0"):
+        CondOT().convert(x, x, torch.zeros(2), source="noise", target="data")
+    with pytest.raises(ValueError, match="sigma = 0"):
+        CondOT().convert(x, x, torch.ones(2), source="data", target="noise")
+    with pytest.raises(ValueError, match="slope is infinite"):
+        VariancePreserving().convert(x, x, torch.ones(2), source="velocity", target="data")
+    with pytest.raises(ValueError, match="do not fit"):
+        CondOT().sample(x, x, torch.zeros(3))
+    with pytest.raises(ValueError, match="no path 'vp'"):
+        path_named("vp")
