@@ -7,7 +7,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field as Setting, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import Field as Setting
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -187,5 +188,7 @@ class Generator:
             raise ValueError(f"{len(labels)} labels for {num_images} images")
         for label in set(labels):
             if not 0 <= label <= self.no_label:
-                raise ValueError(f"no label {label}: labels go from 0 to {self.no_label - 1}, and {self.no_label} is none")
+                raise ValueError(
+                    f"no label {label}: labels go from 0 to {self.no_label - 1}, and {self.no_label} is none"
+                )
         return torch.tensor(labels, dtype=torch.int64)

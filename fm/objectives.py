@@ -43,9 +43,7 @@ class Objective:
     def named(cls, path: str, coupling: str, timesteps: str, target: Quantity, weight: str) -> "Objective":
         return cls(path_named(path), COUPLINGS[coupling](), TIMESTEPS[timesteps], target, WEIGHTS[weight])
 
-    def loss(
-        self, network: nn.Module, x0: Tensor, x1: Tensor, u: Tensor, labels: Tensor, condition: Tensor
-    ) -> Tensor:
+    def loss(self, network: nn.Module, x0: Tensor, x1: Tensor, u: Tensor, labels: Tensor, condition: Tensor) -> Tensor:
         """The loss of one batch, a scalar.
 
         Args:

@@ -134,7 +134,9 @@ class TrainingData(LightningDataModule):
         batches = Batches(*self.source, rank=self.trainer.global_rank, world_size=self.trainer.world_size)
         # A GPU would wait for its batches; on a CPU a second process would take the cores from the training.
         workers = 0 if self.trainer.strategy.root_device.type == "cpu" else 2
-        return DataLoader(batches, batch_size=None, sampler=From(self.trainer.global_step, self.steps), num_workers=workers)
+        return DataLoader(
+            batches, batch_size=None, sampler=From(self.trainer.global_step, self.steps), num_workers=workers
+        )
 
 
 class Training(LightningModule):

@@ -1,15 +1,13 @@
 """Stage `prepare`: the dataset as the network sees it, in few files. `python -m pipelines.prepare`."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from fm.data import prepared
 from fm.data.resize import resize
-from fm.data.sources import SOURCES, DatasetUnavailable
+from fm.data.sources import SOURCES
 from pipelines import params
-from pipelines.project import PREPARED, cache_dir, set_environment, whole_folder
+from pipelines.program import run
+from pipelines.project import PREPARED, cache_dir, whole_folder
 
 
 def main() -> None:
@@ -39,17 +37,5 @@ def main() -> None:
     )
 
 
-@contextmanager
-def plain_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """End the program with the message alone and code 1 on errors that are the user's to mend."""
-    try:
-        yield
-    except kinds as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    set_environment()
-    with plain_errors(params.ParamsError, DatasetUnavailable):
-        main()
+    run(main)

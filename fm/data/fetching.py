@@ -13,13 +13,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from fm.errors import UserError
+
 TIMEOUT = 10.0  # seconds for a connection, and for each wait on one
 APT_TIMEOUT = 600.0  # seconds for a whole package
 
 Files = Generator[tuple[str, bytes], None, None]
 
 
-class DatasetUnavailable(Exception):
+class DatasetUnavailable(UserError):
     """No place gave the data; the message says what was tried, why each failed, and what can be done."""
 
 

@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.data.splits import Splits
+from fm.errors import UserError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-class PreparedError(Exception):
+class PreparedError(UserError):
     """A folder is no prepared dataset that this version can read; the message names it and says why."""
 
 

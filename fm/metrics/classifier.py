@@ -73,7 +73,9 @@ def train_classifier(
         order = shuffle.permutation(len(images))
         for step in range(steps_per_epoch):
             rows = order[step * schedule.batch_size : (step + 1) * schedule.batch_size]
-            loss = F.cross_entropy(network(to_float(images[rows]).to(device)), torch.from_numpy(labels[rows]).to(device))
+            loss = F.cross_entropy(
+                network(to_float(images[rows]).to(device)), torch.from_numpy(labels[rows]).to(device)
+            )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
