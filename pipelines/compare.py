@@ -1,0 +1,170 @@
+"""Stage compare: all methods side by side, for people (report.html) and for programs (comparison.json)."""
+
+import csv
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from fm.data.prepared import Prepared
+from fm.errors import UserError
+from pipelines import lineage, params, stage
+from pipelines.claims import Results, judge
+from pipelines.params import Params
+from pipelines.program import run
+from pipelines.project import CURVES, METRICS, PREPARED, REPORTS, SAMPLES, whole_file
+from pipelines.report import Contents, render
+from pipelines.report.answer import Ranking
+from pipelines.report.pictures import grid_of_real
+from pipelines.report.plots import Curve
+from pipelines.schemas import Comparison, Evaluation, FeatureMetrics, Schema, TrainMetrics
+
+S = TypeVar("S", bound=Schema)
+
+
+def main() -> None:
+    settings = params.load()
+    results = read(list(settings.methods))
+    ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
+    comparison = compare(settings, results, ranking, stage.declared("compare").data_md5)
+    comparison.save(REPORTS / "comparison.json")
+    save_distances(results.evaluations, REPORTS / "distance.csv")
+    save_report(settings, comparison, results, ranking, REPORTS / "report.html")
+    winner = ranking[0][1]
+    print(f"{comparison.winner} is best by {comparison.metric} at {winner.nfe} evaluations")
+
+
+def read(methods: list[str]) -> Results:
+    """The metrics of these methods and of no other: a file of a removed method may still lie there."""
+    results = Results(
+        train={method: load(TrainMetrics, METRICS / "train" / f"{method}.json") for method in methods},
+        evaluations={method: load(Evaluation, METRICS / "evaluate" / f"{method}.json") for method in methods},
+        classifier_accuracy=load(FeatureMetrics, METRICS / "features.json").test_accuracy,
+    )
+    require_one_protocol(results.evaluations)
+    return results
+
+
+def load(schema: type[S], path: Path) -> S:
+    try:
+        return schema.load(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: `dvc repro` makes it") from None
+    except (ValidationError, json.JSONDecodeError, KeyError) as error:
+        first = " ".join(str(error).split())
+        raise UserError(f"{path} is not what this version writes ({first}): `dvc repro` makes it anew") from None
+
+
+def require_one_protocol(evaluations: dict[str, Evaluation]) -> None:
+    """Figures of another extractor, reference or sample count stand for something else.
+
+    Raises:
+        UserError: names the first field in which two methods differ.
+    """
+    first, *others = evaluations
+    for other in others:
+        for field in ("extractor", "reference", "num_images", "num_sets", "confidence"):
+            one, two = getattr(evaluations[first], field), getattr(evaluations[other], field)
+            if one != two:
+                raise UserError(
+                    f"not comparable: {field} is {one!r} for {first} and {two!r} for {other}; evaluate both again"
+                )
+
+
+def metric_of(settings: Params) -> str:
+    if settings.register_.metric is None:
+        raise UserError("register.metric: there is no default for this dataset")
+    return settings.register_.metric
+
+
+def rank(evaluations: dict[str, Evaluation], metric: str, nfe: int) -> Ranking:
+    """Every method's best row with `nfe` evaluations, the best method first; of equals, the first in params.yaml."""
+    rows = {}
+    for method, evaluation in evaluations.items():
+        if all(row.nfe != nfe for row in evaluation.rows):
+            have = ", ".join(str(count) for count in sorted({row.nfe for row in evaluation.rows}))
+            raise UserError(
+                f"register.nfe = {nfe}: {method} has no row with that many evaluations; it has rows with {have} "
+                f"(methods.{method}.samplers)"
+            )
+        try:
+            rows[method] = evaluation.best(metric, nfe)
+        except LookupError as error:
+            raise UserError(str(error.args[0])) from None
+    return sorted(rows.items(), key=lambda item: evaluations[item[0]].cost(item[1], metric))
+
+
+def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str) -> Comparison:
+    winner = ranking[0][0]
+    evaluation = results.evaluations[winner]
+    return Comparison(
+        dataset=settings.dataset.name,
+        extractor=evaluation.extractor,
+        reference=evaluation.reference,
+        num_images=evaluation.num_images,
+        num_sets=evaluation.num_sets,
+        floor=evaluation.floor,
+        metric=metric_of(settings),
+        nfe=settings.register_.nfe,
+        winner=winner,
+        data_md5=data_md5,
+        claims=judge(results),
+    )
+
+
+def save_distances(evaluations: dict[str, Evaluation], path: Path) -> None:
+    """One line a row, for `dvc plots`."""
+    with whole_file(path) as partial, partial.open("w", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["method", "solver", "nfe", "distance", "low", "high"])
+        for method, evaluation in evaluations.items():
+            for row in sorted(evaluation.rows, key=lambda row: (row.solver, row.nfe)):
+                lines.writerow([method, row.solver, row.nfe, row.distance, row.distance_low, row.distance_high])
+
+
+def save_report(settings: Params, comparison: Comparison, results: Results, ranking: Ranking, path: Path) -> None:
+    prepared = Prepared.open(PREPARED)
+    page = render(
+        Contents(
+            comparison=comparison,
+            results=results,
+            ranking=ranking,
+            curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
+            real=grid_of_real(prepared.train.images, prepared.train.labels, prepared.num_classes),
+            label_names=list(prepared.label_names),
+            samples=SAMPLES,
+            facts=facts(settings, comparison),
+        )
+    )
+    with whole_file(path) as partial:
+        partial.write_text(page)
+
+
+def facts(settings: Params, comparison: Comparison) -> list[tuple[str, str]]:
+    """What identifies the report. Only the report may carry commit and date."""
+    return [
+        ("seeds", f"training {settings.train.seed}, sampling {settings.evaluate.seed}"),
+        ("data", f"{comparison.dataset}, md5 {comparison.data_md5}"),
+        ("commit", commit()),
+        ("made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+    ]
+
+
+def commit() -> str:
+    changed = lineage.uncommitted_patch() is not None
+    return lineage.commit() + (", with uncommitted changes" if changed else "")
+
+
+def read_curve(path: Path) -> Curve:
+    try:
+        with path.open(newline="") as file:
+            lines = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: `dvc repro` makes it") from None
+    return Curve([float(line["images_seen"]) for line in lines], [float(line["loss"]) for line in lines])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,94 @@
+"""The first screen: which one, by how much, at what cost."""
+
+from dataclasses import dataclass
+
+from pipelines.claims import best_row, paired_difference
+from pipelines.report.words import duration, method_name, number, size, solver_name
+from pipelines.schemas import Comparison, Evaluation, EvaluationRow, TrainMetrics, distance_key
+
+Ranking = list[tuple[str, EvaluationRow]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The headline, the sentences under it, and the small table of costs (label, one figure and remark a method)."""
+
+    headline: str
+    sentences: list[str]
+    table: list[tuple[str, list[tuple[str, str]]]]
+
+
+def answer(
+    comparison: Comparison, ranking: Ranking, evaluations: dict[str, Evaluation], train: dict[str, TrainMetrics]
+) -> Answer:
+    """Methods stand in the table in their own order, so that it reads like every other table of the page."""
+    sentences, decided = by_how_much(comparison, ranking, evaluations)
+    if len(ranking) > 1:
+        sentences.append(at_their_best(ranking, evaluations))
+    name = method_name(ranking[0][0])
+    if len(ranking) == 1:
+        headline = f"{name} alone was measured"
+    elif decided:
+        headline = f"{name} makes the better images in {comparison.nfe} evaluations"
+    else:
+        headline = f"No clear winner: {name} is ahead, but not beyond doubt"
+    return Answer(headline, sentences, costs(comparison, ranking, evaluations, train))
+
+
+def by_how_much(comparison: Comparison, ranking: Ranking, evaluations: dict[str, Evaluation]) -> tuple[list[str], bool]:
+    """The winner against the runner-up at the deciding number of evaluations, and whether that is beyond doubt."""
+    winner, own = ranking[0]
+    evaluation = evaluations[winner]
+    value = number(float(evaluation.row_on_disk(own)[comparison.metric]))
+    at = f"With {comparison.nfe} network evaluations an image, its {comparison.metric} is {value}"
+    if len(ranking) == 1:
+        return [f"{at}. There is no other method to compare it with."], False
+    second, other = ranking[1]
+    against = f"{at}, against {number(float(evaluation.row_on_disk(other)[comparison.metric]))} of {lower(second)}"
+    key = distance_key(comparison.extractor)
+    if comparison.metric != key:
+        return [f"{against}. A paired interval is to be had for {key} only, so this lead has none."], False
+    gap = paired_difference(own, other, evaluation.confidence)
+    return [
+        f"{against}: {number(gap.mean)} lower, or {gap.mean / other.distance:.0%} "
+        f"({evaluation.confidence:.0%} interval of the paired difference {number(gap.low)} to {number(gap.high)})."
+    ], gap.low > 0
+
+
+def at_their_best(ranking: Ranking, evaluations: dict[str, Evaluation]) -> str:
+    """A lead at few evaluations need not be one at many; say which it is."""
+    best = sorted(((method, best_row(evaluations[method])) for method, _ in ranking), key=lambda item: item[1].distance)
+    figures = ", ".join(f"{lower(method)} {number(row.distance)} with {row.nfe}" for method, row in best)
+    if best[0][0] == ranking[0][0]:
+        return f"Each with as many evaluations as suit it best: {figures}."
+    return f"With more evaluations the order changes: {figures}."
+
+
+def lower(method: str) -> str:
+    return method.replace("_", " ")
+
+
+def costs(
+    comparison: Comparison, ranking: Ranking, evaluations: dict[str, Evaluation], train: dict[str, TrainMetrics]
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    key = distance_key(comparison.extractor)
+    rows = [dict(ranking)[method] for method in evaluations]
+    best = [best_row(evaluation) for evaluation in evaluations.values()]
+    trained = [train[method] for method in evaluations]
+    return [
+        (f"{key} at {comparison.nfe} evaluations", [(number(row.distance), sampler(row)) for row in rows]),
+        (
+            f"{key} at its best",
+            [(number(row.distance), f"{solver_name(row.solver)}, {row.nfe} evaluations") for row in best],
+        ),
+        (
+            f"1,000 images at {comparison.nfe} evaluations",
+            [(duration(1000 * row.seconds_per_image), "") for row in rows],
+        ),
+        ("training", [(duration(each.seconds), f"{each.images_seen:,} images") for each in trained]),
+        ("peak memory of training", [(size(each.peak_memory_bytes), "") for each in trained]),
+    ]
+
+
+def sampler(row: EvaluationRow) -> str:
+    return f"{solver_name(row.solver)}, {row.steps} step{'s' if row.steps != 1 else ''}"

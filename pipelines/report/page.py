@@ -1,0 +1,122 @@
+"""Puts the page together: everything the template shows is made here, in the order it appears."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from pipelines.claims import Results
+from pipelines.report import words
+from pipelines.report.answer import Ranking, answer
+from pipelines.report.pictures import data_uri, first_row, grid_of_samples
+from pipelines.report.plots import Curve, distance_plot, loss_plot
+from pipelines.schemas import Comparison, EvaluationRow, distance_key
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the report is made of.
+
+    Attributes:
+        ranking: the deciding row of every method, best first.
+        real: grid of training images, laid out as the generated grids are.
+        samples: the folder with a folder of grids for every method.
+        facts: what identifies this report (commit, date, seeds): label and text.
+    """
+
+    comparison: Comparison
+    results: Results
+    ranking: Ranking
+    curves: dict[str, Curve]
+    real: Image.Image
+    label_names: list[str]
+    samples: Path
+    facts: list[tuple[str, str]]
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {method: words.method_name(method) for method in self.results.evaluations}
+
+
+def render(contents: Contents) -> str:
+    """The whole page. The same contents give the same bytes."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+        "duration": words.duration,
+        "size": words.size,
+        "method": words.method_name,
+        "solver": words.solver_name,
+        "measured": words.measured,
+        "interval": words.interval,
+    }
+    return environment.get_template("report.html.j2").render(context(contents))
+
+
+def context(contents: Contents) -> dict[str, Any]:
+    comparison, results = contents.comparison, contents.results
+    key = distance_key(comparison.extractor)
+    first = next(iter(results.evaluations.values()))
+    return {
+        "comparison": comparison,
+        "key": key,
+        "confidence": f"{first.confidence:.0%}",
+        "names": contents.names,
+        "series": {method: index for index, method in enumerate(results.evaluations)},
+        "answer": answer(comparison, contents.ranking, results.evaluations, results.train),
+        "evaluations": results.evaluations,
+        "train": results.train,
+        "has_accuracy": any(row.accuracy is not None for each in results.evaluations.values() for row in each.rows),
+        "classifier_accuracy": results.classifier_accuracy,
+        "distance_plot": distance_plot(results.evaluations, contents.names, key, comparison.nfe),
+        "loss_plot": loss_plot(contents.curves, contents.names),
+        "grids": grids(contents),
+        "strips": {method: strips(contents, method) for method in results.evaluations},
+        "label_names": contents.label_names,
+        "judged": [claim for claim in comparison.claims if claim.verdict != "not_measured"],
+        "unjudged": [claim for claim in comparison.claims if claim.verdict == "not_measured"],
+        "verdicts": words.VERDICTS,
+        "facts": contents.facts,
+    }
+
+
+def grids(contents: Contents) -> list[tuple[str, str, str]]:
+    """Title, remark and image: the real images, then every method's at the deciding number of evaluations."""
+    deciding = {method: dict(contents.ranking)[method] for method in contents.results.evaluations}
+    generated = [
+        (contents.names[method], f"{words.solver_name(row.solver)}, {row.nfe} evaluations", grid(contents, method, row))
+        for method, row in deciding.items()
+    ]
+    return [
+        (title, remark, data_uri(image))
+        for title, remark, image in [("Real images", "of the training split", contents.real), *generated]
+    ]
+
+
+def strips(contents: Contents, method: str) -> list[tuple[int, EvaluationRow | None, str]]:
+    """The same noise with more and more evaluations: one image of every class at each number, its best solver's.
+
+    All methods have the same lines, so that one can read across; a line stays empty where there is no row.
+    """
+    evaluations = contents.results.evaluations
+    lines: list[tuple[int, EvaluationRow | None, str]] = []
+    for nfe in sorted({row.nfe for evaluation in evaluations.values() for row in evaluation.rows}):
+        if any(row.nfe == nfe for row in evaluations[method].rows):
+            row = evaluations[method].best(contents.comparison.metric, nfe)
+            lines.append((nfe, row, data_uri(first_row(grid(contents, method, row)))))
+        else:
+            lines.append((nfe, None, ""))
+    return lines
+
+
+def grid(contents: Contents, method: str, row: EvaluationRow) -> Image.Image:
+    return grid_of_samples(contents.samples / method / f"{row.solver}-{row.steps}.png")

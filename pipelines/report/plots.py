@@ -1,0 +1,161 @@
+"""Plots as inline SVG whose colours and font are the page's own, so that they follow light and dark."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from pipelines.report.words import solver_name
+from pipelines.schemas import Evaluation, EvaluationRow
+
+# Drawn in these colours and turned into the style sheet's variables afterwards.
+INK, MUTED, GRID = "#0a0b0c", "#7a7b7c", "#dadbdc"
+SERIES = ("#010203", "#020304", "#030405", "#040506", "#050607", "#060708")
+VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line"} | {
+    colour: f"--series-{index}" for index, colour in enumerate(SERIES)
+}
+
+# No two solvers of a method share a line and a marker: colour alone tells methods apart, never solvers.
+STYLES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ((0, (1, 3)), "v"))
+
+# As wide as a phone, so that text keeps its size there; wider screens put two beside each other.
+SIZE = (5.2, 4.1)
+
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",
+    "font.size": 10.5,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss of one training as it went."""
+
+    images_seen: Sequence[float]
+    loss: Sequence[float]
+
+
+def colour(index: int) -> str:
+    return SERIES[index % len(SERIES)]
+
+
+def distance_plot(evaluations: dict[str, Evaluation], names: dict[str, str], key: str, nfe: int) -> str:
+    """Distance against evaluations, both logarithmic, with interval bars, the floor and the deciding column."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, axes = panel()
+        for index, (method, evaluation) in enumerate(evaluations.items()):
+            draw_method(axes, evaluation, names[method], colour(index))
+        floor = next(iter(evaluations.values())).floor
+        axes.axvline(nfe, color=GRID, linewidth=6, zorder=0)
+        axes.axhline(floor, color=MUTED, linestyle=(0, (6, 3)), linewidth=1, label="real test images (floor)")
+        axes.set(xscale="log", yscale="log", xlabel="network evaluations per image", ylabel=key)
+        counts = sorted({row.nfe for evaluation in evaluations.values() for row in evaluation.rows})
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.xaxis.set_minor_locator(NullLocator())
+        plain_numbers(axes)
+        legend(figure, axes)
+        return as_svg(figure, "distance", f"{key} against network evaluations per image")
+
+
+def draw_method(axes: Axes, evaluation: Evaluation, name: str, shade: str) -> None:
+    solvers = list(dict.fromkeys(row.solver for row in evaluation.rows))
+    for solver, (line, marker) in zip(solvers, STYLES * len(solvers), strict=False):
+        rows = sorted((row for row in evaluation.rows if row.solver == solver), key=lambda row: row.nfe)
+        axes.errorbar(
+            [row.nfe for row in rows],
+            [row.distance for row in rows],
+            yerr=bars(rows),
+            color=shade,
+            linestyle=line,
+            marker=marker,
+            markersize=5,
+            linewidth=1.8,
+            capsize=3,
+            label=f"{name}, {solver_name(solver)}",
+        )
+
+
+def bars(rows: list[EvaluationRow]) -> list[list[float]]:
+    """Interval ends as lengths; on a logarithmic axis the lower one has to stop above zero."""
+    below = [min(row.distance - row.distance_low, 0.9 * row.distance) for row in rows]
+    return [below, [row.distance_high - row.distance for row in rows]]
+
+
+def loss_plot(curves: dict[str, Curve], names: dict[str, str]) -> str:
+    with matplotlib.rc_context(SETTINGS):
+        figure, axes = panel()
+        for index, (method, curve) in enumerate(curves.items()):
+            line, _ = STYLES[index % len(STYLES)]
+            axes.plot(
+                curve.images_seen, curve.loss, color=colour(index), linestyle=line, linewidth=1.6, label=names[method]
+            )
+        axes.set(yscale="log", xlabel="images seen", ylabel="training loss, each its own")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        plain_numbers(axes)
+        legend(figure, axes)
+        return as_svg(figure, "loss", "training loss against images seen")
+
+
+def legend(figure: Figure, axes: Axes) -> None:
+    """Under the plot, where it hides nothing; the floor comes last, and bars need no explanation."""
+    entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda entry: "floor" in entry[1])
+    handles = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle, _ in entries]
+    labels = [label for _, label in entries]
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9.5, handlelength=3, columnspacing=1.5)
+
+
+def panel() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE, layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def plain_numbers(axes: Axes) -> None:
+    """Label a logarithmic y axis 1, 2, 5, 10, ... instead of powers of ten."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def as_svg(figure: Figure, name: str, title: str) -> str:
+    """The figure as an <svg> element: nothing in it depends on the day or points anywhere."""
+    content = io.StringIO()
+    figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = content.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
+    # Two plots on one page must not share identifiers.
+    svg = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 var(--sans)", svg)
+    svg = re.sub("#[0-9a-f]{6}", lambda found: variable(found.group()), svg)
+    size = re.search(r'viewBox="[^"]*"', svg)
+    assert size is not None
+    return re.sub("<svg[^>]*>", f'<svg {size.group()} role="img" aria-label="{title}">', svg, count=1)
+
+
+def variable(colour_code: str) -> str:
+    return f"var({VARIABLES[colour_code]})" if colour_code in VARIABLES else colour_code

@@ -1,0 +1,74 @@
+"""Figures and names as people read them."""
+
+import math
+
+from pipelines.schemas import Claim
+
+SOLVERS = {"euler": "Euler", "midpoint": "midpoint", "heun": "Heun", "ddim": "DDIM", "ddpm": "DDPM"}
+
+# A sign beside each verdict, so that nothing hangs on its colour.
+VERDICTS = {
+    "reproduced": ("✓", "reproduced"),
+    "partly": ("◐", "partly"),
+    "not_reproduced": ("✗", "not reproduced"),
+    "inconclusive": ("?", "inconclusive"),
+    "not_measured": ("–", "not measured"),
+}
+
+
+def method_name(method: str) -> str:
+    text = method.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def solver_name(solver: str) -> str:
+    return SOLVERS.get(solver, solver)
+
+
+def number(value: float) -> str:
+    """Three significant digits, no exponent where a person would write none."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}".replace("-", "−")
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{digits}f}" if digits < 7 else f"{value:.2e}"
+    return text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%".replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{number(1000 * seconds)} ms"
+    if seconds < 90:
+        return f"{number(seconds)} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A claim's figure in its unit."""
+    match unit:
+        case "share":
+            return percent(value)
+        case "ratio":
+            return f"{number(value)}×"
+        case "difference of shares":
+            return f"{100 * value:.1f} points".replace("-", "−")
+    return f"{number(value)} {unit}"
+
+
+def measured(claim: Claim) -> str:
+    return "–" if claim.measured is None else quantity(claim.measured, claim.unit)
+
+
+def interval(claim: Claim) -> str:
+    if claim.low is None or claim.high is None:
+        return "" if claim.measured is None else "no interval"
+    return f"{quantity(claim.low, claim.unit)} to {quantity(claim.high, claim.unit)}"

@@ -1,0 +1,120 @@
+"""Made-up results of the earlier stages, with answers that one can work out by hand."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from fm.data.prepared import write
+from fm.data.splits import Splits
+from pipelines.params import FILE
+from pipelines.project import CURVES, METRICS, PREPARED, ROOT, SAMPLES
+from pipelines.schemas import Evaluation, EvaluationRow, FeatureMetrics, TrainMetrics
+
+# The luck of each sample set, shared by all methods: it cancels in paired differences and nowhere else.
+LUCK = (-0.03, 0.01, 0.02, 0.0)
+
+LABELS = ("zero", "one", "two")
+SIZE = 8
+
+# (solver, steps, evaluations, distance)
+Rows = list[tuple[str, int, int, float]]
+FLOW: Rows = [("euler", 5, 5, 20.0), ("euler", 10, 10, 10.0), ("midpoint", 10, 20, 8.0)]
+DIFFUSION: Rows = [("ddim", 10, 10, 20.0), ("ddim", 50, 50, 12.0), ("ddim", 100, 100, 10.0)]
+TWO = {"flow_matching": FLOW, "diffusion": DIFFUSION}
+
+
+def row(
+    solver: str, steps: int, nfe: int, distance: float, accuracy: float | None = 0.9, call: float = 0.001
+) -> EvaluationRow:
+    """A row whose sets scatter around `distance` in proportion to it."""
+    sets = [distance * (1 + luck) for luck in LUCK]
+    return EvaluationRow(
+        solver=solver,
+        steps=steps,
+        nfe=nfe,
+        distance=sum(sets) / len(sets),
+        distance_low=0.9 * distance,
+        distance_high=1.1 * distance,
+        distance_test=distance + 0.5,
+        distance_sets=sets,
+        kid=distance / 1000,
+        kid_low=distance / 1100,
+        kid_high=distance / 900,
+        precision=0.8,
+        recall=0.7,
+        accuracy=accuracy,
+        seconds_per_image=call * nfe,
+    )
+
+
+def evaluation(rows: Rows, accuracy: float | None = 0.9, call: float = 0.001) -> Evaluation:
+    return Evaluation(
+        extractor="classifier",
+        reference="training split",
+        num_images=250,
+        num_sets=len(LUCK),
+        confidence=0.95,
+        floor=4.0,
+        rows=[row(*each, accuracy=accuracy, call=call) for each in rows],
+    )
+
+
+def training(seconds: float = 100.0, memory: int = 10**9) -> TrainMetrics:
+    return TrainMetrics(
+        images_seen=64000,
+        steps=1000,
+        seconds=seconds,
+        images_per_second=64000 / seconds,
+        peak_memory_bytes=memory,
+        final_loss=0.2,
+        parameters=12345,
+        resumed=0,
+    )
+
+
+def write_project(root: Path, methods: dict[str, Rows], nfe: int = 10, metric: str | None = None) -> None:
+    """Everything that the stage compare reads, under `root`."""
+    write_params(root, methods, nfe, metric)
+    write_dataset(root / PREPARED)
+    FeatureMetrics(extractor="classifier", dimensions=64, test_accuracy=0.97, seconds=1.0).save(
+        root / METRICS / "features.json"
+    )
+    for method, rows in methods.items():
+        evaluation(rows).save(root / METRICS / "evaluate" / f"{method}.json")
+        training().save(root / METRICS / "train" / f"{method}.json")
+        write_curve(root / CURVES / f"{method}.csv")
+        for solver, steps, _, _ in rows:
+            write_grid(root / SAMPLES / method / f"{solver}-{steps}.png")
+
+
+def write_params(root: Path, methods: dict[str, Rows], nfe: int, metric: str | None) -> None:
+    content = yaml.safe_load((ROOT / FILE).read_text())
+    settings = content["methods"]["flow_matching"]
+    content["dataset"]["name"] = "digits"
+    content["methods"] = dict.fromkeys(methods, settings)
+    content["register"] |= {"nfe": nfe, "metric": metric}
+    (root / FILE).write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def write_dataset(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (60, SIZE, SIZE, 1), dtype=np.uint8)
+    labels = np.arange(60, dtype=np.int64) % len(LABELS)
+    write(folder, Splits(images[:45], labels[:45], images[45:], labels[45:], LABELS), "digits")
+
+
+def write_curve(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["step", "images_seen", "loss", "learning_rate", "gradient_norm"])
+        lines.writerows([step, 64 * step, 1 / step, 0.001, 0.5] for step in range(50, 1001, 50))
+
+
+def write_grid(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (8 * (SIZE + 1) + 1, len(LABELS) * (SIZE + 1) + 1)
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)).save(path)

@@ -1,0 +1,174 @@
+"""The report: one file that carries everything, whatever was compared."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipelines.claims import CLAIMS, Results, judge
+from pipelines.compare import rank
+from pipelines.report import Contents, render
+from pipelines.report.plots import Curve
+from pipelines.schemas import Comparison
+from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, training, write_grid
+
+NFE = 10
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+def contents(folder: Path, methods: dict[str, Rows], metric: str = "fid_classifier") -> Contents:
+    for method, rows in methods.items():
+        for solver, steps, _, _ in rows:
+            write_grid(folder / method / f"{solver}-{steps}.png")
+    results = Results(
+        train={method: training() for method in methods},
+        evaluations={method: evaluation(rows) for method, rows in methods.items()},
+        classifier_accuracy=0.97,
+    )
+    ranking = rank(results.evaluations, metric, NFE)
+    comparison = Comparison(
+        dataset="digits",
+        extractor="classifier",
+        reference="training split",
+        num_images=250,
+        num_sets=4,
+        floor=4.0,
+        metric=metric,
+        nfe=NFE,
+        winner=ranking[0][0],
+        data_md5="0123",
+        claims=judge(results),
+    )
+    return Contents(
+        comparison=comparison,
+        results=results,
+        ranking=ranking,
+        curves={method: Curve([64, 128], [1.0, 0.5]) for method in methods},
+        real=Image.new("L", (28, 73)),
+        label_names=list(LABELS),
+        samples=folder,
+        facts=[("commit", "c0ffee")],
+    )
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    return render(contents(tmp_path, TWO))
+
+
+def headline(text: str) -> str:
+    found = re.search(r"<h1>(.*?)</h1>", text)
+    assert found is not None
+    return found.group(1)
+
+
+class Balance(HTMLParser):
+    """Every element that is opened is closed, in order; collects identifiers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_is_one_file_that_needs_nothing_else(page: str):
+    assert "http" not in page
+    assert "<script" not in page
+    assert "<link" not in page
+    assert all(source.startswith("data:image/png;base64,") for source in re.findall(r'src="([^"]*)"', page))
+    assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)"', page))
+    assert len(page.encode()) < 3_000_000
+
+
+def test_is_well_formed(page: str):
+    parser = Balance()
+    parser.feed(page)
+    assert parser.open == []
+    references = {target[1:] for target in re.findall(r'href="(#[^"]*)"', page)}
+    assert references <= set(parser.ids)
+
+
+def test_names_the_winner_by_how_much_and_at_what_cost(page: str):
+    assert headline(page) == "Flow matching makes the better images in 10 evaluations"
+    assert "its fid_classifier is 10.0, against 20.0 of diffusion: 10.0 lower, or 50%" in page
+    assert "95% interval of the paired difference 9.66 to 10.3" in page
+    for cost in ("10.0 s", "1.7 min", "1.00 GB"):
+        assert cost in page
+
+
+def test_a_lead_within_the_interval_is_no_win(tmp_path: Path):
+    given = contents(tmp_path, TWO)
+    close = given.results.evaluations["flow_matching"].best("fid_classifier", NFE)
+    other = close.model_copy(update={"solver": "ddim", "distance_sets": [9.0, 12.0, 10.0, 9.5], "distance": 10.125})
+    ranking = [given.ranking[0], ("diffusion", other)]
+    assert headline(render(replace(given, ranking=ranking))).startswith("No clear winner: Flow matching is ahead")
+
+
+def test_a_lead_that_turns_with_more_evaluations_is_told(tmp_path: Path):
+    turning: dict[str, Rows] = {
+        "flow_matching": [("euler", 10, 10, 9.0)],
+        "diffusion": [("ddim", 10, 10, 20.0), ("ddim", 100, 100, 5.0)],
+    }
+    text = render(contents(tmp_path, turning))
+    assert "With more evaluations the order changes: diffusion 5.00 with 100, flow matching 9.00 with 10." in text
+
+
+def test_has_every_claim_and_the_floor(page: str):
+    for definition in CLAIMS:
+        assert page.count(f'id="{definition.id}"') == 1
+    assert "score 4.00 at this sample" in page
+
+
+def test_shows_every_row_and_picture(page: str):
+    rows = sum(map(len, TWO.values()))
+    assert len(re.findall(r"<td>(?:Euler|midpoint|DDIM)</td>", page)) == rows
+    assert page.count("<img ") == 3 + rows
+    assert page.count("<svg ") == 2
+
+
+def test_colours_come_from_the_style_sheet(page: str):
+    drawings = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
+    used = set(re.findall(r"var\((--[\w-]+)\)", drawings))
+    assert {"--ink", "--series-0", "--series-1"} <= used
+    assert all(page.count(f"{variable}:") >= 1 for variable in used)
+    assert not re.findall(r"#[0-9a-f]{3,6}\b", drawings)
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_same_contents_give_the_same_bytes(tmp_path: Path):
+    given = contents(tmp_path, TWO)
+    assert render(given) == render(given)
+
+
+@pytest.mark.parametrize("methods", [["one"], ["one", "two", "three"], [f"m{number}" for number in range(8)]])
+def test_renders_any_number_of_methods(tmp_path: Path, methods: list[str]):
+    text = render(contents(tmp_path, dict.fromkeys(methods, TWO["flow_matching"])))
+    assert all(method.capitalize() in text for method in methods)
+    assert "14 more claims" in text
+
+
+def test_a_metric_without_sets_has_no_interval(tmp_path: Path):
+    text = render(contents(tmp_path, TWO, metric="precision"))
+    assert headline(text).startswith("No clear winner")
+    assert "this lead has none" in text
+
+
+def test_names_from_outside_are_escaped(tmp_path: Path):
+    given = replace(contents(tmp_path, TWO), label_names=["<b>bold</b>"], facts=[("commit", "<i>x</i>")])
+    text = render(given)
+    assert "<b>bold</b>" not in text
+    assert "<i>x</i>" not in text
