@@ -1,0 +1,46 @@
+"""The pipeline's graph, as DVC reads it from dvc.yaml."""
+
+import json
+import re
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+DVC = str(Path(sys.executable).parent / "dvc")
+
+NODE = re.compile(r'^"(?P<name>[^"]+)";$', re.MULTILINE)
+EDGE = re.compile(r'^"(?P<before>[^"]+)" -> "(?P<after>[^"]+)";$', re.MULTILINE)
+
+Graph = dict[str, tuple[str, ...]]
+"""Stage -> the stages it needs. A stage comes after those it needs."""
+
+
+class GraphError(Exception):
+    """DVC cannot make sense of the project; the message is DVC's."""
+
+
+def read(root: Path) -> Graph:
+    """The stages of the DVC project at `root`, in an order in which they can run."""
+    return parse(ask(root, "dag", "--dot"))
+
+
+def parse(dot: str) -> Graph:
+    needs: dict[str, list[str]] = {match["name"]: [] for match in NODE.finditer(dot)}
+    for match in EDGE.finditer(dot):
+        needs[match["after"]].append(match["before"])
+    return {name: tuple(needs[name]) for name in TopologicalSorter(needs).static_order()}
+
+
+def changes(root: Path) -> dict[str, Any]:
+    """What DVC finds changed since the last run, stage by stage; empty where there is nothing to do."""
+    return json.loads(ask(root, "status", "--json"))  # type: ignore[no-any-return]
+
+
+def ask(root: Path, *arguments: str) -> str:
+    command = [DVC, "--wait-for-lock", *arguments]
+    done = subprocess.run(command, check=False, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise GraphError(f"dvc {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout

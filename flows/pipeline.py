@@ -1,0 +1,125 @@
+"""The whole pipeline as a Prefect flow: the stages of dvc.yaml, then registration.
+
+`python -m flows.pipeline` runs it here and now, which is what `make run` does.
+"""
+
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from flows import graph, settings, summary
+from flows.processes import Processes
+from flows.publish import publish
+from flows.server import ServerError, use_api
+from flows.stages import Outcome, Runner
+from flows.steps import Step, StepsFailed, run_steps
+from pipelines import params
+from pipelines.project import ROOT
+
+
+# Prefect's default task runner, threads, is the right one: the work is in subprocesses.
+@flow(name="pipeline", persist_result=False)
+def pipeline(overrides: dict[str, Any] | None = None) -> State[Any]:
+    """Bring every stage up to date, then register the winner.
+
+    Args:
+        overrides: dotted keys and values, written into params.yaml first.
+    """
+    try:
+        settings.override(ROOT / params.FILE, overrides or {})
+        outcomes = bring_up_to_date(ROOT)
+    except StepsFailed as error:
+        return Failed(message=error.headline, data=error)
+    except (params.ParamsError, graph.GraphError) as error:
+        return Failed(message=str(error), data=error)
+    publish(ROOT)
+    return Completed(message=told(outcomes))
+
+
+def bring_up_to_date(root: Path) -> dict[str, Outcome]:
+    """Run what DVC finds changed; nothing of the graph, and no MLflow run, where nothing is."""
+    from pipelines import tracking
+
+    environment = {tracking.FLOW_RUN_VARIABLE: str(flow_run.id)}
+    if not graph.changes(root):
+        return run_all(root, {}, environment)
+    stages = graph.read(root)
+    with parent_run() as run_id:
+        return run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id})
+
+
+def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str]) -> dict[str, Outcome]:
+    with Processes() as processes:
+        runner = Runner(root, {**os.environ, **environment}, processes)
+        register = Step("register", tuple(stages), partial(runner.module, "pipelines.register"))
+        return run_steps([*stage_steps(runner, stages), register])
+
+
+def stage_steps(runner: Runner, stages: graph.Graph) -> list[Step]:
+    return [Step(name, needs, partial(runner.stage, name)) for name, needs in stages.items()]
+
+
+@contextmanager
+def parent_run() -> Iterator[str]:
+    """The MLflow run that holds the runs of the stages."""
+    from pipelines import tracking
+
+    run_id = tracking.start_parent(flow_run.name or "pipeline", {})
+    status = "KILLED"  # by SIGTERM or Ctrl-C, which are no Exceptions
+    try:
+        yield run_id
+        status = "FINISHED"
+    except Exception:
+        status = "FAILED"
+        raise
+    finally:
+        tracking.finish(run_id, status)
+
+
+def told(outcomes: Mapping[str, Outcome]) -> str:
+    stages = Counter(outcome for name, outcome in outcomes.items() if name != "register")
+    if not stages:
+        return "Nothing has changed: no stage had to run."
+    return "Stages: " + ", ".join(f"{count} {outcome.value.lower()}" for outcome, count in stages.items()) + "."
+
+
+def main() -> int:
+    try:
+        params.load(ROOT / params.FILE)  # before Prefect's start, which takes seconds
+    except params.ParamsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        use_api()
+        state = pipeline(return_state=True)
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    if not state.is_completed():
+        print(f"\n{state.result(raise_on_failure=False)}", file=sys.stderr)
+        return 1
+    print(f"\n{state.message}\n\n{summary.text(ROOT)}")
+    return 0
+
+
+def terminate(number: int, _: object) -> NoReturn:
+    """Leave as Python leaves, so that contexts end what they began."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The Prefect API that a run reports to."""
+
+import atexit
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+START_SECONDS = 120  # the first start creates the database
+STOP_SECONDS = 10
+
+
+class ServerError(Exception):
+    """There is no Prefect API to report to."""
+
+
+def use_api() -> None:
+    """Report to the server that PREFECT_API_URL names, or to one that lasts as long as this process.
+
+    Prefect would start one by itself, but in our process group: Ctrl-C would end it together with the
+    run, which then could not report its end and would try for more than a minute.
+
+    Raises:
+        ServerError: nothing answers.
+    """
+    if url := PREFECT_API_URL.value():
+        if not answers(url):
+            raise ServerError(f"PREFECT_API_URL is {url}, and nothing answers there: start that server, or unset it")
+        return
+    stack = ExitStack()
+    # Registered before Prefect's own, so called after them: they still send what is left of the log.
+    atexit.register(stack.close)
+    url = stack.enter_context(temporary_server())
+    stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
+
+
+@contextmanager
+def temporary_server() -> Iterator[str]:
+    """A server on the database in PREFECT_HOME, seen from this machine only."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    command = [str(Path(sys.executable).parent / "prefect"), "server", "start"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "ERROR", "--no-ui"]
+    process = subprocess.Popen(
+        command + options,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PREFECT_API_URL": url},
+        start_new_session=True,
+    )
+    try:
+        wait_until_up(process, url)
+        yield url
+    finally:
+        end(process)
+
+
+def wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(url):
+        if process.poll() is not None:
+            raise ServerError(f"the temporary Prefect server ended with exit code {process.returncode}")
+        if time.monotonic() > deadline:
+            raise ServerError(f"the temporary Prefect server did not answer within {START_SECONDS} s")
+        time.sleep(0.1)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/health", timeout=5) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

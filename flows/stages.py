@@ -1,0 +1,81 @@
+"""One step of the pipeline as a command: a stage through DVC, or a module of ours."""
+
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from flows.graph import DVC
+from flows.processes import Processes
+
+LAST_LINES = 12
+
+
+class Outcome(Enum):
+    """What came of a stage; the value is the name of its Prefect state."""
+
+    EXECUTED = "Executed"
+    RESTORED = "Restored"
+    UNCHANGED = "Unchanged"
+
+
+# What DVC says before the stage's own output, if the stage runs at all: the first match counts.
+SAID = {
+    Outcome.EXECUTED: re.compile(r"^(Running|Verifying .* in) stage:? '"),
+    Outcome.RESTORED: re.compile(r"^Stage '.*' is cached - skipping run"),
+    Outcome.UNCHANGED: re.compile(r"'.*' didn't change, skipping$"),
+}
+# What it says afterwards, every time, about git and remotes.
+HINT = re.compile(
+    r"^(To (track the changes with git|enable auto staging), run:|\t(git add|dvc config) |Use `dvc push`)"
+)
+
+
+class StepFailed(Exception):
+    """A step's command failed; the message is a headline and the last lines of its output."""
+
+    def __init__(self, headline: str, last_lines: Iterable[str] = ()) -> None:
+        super().__init__("\n    ".join([headline, *last_lines]))
+        self.headline = headline
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How the commands of one run are run: where, with what around them, and by whom they are ended."""
+
+    root: Path
+    environment: Mapping[str, str]
+    processes: Processes
+
+    def stage(self, name: str, log: Callable[[str], None]) -> Outcome:
+        """Let DVC bring one stage up to date; those it needs must be so already."""
+        outcomes: list[Outcome] = []
+
+        def listen(line: str) -> None:
+            if not outcomes:
+                outcomes.extend(outcome for outcome, said in SAID.items() if said.search(line))
+            if not HINT.match(line):
+                log(line)
+
+        self.run(name, [DVC, "--wait-for-lock", "repro", "--single-item", name], listen)
+        if not outcomes:
+            raise StepFailed(f"{name}: DVC ended without saying what it did")
+        return outcomes[0]
+
+    def module(self, name: str, log: Callable[[str], None]) -> Outcome:
+        """Run `python -m NAME`."""
+        self.run(name, [sys.executable, "-m", name], log)
+        return Outcome.EXECUTED
+
+    def run(self, name: str, command: list[str], log: Callable[[str], None]) -> None:
+        last: deque[str] = deque(maxlen=LAST_LINES)
+
+        def remember(line: str) -> None:
+            last.append(line)
+            log(line)
+
+        if code := self.processes.run(command, self.root, self.environment, remember):
+            raise StepFailed(f"{name} failed with exit code {code}", last)

@@ -1,0 +1,85 @@
+"""Steps with edges between them as tasks of the Prefect flow that is running."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.processes import Stopped
+from flows.stages import Outcome, StepFailed
+
+MEANING = {
+    Outcome.EXECUTED: "It ran.",
+    Outcome.RESTORED: "Its outputs came from the cache of an earlier run with the same inputs.",
+    Outcome.UNCHANGED: "Its inputs and outputs are those of the last run.",
+}
+
+Action = Callable[[Callable[[str], None]], Outcome]
+"""Does a step's work and passes its output, line by line, to the function it is given."""
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    needs: tuple[str, ...]
+    action: Action
+
+
+class StepsFailed(Exception):
+    """At least one step failed; the message is why, and at its end the headline: which, and what was not run."""
+
+    def __init__(self, headline: str, errors: Iterable[object]) -> None:
+        super().__init__("\n\n".join([*map(str, errors), headline]))
+        self.headline = headline
+
+
+def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
+    """Run every step once those it needs have succeeded, side by side where the edges allow it.
+
+    When a step fails, those that need it are not run; the others are: their work is not lost on the
+    next run.
+
+    Raises:
+        StepsFailed: after all others have ended.
+    """
+    futures: dict[str, PrefectFuture[Any]] = {}
+    for step in steps:
+        named = run_step.with_options(name=step.name, task_run_name=step.name)
+        needed = [futures[name] for name in step.needs]
+        futures[step.name] = named.submit(step.action, wait_for=needed, return_state=False)
+    for future in futures.values():
+        future.wait()
+    states = {name: future.state for name, future in futures.items()}
+    if not all(state.is_completed() for state in states.values()):
+        raise failure(states)
+    return {name: Outcome(state.name) for name, state in states.items()}
+
+
+# Prefect's own caching stays off: what must run is DVC's to decide.
+@task(cache_policy=NO_CACHE, persist_result=False)
+def run_step(action: Action) -> State[Any]:
+    """A state rather than an exception: Prefect would log the traceback of its own insides for a failed command."""
+    logger = get_run_logger()
+    try:
+        outcome = action(lambda line: logger.info("%s", line))
+    except StepFailed as error:
+        return Failed(message=error.headline, data=error)
+    except Stopped:
+        return Cancelled(message="The run was stopped.")
+    return Completed(name=outcome.value, message=MEANING[outcome])
+
+
+def failure(states: dict[str, State[Any]]) -> StepsFailed:
+    # A step that was not run for want of another is pending for ever, as NotReady.
+    not_run = [name for name, state in states.items() if state.is_pending()]
+    failed = {name: state for name, state in states.items() if not state.is_completed() and name not in not_run}
+    headline = f"Failed: {', '.join(failed)}."
+    if not_run:
+        headline += f" Not run because of that: {', '.join(not_run)}."
+    return StepsFailed(headline, [state.result(raise_on_failure=False) for state in failed.values()])

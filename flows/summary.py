@@ -1,0 +1,77 @@
+"""What came of the pipeline, in plain text: the comparison, the winner, and where to look."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipelines.project import METRICS, REPORTS
+from pipelines.schemas import Comparison, Evaluation, EvaluationRow, distance_key
+
+WHERE_TO_LOOK = """\
+{report}   the same with plots and sample grids
+make ui               the MLflow UI: runs, charts, the registered model
+make prefect-ui       the Prefect pages on this run
+.venv/bin/python -m pipelines.generate --label 3 --count 64 --out images.png   images from the champion"""
+
+
+def text(root: Path) -> str:
+    comparison = Comparison.load(root / REPORTS / "comparison.json")
+    return "\n\n".join([measured(comparison), aligned(rows(root)), winner(comparison), where_to_look()])
+
+
+def measured(comparison: Comparison) -> str:
+    return (
+        f"{comparison.dataset}: {distance_key(comparison.extractor)} to the {comparison.reference}, "
+        f"{comparison.num_sets} sets of {comparison.num_images} images (the test split's own: {comparison.floor:.4g})"
+    )
+
+
+def winner(comparison: Comparison) -> str:
+    return f"Best at {comparison.nfe} network evaluations by {comparison.metric}: {comparison.winner}"
+
+
+def where_to_look() -> str:
+    return WHERE_TO_LOOK.format(report=REPORTS / "report.html")
+
+
+def evaluations(root: Path) -> dict[str, Evaluation]:
+    """Method -> how it did."""
+    files = sorted((root / METRICS / "evaluate").glob("*.json"))
+    return {file.stem: Evaluation.load(file) for file in files}
+
+
+def rows(root: Path) -> list[dict[str, str]]:
+    """The comparison as a table: one row for every method and sampler."""
+    return [
+        cells(method, evaluation, row)
+        for method, evaluation in evaluations(root).items()
+        for row in sorted(evaluation.rows, key=lambda row: (row.solver, row.nfe))
+    ]
+
+
+def cells(method: str, evaluation: Evaluation, row: EvaluationRow) -> dict[str, str]:
+    return {
+        "method": method,
+        "solver": row.solver,
+        "nfe": str(row.nfe),
+        distance_key(evaluation.extractor): f"{row.distance:.4g} [{row.distance_low:.4g}, {row.distance_high:.4g}]",
+        "kid": f"{row.kid:.3g}",
+        "seconds per image": f"{row.seconds_per_image:.2g}",
+    }
+
+
+def aligned(table: Sequence[dict[str, str]]) -> str:
+    """Columns under their names, text to the left, numbers to the right."""
+    names = list(dict.fromkeys(name for row in table for name in row))
+    widths = {name: max(len(name), *(len(row.get(name, "")) for row in table)) for name in names}
+
+    def lines() -> Iterator[str]:
+        for row in ({name: name for name in names}, *table):
+            padded = (
+                row.get(name, "").ljust(widths[name])
+                if name in ("method", "solver")
+                else row.get(name, "").rjust(widths[name])
+                for name in names
+            )
+            yield "  ".join(padded).rstrip()
+
+    return "\n".join(lines())

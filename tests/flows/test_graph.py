@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from flows import graph
+from pipelines.project import ROOT
+from tests.flows import project
+
+
+def test_our_own_graph_has_the_stages_and_edges_of_dvc_yaml() -> None:
+    stages = graph.read(ROOT)
+    assert set(stages["compare"]) >= {"evaluate@flow_matching", "evaluate@diffusion"}
+    assert set(stages["evaluate@diffusion"]) == {"prepare", "features", "train@diffusion"}
+    assert stages["prepare"] == ()
+
+
+def test_a_stage_comes_after_those_it_needs(tmp_path: Path) -> None:
+    root = project.make(tmp_path / "project", project.DIAMOND)
+    stages = graph.read(root)
+    assert list(stages) in (["first", "left", "right", "last"], ["first", "right", "left", "last"])
+    assert set(stages["last"]) == {"left", "right"}
+
+
+def test_changes_are_empty_only_where_there_is_nothing_to_do(tmp_path: Path) -> None:
+    root = project.make(tmp_path / "project", project.DIAMOND)
+    assert set(graph.changes(root)) == {"first", "left", "right", "last"}
+    (root / "side.py").write_text("import sys; open(sys.argv[1] + '.txt', 'w')")  # one after the other here
+    graph.ask(root, "repro")
+    assert graph.changes(root) == {}
+
+
+def test_a_file_that_dvc_cannot_read_is_an_error_in_dvcs_words(tmp_path: Path) -> None:
+    root = project.make(tmp_path / "project", "one: {outs: [a]}")
+    with pytest.raises(graph.GraphError, match=r"dvc dag: .*dvc.yaml"):
+        graph.read(root)

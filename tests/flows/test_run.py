@@ -1,0 +1,130 @@
+"""Whole runs: real stages, real DVC, a real Prefect server."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows import graph
+from flows.steps import StepsFailed
+from pipelines.project import ROOT
+from tests.flows import project
+from tests.flows.test_processes import all_end, wait_for
+
+
+@pytest.fixture
+def diamond(tmp_path: Path) -> Path:
+    return project.make(tmp_path / "project", project.DIAMOND)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_stages_run_side_by_side_then_are_unchanged_then_restored(diamond: Path) -> None:
+    assert outcomes(diamond) == dict.fromkeys(graph.read(diamond), "Executed")
+    assert outcomes(diamond) == dict.fromkeys(graph.read(diamond), "Unchanged")
+    (diamond / "left.txt").unlink()
+    (diamond / "dvc.lock").unlink()
+    assert outcomes(diamond)["left"] == "Restored"
+    assert (diamond / "left.txt").read_text() == "left"
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_prefect_has_a_task_for_each_stage_named_after_what_came_of_it(diamond: Path) -> None:
+    from prefect.client.orchestration import get_client
+
+    state = project.stages(diamond, return_state=True)
+    with get_client(sync_client=True) as client:
+        deadline = time.monotonic() + 30  # the server takes the tasks' ends in as they arrive
+        while True:
+            runs = [run for run in client.read_task_runs() if run.flow_run_id == state.state_details.flow_run_id]
+            if {run.name: run.state_name for run in runs} == dict.fromkeys(graph.read(diamond), "Executed"):
+                break
+            assert time.monotonic() < deadline, runs
+            time.sleep(0.2)
+        said = [log.message for log in client.read_logs() if log.flow_run_id == state.state_details.flow_run_id]
+    assert "left has met right" in said
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_failing_stage_stops_those_that_need_it_and_no_other(tmp_path: Path) -> None:
+    root = project.make(
+        tmp_path / "project",
+        """
+        bad: {cmd: "echo the disk is on fire; exit 3", outs: [bad.txt]}
+        after: {cmd: echo 1 > after.txt, deps: [bad.txt], outs: [after.txt]}
+        beside: {cmd: echo 1 > beside.txt, outs: [beside.txt]}
+        """,
+    )
+    state = project.stages(root, return_state=True)
+    error = state.result(raise_on_failure=False)
+    assert state.is_failed()
+    assert isinstance(error, StepsFailed)
+    assert state.message == "Failed: bad. Not run because of that: after."
+    assert "the disk is on fire" in str(error)
+    assert str(error).splitlines()[-1] == state.message
+    assert (root / "beside.txt").exists()
+    assert not (root / "after.txt").exists()
+
+
+TRAINER = """
+import os, pathlib, signal, sys, time
+
+def save(*_):
+    pathlib.Path("saved").touch()
+    sys.exit(143)
+
+signal.signal(signal.SIGTERM, save)
+pathlib.Path("pid").write_text(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "send", "code"),
+    [(signal.SIGTERM, os.kill, 143), (signal.SIGTERM, os.killpg, 143), (signal.SIGINT, os.killpg, 130)],
+    ids=["SIGTERM", "SIGTERM to the group, as from a worker", "Ctrl-C"],
+)
+def test_a_stopped_run_lets_the_trainer_save_and_leaves_no_process(
+    tmp_path: Path, number: signal.Signals, send: object, code: int
+) -> None:
+    root = project.make(tmp_path / "project", "long: {cmd: PYTHON trainer.py, outs: [long.txt]}", trainer=TRAINER)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tests.flows.project", str(root)],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": ""},
+        start_new_session=True,
+    )
+    wait_for(root / "pid")
+    family = psutil.Process(run.pid).children(recursive=True)
+    assert len(family) >= 3  # DVC, the trainer, the Prefect server
+    assert callable(send)
+    send(run.pid, number)
+    assert run.wait(30) == code
+    assert (root / "saved").exists()
+    assert all_end(family)
+
+
+def test_a_mistake_in_the_settings_is_one_line_before_anything_runs(tmp_path: Path) -> None:
+    for package in ("fm", "flows", "pipelines"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    settings = (ROOT / "params.yaml").read_text().replace("gradient_clip: 1.0", "gradient_clip: much")
+    (tmp_path / "params.yaml").write_text(settings)
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.pipeline"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "train.gradient_clip = 'much'" in done.stderr
+    assert not (tmp_path / ".prefect" / "prefect.db").exists()
+
+
+def outcomes(root: Path) -> dict[str, str]:
+    message = project.stages(root, return_state=True).message
+    assert message is not None
+    return dict(part.split("=") for part in message.split())

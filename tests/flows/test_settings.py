@@ -1,0 +1,45 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flows import settings
+from pipelines import params
+from pipelines.project import ROOT
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / params.FILE, tmp_path))
+
+
+def test_an_override_changes_its_line_and_no_other(file: Path) -> None:
+    before = file.read_text()
+    settings.override(file, {"train.images_seen": 1000})
+    assert params.load(file).train.images_seen == 1000
+    changed = [line for line in file.read_text().splitlines() if line not in before.splitlines()]
+    assert changed == ["  images_seen: 1000"]
+
+
+def test_no_overrides_leave_the_file_alone(file: Path) -> None:
+    before = file.read_text()
+    settings.override(file, {})
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"train.batchsize": 3}, "train.batchsize: there is no such setting"),
+        ({"nothing.here": 3}, "nothing: there is no such setting"),
+        ({"train.batch_size": "many"}, "train.batch_size = 'many'"),
+        ({"train.seed.more": 3}, "train.seed.more: seed has no settings of its own"),
+    ],
+)
+def test_an_impossible_override_is_one_line_and_changes_nothing(file: Path, overrides: dict, says: str) -> None:
+    before = file.read_text()
+    with pytest.raises(params.ParamsError) as caught:
+        settings.override(file, overrides)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert file.read_text() == before
