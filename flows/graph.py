@@ -8,6 +8,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from fm.errors import UserError
+
 DVC = str(Path(sys.executable).parent / "dvc")
 
 NODE = re.compile(r'^"(?P<name>[^"]+)";$', re.MULTILINE)
@@ -17,7 +19,7 @@ Graph = dict[str, tuple[str, ...]]
 """Stage -> the stages it needs. A stage comes after those it needs."""
 
 
-class GraphError(Exception):
+class GraphError(UserError):
     """DVC cannot make sense of the project; the message is DVC's."""
 
 

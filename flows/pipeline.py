@@ -21,10 +21,11 @@ from prefect.states import Completed, Failed
 from flows import graph, settings, summary
 from flows.processes import Processes
 from flows.publish import publish
-from flows.server import ServerError, use_api
+from flows.server import use_api
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
-from pipelines import params
+from fm.errors import UserError
+from pipelines import lineage, params
 from pipelines.project import ROOT
 
 
@@ -41,7 +42,7 @@ def pipeline(overrides: dict[str, Any] | None = None) -> State[Any]:
         outcomes = bring_up_to_date(ROOT)
     except StepsFailed as error:
         return Failed(message=error.headline, data=error)
-    except (params.ParamsError, graph.GraphError) as error:
+    except UserError as error:
         return Failed(message=str(error), data=error)
     publish(ROOT)
     return Completed(message=told(outcomes))
@@ -49,14 +50,14 @@ def pipeline(overrides: dict[str, Any] | None = None) -> State[Any]:
 
 def bring_up_to_date(root: Path) -> dict[str, Outcome]:
     """Run what DVC finds changed; nothing of the graph, and no MLflow run, where nothing is."""
-    from pipelines import tracking
+    from pipelines.tracking import PARENT_RUN_VARIABLE
 
-    environment = {tracking.FLOW_RUN_VARIABLE: str(flow_run.id)}
+    environment = {lineage.FLOW_RUN_VARIABLE: str(flow_run.id)}
     if not graph.changes(root):
         return run_all(root, {}, environment)
     stages = graph.read(root)
     with parent_run() as run_id:
-        return run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id})
+        return run_all(root, stages, environment | {PARENT_RUN_VARIABLE: run_id})
 
 
 def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str]) -> dict[str, Outcome]:
@@ -75,7 +76,7 @@ def parent_run() -> Iterator[str]:
     """The MLflow run that holds the runs of the stages."""
     from pipelines import tracking
 
-    run_id = tracking.start_parent(flow_run.name or "pipeline", {})
+    run_id = tracking.start_parent(flow_run.name or "pipeline", {lineage.FLOW_RUN: str(flow_run.id)})
     status = "KILLED"  # by SIGTERM or Ctrl-C, which are no Exceptions
     try:
         yield run_id
@@ -95,16 +96,12 @@ def told(outcomes: Mapping[str, Outcome]) -> str:
 
 
 def main() -> int:
-    try:
-        params.load(ROOT / params.FILE)  # before Prefect's start, which takes seconds
-    except params.ParamsError as error:
-        print(error, file=sys.stderr)
-        return 1
     signal.signal(signal.SIGTERM, terminate)
     try:
+        params.load(ROOT / params.FILE)  # before Prefect's start, which takes seconds
         use_api()
         state = pipeline(return_state=True)
-    except ServerError as error:
+    except UserError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

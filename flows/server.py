@@ -15,11 +15,13 @@ from urllib.request import urlopen
 
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from fm.errors import UserError
+
 START_SECONDS = 120  # the first start creates the database
 STOP_SECONDS = 10
 
 
-class ServerError(Exception):
+class ServerError(UserError):
     """There is no Prefect API to report to."""
 
 

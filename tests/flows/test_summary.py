@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from flows import summary
+from flows.publish import markdown, publish
+from pipelines.schemas import Claim, Comparison, Evaluation, EvaluationRow
+
+
+def row(solver: str, nfe: int, distance: float) -> EvaluationRow:
+    return EvaluationRow(
+        solver=solver, steps=nfe, nfe=nfe, distance=distance, distance_low=distance - 1, distance_high=distance + 1,
+        distance_test=distance, distance_sets=[distance], kid=0.01, kid_low=0, kid_high=0.02, precision=0.5, recall=0.5,
+        accuracy=None, seconds_per_image=0.00321,
+    )  # fmt: skip
+
+
+def evaluation(*rows: EvaluationRow) -> Evaluation:
+    return Evaluation(
+        extractor="classifier", reference="training split", num_images=100, num_sets=4, confidence=0.95, floor=1.5,
+        rows=list(rows),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    evaluation(row("midpoint", 10, 12.3456), row("euler", 100, 7)).save(tmp_path / "metrics/evaluate/one.json")
+    evaluation(row("ddim", 10, 130)).save(tmp_path / "metrics/evaluate/other_method.json")
+    claim = Claim(
+        id="a", claim="fewer | steps", source_value="10", measured=None, low=None, high=None, unit="x", better="up",
+        null=1, threshold=2, verdict="not_measured", protocol="", note="",
+    )  # fmt: skip
+    Comparison(
+        dataset="digits", extractor="classifier", reference="training split", num_images=100, num_sets=4, floor=1.5,
+        metric="fid_classifier", nfe=10, winner="one", data_md5="", claims=[claim],
+    ).save(tmp_path / "reports/comparison.json")  # fmt: skip
+    return tmp_path
+
+
+def test_the_table_is_aligned_and_names_the_distance_after_its_extractor(measured: Path) -> None:
+    assert summary.aligned(summary.rows(measured)).splitlines() == [
+        "method        solver    nfe        fid_classifier   kid  seconds per image",
+        "one           euler     100              7 [6, 8]  0.01             0.0032",
+        "one           midpoint   10  12.35 [11.35, 13.35]  0.01             0.0032",
+        "other_method  ddim       10        130 [129, 131]  0.01             0.0032",
+    ]
+
+
+def test_the_text_says_who_won_and_where_to_look(measured: Path) -> None:
+    text = summary.text(measured)
+    assert "Best at 10 network evaluations by fid_classifier: one" in text
+    for place in ("reports/report.html", "make ui", "make prefect-ui", "python -m pipelines.generate"):
+        assert place in text
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_run_page_gets_the_table_and_the_claims(measured: Path) -> None:
+    from prefect.artifacts import Artifact
+
+    publish(measured)
+    table = Artifact.get("comparison")
+    assert table is not None
+    assert "midpoint" in str(table.data)
+    comparison = summary.Comparison.load(measured / "reports/comparison.json")
+    assert "| fewer \\| steps | 10 | – | not measured |" in markdown(comparison).splitlines()
