@@ -37,7 +37,7 @@ class LabelledOptimalTransport:
         if labels is None:
             raise ValueError("labelled_optimal_transport needs labels")
         paired = torch.empty_like(x0)
-        for label in labels.unique():
+        for label in torch.unique(labels):
             rows = torch.nonzero(labels == label).squeeze(1)
             paired[rows] = x0[rows][assignment(x0[rows], x1[rows])]
         return paired

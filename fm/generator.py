@@ -18,8 +18,6 @@ from fm.errors import UserError
 from fm.field import Field
 from fm.paths import Quantity, path_named
 
-VERSION = 1
-
 
 class GeneratorError(UserError):
     """A generator folder that cannot be used; the message says which and why."""
@@ -42,7 +40,7 @@ class SamplerConfig(Frozen):
 class Config(Frozen):
     """config.json: everything but the weights."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     path: str
     target: Quantity
     network: dict[str, Any] = Setting(description="kind and sizes, as fm.networks.build takes them")

@@ -55,7 +55,7 @@ class Objective:
         """
         t = self.timesteps(u)
         point = self.path.sample(self.coupling(x0, x1, labels), x1, t)
-        error = (network(point.x_t, t, condition) - regression_target(self.path, point, self.target)).square()
+        error: Tensor = (network(point.x_t, t, condition) - regression_target(self.path, point, self.target)).square()
         return (self.weight(t) * error.flatten(1).mean(dim=1)).mean()
 
 

@@ -66,40 +66,42 @@ class Path(ABC):
         if source == target:
             return value
         s = like(t, x_t)
-        if source == "velocity":
-            x0, x1 = self._ends_from_velocity(value, x_t, s)
-        elif source == "data":
-            x0, x1 = None, value
-        elif source == "noise":
-            x0, x1 = value, None
-        elif source == "score":
-            x0, x1 = -self.sigma(s) * value, None
-        else:
-            raise ValueError(f"source {source!r}: must be velocity, data, noise or score")
-
+        if target in ("noise", "score"):
+            x0 = self._to_noise(value, x_t, s, source)
+            return x0 if target == "noise" else -x0 / nonzero(self.sigma(s), "the score", "sigma = 0")
         if target == "data":
-            return x1 if x1 is not None else self._data(x0, x_t, s)
-        if target == "noise":
-            return x0 if x0 is not None else self._noise(x1, x_t, s)
-        x0 = x0 if x0 is not None else self._noise(x1, x_t, s)
-        if target == "score":
-            return -x0 / nonzero(self.sigma(s), "the score", "sigma = 0")
+            return self._to_data(value, x_t, s, source)
         if target == "velocity":
-            x1 = x1 if x1 is not None else self._data(x0, x_t, s)
+            x0, x1 = self._to_noise(value, x_t, s, source), self._to_data(value, x_t, s, source)
             return finite(self.d_alpha(s)) * x1 + finite(self.d_sigma(s)) * x0
         raise ValueError(f"target {target!r}: must be velocity, data, noise or score")
 
-    def _ends_from_velocity(self, velocity: Tensor, x_t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        alpha, sigma = self.alpha(s), self.sigma(s)
-        d_alpha, d_sigma = finite(self.d_alpha(s)), finite(self.d_sigma(s))
-        determinant = nonzero(d_alpha * sigma - alpha * d_sigma, "data and noise", "the path stands still")
-        return (d_alpha * x_t - alpha * velocity) / determinant, (sigma * velocity - d_sigma * x_t) / determinant
+    def _to_noise(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
+        match source:
+            case "noise":
+                return value
+            case "score":
+                return -self.sigma(s) * value
+            case "data":
+                return (x_t - self.alpha(s) * value) / nonzero(self.sigma(s), "noise", "sigma = 0")
+            case "velocity":
+                d_alpha, _, determinant = self._slopes(s)
+                return (d_alpha * x_t - self.alpha(s) * value) / determinant
 
-    def _data(self, x0: Tensor | None, x_t: Tensor, s: Tensor) -> Tensor:
+    def _to_data(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
+        if source == "data":
+            return value
+        if source == "velocity":
+            _, d_sigma, determinant = self._slopes(s)
+            return (self.sigma(s) * value - d_sigma * x_t) / determinant
+        x0 = self._to_noise(value, x_t, s, source)
         return (x_t - self.sigma(s) * x0) / nonzero(self.alpha(s), "data", "alpha = 0")
 
-    def _noise(self, x1: Tensor | None, x_t: Tensor, s: Tensor) -> Tensor:
-        return (x_t - self.alpha(s) * x1) / nonzero(self.sigma(s), "noise", "sigma = 0")
+    def _slopes(self, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """alpha', sigma' and alpha' sigma - alpha sigma', by which position and velocity give the two ends."""
+        d_alpha, d_sigma = finite(self.d_alpha(s)), finite(self.d_sigma(s))
+        determinant = d_alpha * self.sigma(s) - self.alpha(s) * d_sigma
+        return d_alpha, d_sigma, nonzero(determinant, "data and noise", "the path stands still")
 
 
 def nonzero(divisor: Tensor, quantity: str, where: str) -> Tensor:

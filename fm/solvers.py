@@ -1,6 +1,7 @@
 """From noise to data: integrate a velocity field, or walk down a Gaussian path. Every call is counted."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -64,7 +65,7 @@ def intervals(x: Tensor, steps: int, t0: float, t1: float) -> list[tuple[Tensor,
         raise ValueError(f"steps must be at least 1, not {steps}")
     grid = torch.linspace(t0, t1, steps + 1, dtype=torch.float64).to(x)
     times = [t.expand(len(x)) for t in grid]
-    return list(zip(times[:-1], times[1:], strict=True))
+    return list(pairwise(times))
 
 
 def euler_step(velocity: Velocity, x: Tensor, t: Tensor, t_next: Tensor) -> Tensor:

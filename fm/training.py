@@ -5,14 +5,13 @@ with the same bits as one that was not.
 """
 
 import logging
-import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ import torch
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -152,7 +152,7 @@ class Training(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.objective.loss(self.network, batch.x0, batch.x1, batch.u, batch.labels, batch.condition)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         # beta2 0.99: a few thousand steps are too few for 0.999's memory. No weight decay, as in DDPM and ADM.
         optimizer = torch.optim.AdamW(
             self.network.parameters(), self.budget.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
@@ -176,7 +176,7 @@ class Ema(WeightAveraging):
     def network(self) -> torch.nn.Module:
         """The network with averaged weights."""
         assert self._average_model is not None
-        network: torch.nn.Module = self._average_model.module.network
+        network = cast(Training, self._average_model.module).network
         return network
 
 
@@ -266,7 +266,7 @@ class Checkpoint(Callback):
         partial = self.path.with_suffix(".partial")
         trainer.save_checkpoint(partial, weights_only=False)
         if trainer.is_global_zero:
-            os.replace(partial, self.path)
+            partial.replace(self.path)
 
 
 class Samples(Callback):

@@ -140,9 +140,7 @@ def measure(
     return row
 
 
-def draw(
-    generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, number: int
-) -> SampleSet:
+def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, number: int) -> SampleSet:
     """Sample set `number`: noise, labels and order are the same for every method and sampler."""
     count = images_per_set(chosen)
     first = number * count

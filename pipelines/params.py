@@ -126,6 +126,8 @@ def load(path: Path = FILE) -> Params:
     """Read and check a params.yaml. Raises ParamsError, with one line a mistake."""
     try:
         content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing: run this from the project's root") from None
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return parse(content, str(path))

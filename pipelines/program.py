@@ -21,5 +21,7 @@ def run(main: Callable[[], None]) -> None:
 def method_argument() -> str:
     """The one argument of a stage that is run for each method. Raises UserError when there is not exactly one."""
     if len(sys.argv) != 2:
-        raise UserError(f"usage: python -m pipelines.{Path(sys.argv[0]).stem} <method>, a key of methods in params.yaml")
+        raise UserError(
+            f"usage: python -m pipelines.{Path(sys.argv[0]).stem} <method>, a key of methods in params.yaml"
+        )
     return sys.argv[1]

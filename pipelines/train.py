@@ -4,6 +4,7 @@ import csv
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -12,6 +13,7 @@ from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Config, Generator, ImageFormat, SamplerConfig
 from fm.objectives import Objective
+from fm.paths import Quantity
 from pipelines import params, tracking
 from pipelines.params import Params
 from pipelines.program import method_argument, run
@@ -40,7 +42,9 @@ def main(method: str) -> None:
         totals = fit(settings, method, dataset, generator, workspace / "last.ckpt", tracked)
         metrics = summarise(settings, generator, totals)
         write(method, generator, totals, metrics)
-        tracked.metrics({"seconds": metrics.seconds, "peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
+        tracked.metrics(
+            {"seconds": metrics.seconds, "peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps
+        )
         tracked.artifact(MODELS / method / "config.json", "model")
         tracked.artifact(MODELS / method / "model.safetensors", "model")
     # Last of all: until everything is written, a rerun finds the finished training here.
@@ -52,7 +56,7 @@ def config(settings: Params, dataset: Prepared, method: str) -> Config:
     objective = settings.methods[method].objective
     return Config(
         path=objective.path,
-        target=objective.target,
+        target=cast(Quantity, objective.target),
         network=settings.network.model_dump(),
         sampler=DEFAULT_SAMPLER,
         image=ImageFormat(channels=dataset.channels, size=dataset.image_size),

@@ -61,7 +61,7 @@ def train_classifier(
     report: Callable[[str], None],
 ) -> None:
     """Train in place on uint8 images (N, H, W, C) and int64 labels (N,), a function of the seed."""
-    network.to(device, memory_format=torch.channels_last).train()
+    network.to(device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     steps_per_epoch = len(images) // schedule.batch_size
     cycle = torch.optim.lr_scheduler.OneCycleLR(

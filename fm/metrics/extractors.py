@@ -88,7 +88,8 @@ class ClassifierExtractor(Extractor):
         return self._batched(self.network.body, images)
 
     def classify(self, images: Images) -> Labels:
-        return self._batched(self.network, images).argmax(axis=1).astype(np.int64)
+        seen: Labels = self._batched(self.network, images).argmax(axis=1).astype(np.int64)
+        return seen
 
     @torch.no_grad()
     def _batched(self, function: Callable[[torch.Tensor], torch.Tensor], images: Images) -> Floats:

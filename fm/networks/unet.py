@@ -93,13 +93,14 @@ class TimeEmbedding(nn.Module):
         super().__init__()
         # t lies in [0, 1]: periods from 1/1000 of that interval to ten times it, as DDPM's over 1000 steps.
         frequencies = 1000.0 * torch.exp(-math.log(10_000.0) * torch.arange(features // 2) / (features // 2))
+        self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
-        self.layers = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))
+        self.first, self.second = nn.Linear(features, width), nn.Linear(width, width)
 
     def forward(self, t: Tensor) -> Tensor:
         angles = t[:, None].float() * self.frequencies
         features = torch.cat([angles.cos(), angles.sin()], dim=1)
-        out: Tensor = self.layers(features.to(self.layers[0].weight.dtype))
+        out: Tensor = self.second(F.silu(self.first(features.to(self.first.weight.dtype))))
         return out
 
 
