@@ -1,0 +1,325 @@
+"""Register the better method's generator, and say whether it is the new champion. `python -m pipelines.register`.
+
+The versions of the registered model carry what the gate needs to know as tags: the protocol they were measured
+by, and the value of each sample set. A version's tags are written with it; the aliases follow, and the tag
+`gate.decision` last, so that a registration that was cut short is completed by the next.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fm import images
+from fm.errors import UserError
+from fm.generator import Generator
+from fm.metrics.intervals import mean_interval
+from pipelines import lineage, params, tracking
+from pipelines.model_card import Facts, card
+from pipelines.params import Params
+from pipelines.program import run
+from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, ROOT
+from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.stage import Stage, declared
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+CONFIDENCE = 0.95
+CANDIDATE, CHAMPION = "candidate", "champion"
+FINGERPRINT, SET_VALUES, DECISION = "generator.sha256", "metric.sets", "gate.decision"
+PROTOCOL = "protocol."
+NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
+CARD = "MODEL_CARD.md"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a figure came about. Figures of two protocols say nothing about each other."""
+
+    data_md5: str
+    extractor: str
+    extractor_md5: str
+    reference: str
+    num_images: int
+    num_sets: int
+    seed: int
+    metric: str
+    nfe: int
+
+    def tags(self) -> dict[str, str]:
+        return {PROTOCOL + name: str(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The method that is best at `register.nfe` network evaluations, by `register.metric`.
+
+    Attributes:
+        sets: the metric's value in each sample set, lower being better; empty if it isn't measured by set.
+    """
+
+    method: str
+    evaluation: Evaluation
+    row: EvaluationRow
+    value: float
+    sets: list[float]
+    protocol: Protocol
+
+    def tags(self) -> dict[str, str]:
+        return {
+            "method": self.method,
+            "solver": self.row.solver,
+            "steps": str(self.row.steps),
+            "nfe": str(self.row.nfe),
+            "metric": self.protocol.metric,
+            "metric.value": repr(self.value),
+            SET_VALUES: json.dumps(self.sets),
+            **self.protocol.tags(),
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a candidate, and why."""
+
+    promoted: bool
+    why: str
+
+
+def main() -> None:
+    settings = params.load()
+    winner = choose(settings)
+    print(
+        f"best at {winner.row.nfe} network evaluations by {winner.protocol.metric}: {winner.method} "
+        f"({winner.row.solver}, {winner.row.steps} steps), {winner.value:.4g}"
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "generator"
+        generator = Generator.load(MODELS / winner.method).with_sampler(winner.row.solver, winner.row.steps)
+        generator.save(folder)
+        tags = winner.tags() | {FINGERPRINT: fingerprint(folder)}
+        name = model_name(settings)
+        version = find_version(name, tags)
+        if version is None:
+            version = register(settings, winner, generator, folder, tags)
+            print(f"registered: {name}, version {version.version}")
+        elif DECISION in version.tags:
+            print(f"unchanged: version {version.version} of {name}")
+            return
+        else:
+            print(f"unchanged: version {version.version} of {name}, whose registration was cut short")
+    set_aliases(name, version, winner)
+
+
+def model_name(settings: Params) -> str:
+    if settings.register_.model_name is None:
+        raise UserError("params.yaml: register.model_name: there is no default for this dataset")
+    return settings.register_.model_name
+
+
+def choose(settings: Params) -> Winner:
+    """The best of the methods' rows that decide.
+
+    Raises:
+        UserError: something is missing, or the methods were not measured alike.
+    """
+    metric, nfe = settings.register_.metric, settings.register_.nfe
+    if metric is None:
+        raise UserError("params.yaml: register.metric: there is no default for this dataset")
+    measured = {method: load_evaluation(method) for method in settings.methods}
+    rows = {method: best_row(method, evaluation, metric, nfe) for method, evaluation in measured.items()}
+    best = min(rows, key=lambda method: measured[method].cost(rows[method], metric))
+    evaluation, row = measured[best], rows[best]
+    stage = declared(f"evaluate@{best}")
+    protocol = Protocol(
+        data_md5=stage.data_md5,
+        extractor=evaluation.extractor,
+        extractor_md5=stage.dependencies[str(FEATURES)],
+        reference=evaluation.reference,
+        num_images=evaluation.num_images,
+        num_sets=evaluation.num_sets,
+        seed=settings.evaluate.seed,
+        metric=metric,
+        nfe=nfe,
+    )
+    require_alike(measured)
+    sets = row.distance_sets if metric == distance_key(evaluation.extractor) else []
+    return Winner(best, evaluation, row, float(evaluation.row_on_disk(row)[metric]), sets, protocol)
+
+
+def load_evaluation(method: str) -> Evaluation:
+    for path in (METRICS / "evaluate" / f"{method}.json", MODELS / method / "config.json"):
+        if not path.exists():
+            raise UserError(f"{path} is missing: run `make run` or `dvc repro` first")
+    return Evaluation.load(METRICS / "evaluate" / f"{method}.json")
+
+
+def best_row(method: str, evaluation: Evaluation, metric: str, nfe: int) -> EvaluationRow:
+    try:
+        return evaluation.best(metric, nfe)
+    except LookupError as error:
+        raise UserError(f"{method}: {error.args[0]}") from None
+
+
+def require_alike(measured: Mapping[str, Evaluation]) -> None:
+    protocols = {(one.extractor, one.reference, one.num_images, one.num_sets) for one in measured.values()}
+    if len(protocols) > 1:
+        raise UserError("the methods were measured by different protocols: run `make run` or `dvc repro` first")
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the names and contents of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def find_version(name: str, tags: Mapping[str, str]) -> "ModelVersion | None":
+    """The version of the same generator that was measured by the same protocol."""
+    same = {key: value for key, value in tags.items() if key == FINGERPRINT or key.startswith(PROTOCOL)}
+    versions = tracking.client().search_model_versions(
+        f"name = '{name}' and tags.`{FINGERPRINT}` = '{tags[FINGERPRINT]}'"
+    )
+    return next((one for one in versions if same.items() <= one.tags.items()), None)
+
+
+def register(
+    settings: Params, winner: Winner, generator: Generator, folder: Path, tags: Mapping[str, str]
+) -> "ModelVersion":
+    """Log the model to a run of its own and make it a version, tags included, in one step."""
+    experiment = settings.dataset.name
+    stage = Stage(
+        "register",
+        settings.model_dump(mode="json", by_alias=True),
+        {str(PREPARED): winner.protocol.data_md5, str(MODELS / winner.method): tags[FINGERPRINT]},
+    )
+    with tracking.stage_run(stage, experiment) as tracked:
+        known = {**lineage.tags(stage), **tags, **training_run(experiment, winner.method)}
+        page = card(Facts(settings, winner.method, generator.config, winner.evaluation, winner.row, known))
+        tracked.dataset_input(experiment, winner.protocol.data_md5, str(PREPARED))
+        describe(tracked, winner, generator, known)
+        path = folder.with_name(CARD)
+        path.write_text(page)
+        tracked.artifact(path)
+        return create_version(model_name(settings), tracked.run_id, generator, folder, path, known)
+
+
+def training_run(experiment: str, method: str) -> dict[str, str]:
+    found = tracking.find_run(tracking.experiment_id(experiment), declared(f"train@{method}").key, finished=True)
+    return {"training.run_id": found.info.run_id} if found else {}
+
+
+def describe(tracked: tracking.StageRun, winner: Winner, generator: Generator, tags: Mapping[str, str]) -> None:
+    for name, value in tags.items():
+        tracking.client().set_tag(tracked.run_id, name, value)
+    tracked.params({"method": winner.method, "solver": winner.row.solver, "steps": winner.row.steps})
+    tracked.metrics({winner.protocol.metric: winner.value, "nfe": float(winner.row.nfe)}, step=0)
+    columns = max(len(generator.config.label_names), 1)
+    tracked.image("samples", images.grid(generator.sample(8 * columns, seed=0), columns), step=0)
+
+
+def create_version(
+    name: str, run_id: str, generator: Generator, folder: Path, page: Path, tags: Mapping[str, str]
+) -> "ModelVersion":
+    store = tracking.client()
+    model = log_model(run_id, generator, folder, page)
+    ensure_registered(name)
+    return store.create_model_version(
+        name,
+        source=f"models:/{model.model_id}",
+        run_id=run_id,
+        model_id=model.model_id,
+        tags=dict(tags),
+        description=page.read_text(),
+    )
+
+
+def log_model(run_id: str, generator: Generator, folder: Path, page: Path) -> Any:
+    """Log the generator as code and safetensors: no pickle, and no need of this project to load it."""
+    import mlflow
+    import pandas  # type: ignore[import-untyped]
+
+    from pipelines import served_model
+
+    image = generator.config.image
+    label = generator.config.label_names[0] if generator.config.label_names else served_model.ALL_LABELS
+    mlflow.set_tracking_uri(tracking.uri())
+    # MLflow's active run is good enough here: this command has one thread.
+    with mlflow.start_run(run_id=run_id):
+        return mlflow.pyfunc.log_model(
+            name="generator",
+            python_model=str(ROOT / "pipelines" / "served_model.py"),
+            artifacts={served_model.GENERATOR: str(folder), "card": str(page)},
+            code_paths=[str(ROOT / "fm")],
+            signature=served_model.signature(image.channels, image.size),
+            input_example=(pandas.DataFrame({"label": [label]}), {"num_samples": 2, "seed": 0}),
+            pip_requirements=requirements(),
+        )
+
+
+def requirements() -> list[str]:
+    """What `fm` and MLflow need to load the model, as it is installed here."""
+    return [f"{name}=={installed(name).split('+')[0]}" for name in ("mlflow", *NEEDED_BY_FM)]
+
+
+def ensure_registered(name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tracking.client().create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def set_aliases(name: str, version: "ModelVersion", winner: Winner) -> None:
+    """The new version is the candidate; the gate says whether it is the champion too."""
+    store = tracking.client()
+    store.set_registered_model_alias(name, CANDIDATE, version.version)
+    champion = store.get_registered_model(name).aliases.get(CHAMPION)
+    if champion is None:
+        verdict = Verdict(True, "there is no champion yet")
+    elif str(champion) == str(version.version):
+        verdict = Verdict(True, "it is the champion already")
+    else:
+        verdict = judge(winner, store.get_model_version(name, champion).tags)
+    if verdict.promoted:
+        store.set_registered_model_alias(name, CHAMPION, version.version)
+        outcome = f"champion: version {version.version}"
+    else:
+        outcome = f"champion: version {champion} stays, version {version.version} is the candidate"
+    store.set_model_version_tag(name, version.version, DECISION, f"{outcome}; {verdict.why}")
+    print(f"{outcome}; {verdict.why}")
+
+
+def judge(winner: Winner, champion: Mapping[str, str]) -> Verdict:
+    """Whether the winner beats the champion by more than the interval of their paired difference."""
+    for key, value in winner.protocol.tags().items():
+        if champion.get(key) != value:
+            what = key.removeprefix(PROTOCOL)
+            return Verdict(
+                False,
+                f"not compared: the champion was measured by another protocol "
+                f"({what} {champion.get(key, 'unknown')}, now {value})",
+            )
+    metric = winner.protocol.metric
+    theirs = json.loads(champion.get(SET_VALUES, "[]"))
+    if len(theirs) < 2 or len(theirs) != len(winner.sets):
+        return Verdict(False, f"not compared: {metric} has no value for each sample set, so its interval is unknown")
+    gain = mean_interval([old - new for old, new in zip(theirs, winner.sets, strict=True)], CONFIDENCE)
+    figures = f"{metric} lower by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
+    if gain.low > 0:
+        return Verdict(True, f"better: {figures}")
+    return Verdict(False, f"not better for certain: {figures}")
+
+
+if __name__ == "__main__":
+    run(main)
