@@ -22,11 +22,11 @@ def tiny_generator(path: str = "cond_ot", target: str = "velocity", seed: int = 
     return generator
 
 
-@pytest.fixture()
+@pytest.fixture
 def generator() -> Generator:
     return tiny_generator()
 
 
-@pytest.fixture()
+@pytest.fixture
 def diffusion_generator() -> Generator:
     return tiny_generator("ddpm", "noise")

@@ -1,0 +1,113 @@
+"""A copy of this project on small settings, for tests that run it as its users do."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+
+SMALL: dict[str, Any] = {
+    "dataset.name": "digits",
+    "network.width": 16,
+    "train.images_seen": 6400,
+    "train.checkpoint_every": 10,
+    "evaluate.images": 100,
+    "evaluate.sets": 2,
+    "methods.flow_matching.samplers": [{"solver": "euler", "steps": [2, 10]}, {"solver": "midpoint", "steps": [5]}],
+    "methods.diffusion.samplers": [{"solver": "ddim", "steps": [2, 10]}, {"solver": "ddpm", "steps": [10]}],
+}
+
+
+class Project:
+    """A checkout in a folder of its own, with a home folder and caches of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PIPELINE_", "PREFECT_", "MLFLOW_"))
+        }
+        self.environment = kept | {
+            "HOME": str(folder.parent / "home"),
+            "DVC_SITE_CACHE_DIR": str(folder.parent / "dvc"),
+        }
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one of .venv/bin's programs in the checkout; its output is one text."""
+        done = subprocess.run(
+            [f".venv/bin/{command[0]}", *command[1:]],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
+        return done
+
+    def set(self, **settings: Any) -> None:
+        """Change params.yaml; keys have two underscores for a dot."""
+        self.set_all({key.replace("__", "."): value for key, value in settings.items()})
+
+    def set_all(self, settings: dict[str, Any]) -> None:
+        file = self.folder / "params.yaml"
+        content = yaml.safe_load(file.read_text())
+        for key, value in settings.items():
+            *parents, last = key.split(".")
+            section = content
+            for parent in parents:
+                section = section[parent]
+            section[last] = value
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def checkout(folder: Path) -> Project:
+    """The working tree as it is now, committed in a new repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    written = ("metrics/", "reports/", "dvc.lock")
+    for name in listed.decode().split("\0"):
+        if name and (ROOT / name).is_file() and not name.startswith(written):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    (folder / ".venv").symlink_to(BIN.parent)
+    project = Project(folder)
+    project.set_all(SMALL)
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "start"]):
+        subprocess.run(["git", *command], cwd=folder, check=True, env=project.environment)
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh small checkout; nothing has been run in it."""
+    return checkout(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def by_flow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project after its first `python -m flows.pipeline`, and what that printed."""
+    project = checkout(tmp_path_factory.mktemp("flow") / "project")
+    return project, project.run("python", "-m", "flows.pipeline").stdout
+
+
+@pytest.fixture(scope="session")
+def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after its first `dvc repro`."""
+    project = checkout(tmp_path_factory.mktemp("dvc") / "project")
+    project.run("dvc", "repro")
+    return project

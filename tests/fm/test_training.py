@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+
+from fm.ema import ema_with_warmup
+from fm.training import Batches, Budget, From
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
+LABELS = np.arange(50) % 10
+
+
+def budget(**changes: float) -> Budget:
+    plan = {"images_seen": 400, "batch_size": 16, "learning_rate": 1e-3, "warmup_steps": 5, "ema_decay": 0.9}
+    return Budget(**(plan | {"label_dropout": 0.5, "gradient_clip": 1.0, "seed": 3} | changes))  # type: ignore[arg-type]
+
+
+def test_a_batch_is_a_function_of_its_step() -> None:
+    batches, again = Batches(IMAGES, LABELS, 10, budget()), Batches(IMAGES, LABELS, 10, budget())
+    assert len(batches) == 25
+    in_order = [batches[step] for step in range(25)]
+    for step in (20, 3, 11):
+        for mine, other in zip(in_order[step], again[step], strict=True):
+            assert torch.equal(mine, other)
+    assert not torch.equal(in_order[0].x0, in_order[1].x0)
+    assert not torch.equal(in_order[0].x0, Batches(IMAGES, LABELS, 10, budget(seed=4))[0].x0)
+
+
+def test_every_epoch_has_every_image_once_in_another_order() -> None:
+    batches = Batches(IMAGES, np.arange(50), 50, budget(batch_size=50))
+    first, second = batches[0].labels, batches[1].labels
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(50))
+    assert not torch.equal(first, second)
+
+
+def test_processes_share_one_global_batch() -> None:
+    whole = Batches(IMAGES, LABELS, 10, budget())[7]
+    parts = [Batches(IMAGES, LABELS, 10, budget(), rank, 2)[7] for rank in range(2)]
+    for name in ("x1", "x0", "u", "labels", "condition"):
+        joined = torch.stack([getattr(part, name) for part in parts], dim=1).flatten(0, 1)
+        assert torch.equal(joined, getattr(whole, name)), name
+
+
+def test_labels_are_dropped_as_often_as_said() -> None:
+    batches = Batches(IMAGES, LABELS, 10, budget(images_seen=16_000))
+    dropped = torch.cat([batches[step].condition == 10 for step in range(200)]).float().mean()
+    assert float(dropped) == pytest.approx(0.5, abs=0.04)
+    kept = batches[0].condition != 10
+    assert torch.equal(batches[0].condition[kept], batches[0].labels[kept])
+
+
+def test_sampler_starts_late_and_counts_from_zero() -> None:
+    assert list(From(3, 6)) == [3, 4, 5]
+    assert len(From(3, 6)) == 6
+
+
+def test_ema_warms_up_to_its_decay() -> None:
+    averaged, current = [torch.zeros(2)], [torch.ones(2)]
+    ema_with_warmup(0.999)(averaged, current, torch.tensor(0))
+    torch.testing.assert_close(averaged[0], torch.full((2,), 0.9))  # decay 1/10
+    averaged = [torch.zeros(2)]
+    ema_with_warmup(0.999)(averaged, current, torch.tensor(1_000_000))
+    torch.testing.assert_close(averaged[0], torch.full((2,), 0.001))
