@@ -77,5 +77,6 @@ class Runner:
             last.append(line)
             log(line)
 
-        if code := self.processes.run(command, self.root, self.environment, remember):
-            raise StepFailed(f"{name} failed with exit code {code}", last)
+        # The exit code would say nothing: it is DVC's, which names the stage's own in its last line.
+        if self.processes.run(command, self.root, self.environment, remember):
+            raise StepFailed(f"{name} failed", last)

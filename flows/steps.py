@@ -1,5 +1,6 @@
 """Steps with edges between them as tasks of the Prefect flow that is running."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows.processes import Stopped
 from flows.stages import Outcome, StepFailed
+
+# Prefect announces a failed state twice, once as an error with an empty traceback.
+logging.getLogger("prefect.task_runs").addFilter(
+    lambda record: not record.getMessage().startswith("Task run failed with state")
+)
 
 MEANING = {
     Outcome.EXECUTED: "It ran.",
