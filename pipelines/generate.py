@@ -13,7 +13,6 @@ from fm.errors import UserError
 from fm.names import SOLVERS
 from pipelines import params
 from pipelines.program import run
-from pipelines.project import ROOT
 
 if TYPE_CHECKING:
     from fm.generator import Generator
@@ -85,7 +84,7 @@ def champion() -> "Generator":
     from pipelines import tracking
     from pipelines.served_model import GENERATOR
 
-    name = params.load(ROOT / params.FILE).register_.model_name
+    name = params.load().register_.model_name
     try:
         version = tracking.client().get_model_version_by_alias(name, "champion").version
     except MlflowException as error:

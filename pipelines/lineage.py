@@ -81,8 +81,11 @@ def uncommitted_patch(root: Path = ROOT) -> bytes | None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = scratch_repository(root, Path(folder))
         git(root, "read-tree", "HEAD", variables=scratch)
-        git(root, "add", "--all", "--", *EVERYTHING_ELSE, variables=scratch)
-        patch = git(root, "diff-index", "--cached", "--patch", "--binary", "--full-index", "HEAD", variables=scratch)
+        git(root, "add", "--all", variables=scratch)  # of an excluded path that is ignored too it would complain
+        patch = git(
+            root, "diff-index", "--cached", "--patch", "--binary", "--full-index", "HEAD", "--", *EVERYTHING_ELSE,
+            variables=scratch,
+        )  # fmt: skip
     return patch or None
 
 

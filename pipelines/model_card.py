@@ -13,7 +13,7 @@ class Facts:
 
     Attributes:
         row: how the registered sampler did, one row of `evaluation`.
-        tags: lineage, as on the model's version.
+        lineage: the tags that say where it comes from.
     """
 
     settings: Params
@@ -21,7 +21,7 @@ class Facts:
     config: Config
     evaluation: Evaluation
     row: EvaluationRow
-    tags: dict[str, str]
+    lineage: dict[str, str]
 
 
 def card(facts: Facts) -> str:
@@ -73,7 +73,7 @@ of the extractor `{evaluation.extractor}`. Only figures of the same protocol can
 def origin(facts: Facts) -> str:
     objective = facts.settings.methods[facts.method].objective
     train = facts.settings.train
-    lines = "\n".join(f"| {name} | `{value}` |" for name, value in sorted(facts.tags.items()))
+    lines = "\n".join(f"| {name} | `{value}` |" for name, value in sorted(facts.lineage.items()))
     return f"""\
 ## Where it comes from
 

@@ -198,12 +198,13 @@ def register(
     experiment = settings.dataset.name
     stage = Stage(
         "register",
-        settings.model_dump(mode="json", by_alias=True),
+        settings.model_dump(mode="json"),
         {str(PREPARED): winner.protocol.data_md5, str(MODELS / winner.method): tags[FINGERPRINT]},
     )
     with tracking.stage_run(stage, experiment) as tracked:
-        known = {**lineage.tags(stage), **tags, **training_run(experiment, winner.method)}
-        page = card(Facts(settings, winner.method, generator.config, winner.evaluation, winner.row, known))
+        origin = {**lineage.tags(stage), **training_run(experiment, winner.method), FINGERPRINT: tags[FINGERPRINT]}
+        page = card(Facts(settings, winner.method, generator.config, winner.evaluation, winner.row, origin))
+        known = {**tags, **origin}
         tracked.dataset_input(experiment, winner.protocol.data_md5, str(PREPARED))
         describe(tracked, winner, generator, known)
         path = folder.with_name(CARD)
@@ -232,7 +233,7 @@ def create_version(
     store = tracking.client()
     model = log_model(run_id, generator, folder, page)
     ensure_registered(name)
-    return store.create_model_version(
+    version = store.create_model_version(
         name,
         source=f"models:/{model.model_id}",
         run_id=run_id,
@@ -240,6 +241,10 @@ def create_version(
         tags=dict(tags),
         description=page.read_text(),
     )
+    # By this the model's own page links to the version.
+    versions = json.dumps([{"name": name, "version": version.version}])
+    store.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})
+    return version
 
 
 def log_model(run_id: str, generator: Generator, folder: Path, page: Path) -> Any:

@@ -54,7 +54,7 @@ def whole_number(params: Mapping[str, Any], name: str, default: int, at_least: i
     value = params.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < at_least:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0 or value < at_least:
         raise MlflowException.invalid_parameter_value(
             f"{name} must be a whole number and at least {at_least}, not {value!r}"
         )

@@ -7,6 +7,7 @@ MLflow is imported where it is used: that takes seconds.
 import json
 import logging
 import os
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -53,10 +54,11 @@ def client() -> "MlflowClient":
 @cache
 def connect(store: str) -> "MlflowClient":
     set_environment()
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with one_at_a_time():
         from mlflow import MlflowClient
 
-        for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics"):
+        for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics", "mlflow.pyfunc"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         if database := database_file(store):
             create(database)
@@ -182,8 +184,6 @@ def from_surroundings() -> dict[str, str]:
 def log_patch(run_id: str, patch: bytes | None) -> None:
     """Keep the uncommitted changes with the run, so that commit and patch give the code back."""
     if patch:
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / PATCH
             path.write_bytes(patch)
