@@ -30,7 +30,7 @@ ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 
 prefect-ui: venv ## the Prefect pages on what has been run, http://127.0.0.1:4200
-	$(BIN)/prefect server start --host 127.0.0.1 --port 4200
+	PREFECT_API_URL=http://127.0.0.1:4200/api $(BIN)/prefect server start --host 127.0.0.1 --port 4200 </dev/null
 
 venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh

@@ -111,6 +111,16 @@ class Generator:
     def no_label(self) -> int:
         return len(self.config.label_names)
 
+    def label_number(self, label: str) -> int:
+        """The number of a label given by name, in any case, or by number. Raises ValueError with those there are."""
+        names = [name.casefold() for name in self.config.label_names]
+        if label.casefold() in names:
+            return names.index(label.casefold())
+        if label.isdecimal() and int(label) < len(names):
+            return int(label)
+        known = ", ".join(f"{number} ({name})" for number, name in enumerate(self.config.label_names)) or "none"
+        raise ValueError(f"no label {label!r}; the labels are {known}")
+
     def sample(
         self,
         num_images: int,

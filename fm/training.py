@@ -6,8 +6,10 @@ with the same bits as one that was not.
 
 import logging
 import resource
+import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -348,6 +350,7 @@ def train(
     """
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")  # about its own use of PyTorch, nothing a user could mend
     ema = Ema(budget.ema_decay)
     curve = Curve(max(budget.steps // 100, 1), report)
     trainer = Trainer(
@@ -367,6 +370,8 @@ def train(
         deterministic="warn",
         **hardware,
     )
+    # Lightning ends at the next step, where it can save; it would call a handler that is there at once.
+    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         trainer.fit(
             Training(generator.network, objective, budget),
@@ -376,6 +381,8 @@ def train(
         )
     except SIGTERMException:
         raise SystemExit(143) from None  # Lightning's own exit code is 0, which says that all is done
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     generator.network.eval()
     return curve.totals
 

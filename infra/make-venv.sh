@@ -2,6 +2,13 @@
 # Make .venv from requirements.lock. The copy of the lock file inside it says that the work was finished.
 set -eu
 
+# A worktree shares the main checkout's environment if that has the same packages: they fill gigabytes.
+main=$(git worktree list --porcelain 2>/dev/null | sed -n '1s/^worktree //p')
+if [ -n "$main" ] && [ "$main" != "$PWD" ] && [ ! -e .venv ] && cmp -s requirements.lock "$main/.venv/requirements.lock"; then
+    ln -s "$main/.venv" .venv
+    exit 0
+fi
+
 for candidate in "${PYTHON:-python3}" python3.13 python3.12 python3.11; do
     if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
         python=$candidate

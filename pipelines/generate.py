@@ -24,7 +24,7 @@ def main() -> None:
     from fm.generator import Generator
 
     generator = Generator.load(chosen.model) if chosen.model else champion()
-    labels = wanted(chosen.label, generator.config.label_names, chosen.count)
+    labels = wanted(chosen.label, generator, chosen.count)
     made = generator.sample(chosen.count, chosen.seed, labels, steps=chosen.steps, solver=chosen.solver)
     sheet = images.grid(made, columns=math.ceil(math.sqrt(chosen.count)))
     try:
@@ -60,19 +60,14 @@ def at_least(least: int, text: str) -> int:
     return int(text)
 
 
-def wanted(label: str | None, names: list[str], count: int) -> list[int] | None:
+def wanted(label: str | None, generator: "Generator", count: int) -> list[int] | None:
     """One label for each image; none for all labels in turn."""
     if label is None:
         return None
-    from mlflow.exceptions import MlflowException
-
-    from pipelines.served_model import number_of
-
     try:
-        number = number_of(label, names)
-    except MlflowException as error:
-        raise UserError(error.message) from None
-    return None if number is None else [number] * count
+        return [generator.label_number(label)] * count
+    except ValueError as error:
+        raise UserError(f"--label: {error}") from None
 
 
 def champion() -> "Generator":

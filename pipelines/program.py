@@ -1,8 +1,10 @@
 """How every command of this package starts and ends."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from fm.errors import UserError
 from pipelines.project import set_environment
@@ -11,11 +13,17 @@ from pipelines.project import set_environment
 def run(main: Callable[[], None]) -> None:
     """Run `main`; an error that the user can mend is its message alone, and exit code 1."""
     set_environment()
+    signal.signal(signal.SIGTERM, terminate)
     try:
         main()
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+
+
+def terminate(number: int, _: object) -> NoReturn:
+    """Leave as Python leaves, so that contexts end what they began: half-written outputs, MLflow runs, the slot."""
+    sys.exit(128 + number)
 
 
 def method_argument() -> str:

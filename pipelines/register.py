@@ -9,7 +9,6 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,78 +16,21 @@ from typing import TYPE_CHECKING, Any
 from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.metrics.intervals import mean_interval
 from pipelines import lineage, params, tracking
+from pipelines.gate import PROTOCOL, Verdict, Winner, choose, judge
 from pipelines.model_card import Facts, card
 from pipelines.params import Params
 from pipelines.program import run
-from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, ROOT
-from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.project import MODELS, PREPARED, ROOT
 from pipelines.stage import Stage, declared
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-CONFIDENCE = 0.95
 CANDIDATE, CHAMPION = "candidate", "champion"
-FINGERPRINT, SET_VALUES, DECISION = "generator.sha256", "metric.sets", "gate.decision"
-PROTOCOL = "protocol."
+FINGERPRINT, DECISION = "generator.sha256", "gate.decision"
 NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
 CARD = "MODEL_CARD.md"
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How a figure came about. Figures of two protocols say nothing about each other."""
-
-    data_md5: str
-    extractor: str
-    extractor_md5: str
-    reference: str
-    num_images: int
-    num_sets: int
-    seed: int
-    metric: str
-    nfe: int
-
-    def tags(self) -> dict[str, str]:
-        return {PROTOCOL + name: str(value) for name, value in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class Winner:
-    """The method that is best at `register.nfe` network evaluations, by `register.metric`.
-
-    Attributes:
-        sets: the metric's value in each sample set, lower being better; empty if it isn't measured by set.
-    """
-
-    method: str
-    evaluation: Evaluation
-    row: EvaluationRow
-    value: float
-    sets: list[float]
-    protocol: Protocol
-
-    def tags(self) -> dict[str, str]:
-        return {
-            "method": self.method,
-            "solver": self.row.solver,
-            "steps": str(self.row.steps),
-            "nfe": str(self.row.nfe),
-            "metric": self.protocol.metric,
-            "metric.value": repr(self.value),
-            SET_VALUES: json.dumps(self.sets),
-            **self.protocol.tags(),
-        }
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What becomes of a candidate, and why."""
-
-    promoted: bool
-    why: str
 
 
 def main() -> None:
@@ -120,56 +62,6 @@ def model_name(settings: Params) -> str:
     if settings.register_.model_name is None:
         raise UserError("params.yaml: register.model_name: there is no default for this dataset")
     return settings.register_.model_name
-
-
-def choose(settings: Params) -> Winner:
-    """The best of the methods' rows that decide.
-
-    Raises:
-        UserError: something is missing, or the methods were not measured alike.
-    """
-    metric, nfe = settings.register_.metric, settings.register_.nfe
-    if metric is None:
-        raise UserError("params.yaml: register.metric: there is no default for this dataset")
-    measured = {method: load_evaluation(method) for method in settings.methods}
-    rows = {method: best_row(method, evaluation, metric, nfe) for method, evaluation in measured.items()}
-    best = min(rows, key=lambda method: measured[method].cost(rows[method], metric))
-    evaluation, row = measured[best], rows[best]
-    stage = declared(f"evaluate@{best}")
-    protocol = Protocol(
-        data_md5=stage.data_md5,
-        extractor=evaluation.extractor,
-        extractor_md5=stage.dependencies[str(FEATURES)],
-        reference=evaluation.reference,
-        num_images=evaluation.num_images,
-        num_sets=evaluation.num_sets,
-        seed=settings.evaluate.seed,
-        metric=metric,
-        nfe=nfe,
-    )
-    require_alike(measured)
-    sets = row.distance_sets if metric == distance_key(evaluation.extractor) else []
-    return Winner(best, evaluation, row, float(evaluation.row_on_disk(row)[metric]), sets, protocol)
-
-
-def load_evaluation(method: str) -> Evaluation:
-    for path in (METRICS / "evaluate" / f"{method}.json", MODELS / method / "config.json"):
-        if not path.exists():
-            raise UserError(f"{path} is missing: run `make run` or `dvc repro` first")
-    return Evaluation.load(METRICS / "evaluate" / f"{method}.json")
-
-
-def best_row(method: str, evaluation: Evaluation, metric: str, nfe: int) -> EvaluationRow:
-    try:
-        return evaluation.best(metric, nfe)
-    except LookupError as error:
-        raise UserError(f"{method}: {error.args[0]}") from None
-
-
-def require_alike(measured: Mapping[str, Evaluation]) -> None:
-    protocols = {(one.extractor, one.reference, one.num_images, one.num_sets) for one in measured.values()}
-    if len(protocols) > 1:
-        raise UserError("the methods were measured by different protocols: run `make run` or `dvc repro` first")
 
 
 def fingerprint(folder: Path) -> str:
@@ -250,7 +142,7 @@ def create_version(
 def log_model(run_id: str, generator: Generator, folder: Path, page: Path) -> Any:
     """Log the generator as code and safetensors: no pickle, and no need of this project to load it."""
     import mlflow
-    import pandas  # type: ignore[import-untyped]
+    import pandas
 
     from pipelines import served_model
 
@@ -303,27 +195,6 @@ def set_aliases(name: str, version: "ModelVersion", winner: Winner) -> None:
         outcome = f"champion: version {champion} stays, version {version.version} is the candidate"
     store.set_model_version_tag(name, version.version, DECISION, f"{outcome}; {verdict.why}")
     print(f"{outcome}; {verdict.why}")
-
-
-def judge(winner: Winner, champion: Mapping[str, str]) -> Verdict:
-    """Whether the winner beats the champion by more than the interval of their paired difference."""
-    for key, value in winner.protocol.tags().items():
-        if champion.get(key) != value:
-            what = key.removeprefix(PROTOCOL)
-            return Verdict(
-                False,
-                f"not compared: the champion was measured by another protocol "
-                f"({what} {champion.get(key, 'unknown')}, now {value})",
-            )
-    metric = winner.protocol.metric
-    theirs = json.loads(champion.get(SET_VALUES, "[]"))
-    if len(theirs) < 2 or len(theirs) != len(winner.sets):
-        return Verdict(False, f"not compared: {metric} has no value for each sample set, so its interval is unknown")
-    gain = mean_interval([old - new for old, new in zip(theirs, winner.sets, strict=True)], CONFIDENCE)
-    figures = f"{metric} lower by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
-    if gain.low > 0:
-        return Verdict(True, f"better: {figures}")
-    return Verdict(False, f"not better for certain: {figures}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ MLflow keeps this file as the model's code and runs it wherever the model is loa
 with the model, and nothing else of this project.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
@@ -36,8 +36,7 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
         count = whole_number(given, "num_samples", 1, at_least=1)
         seed = whole_number(given, "seed", 0, at_least=0)
         steps = whole_number(given, "steps", self.generator.config.sampler.steps, at_least=1)
-        names = self.generator.config.label_names
-        wanted = [number_of(str(label), names) for label in model_input["label"]]
+        wanted = [self.number(str(label)) for label in model_input["label"]]
         if not wanted:
             raise MlflowException.invalid_parameter_value("the input has no row; give one for each label")
         parts = [
@@ -47,6 +46,15 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
             for row, label in enumerate(wanted)
         ]
         return np.concatenate(parts)
+
+    def number(self, label: str) -> int | None:
+        """The number of a label; none for all labels in turn."""
+        if label.casefold() == ALL_LABELS:
+            return None
+        try:
+            return self.generator.label_number(label)
+        except ValueError as error:
+            raise MlflowException.invalid_parameter_value(f"{error}, and {ALL_LABELS!r} for all in turn") from None
 
 
 def whole_number(params: Mapping[str, Any], name: str, default: int, at_least: int) -> int:
@@ -59,21 +67,6 @@ def whole_number(params: Mapping[str, Any], name: str, default: int, at_least: i
             f"{name} must be a whole number and at least {at_least}, not {value!r}"
         )
     return int(value)
-
-
-def number_of(label: str, names: Sequence[str]) -> int | None:
-    """The number of a label given by name, in any case, or by number; none for all labels in turn."""
-    folded = [name.casefold() for name in names]
-    if label.casefold() in folded:
-        return folded.index(label.casefold())
-    if label.casefold() == ALL_LABELS:
-        return None
-    if label.isdecimal() and int(label) < len(names):
-        return int(label)
-    known = ", ".join(f"{number} ({name})" for number, name in enumerate(names)) or "none"
-    raise MlflowException.invalid_parameter_value(
-        f"no label {label!r}; the labels are {known}, and {ALL_LABELS!r} for all in turn"
-    )
 
 
 def signature(channels: int, size: int) -> ModelSignature:

@@ -54,7 +54,6 @@ def client() -> "MlflowClient":
 @cache
 def connect(store: str) -> "MlflowClient":
     set_environment()
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with one_at_a_time():
         from mlflow import MlflowClient
 

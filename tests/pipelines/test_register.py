@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fm.errors import UserError
-from pipelines import params, register, tracking
+from pipelines import gate, params, register, tracking
 from pipelines.project import ROOT
 from pipelines.schemas import Evaluation, EvaluationRow
 from pipelines.stage import Stage
@@ -180,25 +180,25 @@ def test_what_was_cut_short_is_completed(project: Project, monkeypatch: pytest.M
 # Without MLflow
 
 
-def winner(sets: list[float], settings: dict[str, Any] | None = None) -> register.Winner:
+def winner(sets: list[float], settings: dict[str, Any] | None = None) -> gate.Winner:
     known = {
         "data_md5": "d", "extractor": "classifier", "extractor_md5": "f", "reference": "training split",
         "num_images": 100, "num_sets": len(sets), "seed": 1, "metric": "fid_classifier", "nfe": 10,
     }  # fmt: skip
-    protocol = register.Protocol(**{**known, **(settings or {})})
+    protocol = gate.Protocol(**{**known, **(settings or {})})
     measured = evaluation(sets or GOOD)
-    return register.Winner("flow_matching", measured, measured.rows[1], 1.0, sets, protocol)
+    return gate.Winner("flow_matching", measured, measured.rows[1], 1.0, sets, protocol)
 
 
 def test_gate_promotes_what_is_better_by_more_than_the_interval() -> None:
-    verdict = register.judge(winner(BETTER), winner(GOOD).tags())
+    verdict = gate.judge(winner(BETTER), winner(GOOD).tags())
     assert verdict.promoted
     assert verdict.why.startswith("better: fid_classifier lower by 2")
 
 
 @pytest.mark.parametrize("sets", [SLIGHTLY_BETTER, GOOD, [value + 5 for value in GOOD]])
 def test_gate_keeps_the_champion_otherwise(sets: list[float]) -> None:
-    assert not register.judge(winner(sets), winner(GOOD).tags()).promoted
+    assert not gate.judge(winner(sets), winner(GOOD).tags()).promoted
 
 
 @pytest.mark.parametrize(
@@ -215,23 +215,23 @@ def test_gate_keeps_the_champion_otherwise(sets: list[float]) -> None:
     ],
 )
 def test_gate_compares_no_two_protocols(other: dict[str, Any]) -> None:
-    verdict = register.judge(winner(BETTER), winner(GOOD, other).tags())
+    verdict = gate.judge(winner(BETTER), winner(GOOD, other).tags())
     assert not verdict.promoted
     assert next(iter(other)) in verdict.why
 
 
 def test_gate_compares_nothing_with_a_version_it_did_not_make() -> None:
-    assert not register.judge(winner(BETTER), {}).promoted
+    assert not gate.judge(winner(BETTER), {}).promoted
 
 
 def test_gate_needs_values_by_set() -> None:
-    verdict = register.judge(winner([], {"num_sets": 4}), winner([], {"num_sets": 4}).tags())
+    verdict = gate.judge(winner([], {"num_sets": 4}), winner([], {"num_sets": 4}).tags())
     assert not verdict.promoted
     assert "interval is unknown" in verdict.why
 
 
 def test_the_row_at_nfe_decides(project: Project) -> None:
-    chosen = register.choose(params.load())
+    chosen = gate.choose(params.load())
     assert (chosen.method, chosen.row.nfe, chosen.value) == ("flow_matching", 10, sum(GOOD) / 4)
     assert chosen.sets == GOOD
 
@@ -239,7 +239,7 @@ def test_the_row_at_nfe_decides(project: Project) -> None:
 def test_other_metrics_are_turned_the_right_way(project: Project) -> None:
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["register"]["metric"] = "accuracy"
-    chosen = register.choose(params.parse(content))
+    chosen = gate.choose(params.parse(content))
     assert chosen.value == 0.9
     assert chosen.sets == []
 
@@ -247,20 +247,20 @@ def test_other_metrics_are_turned_the_right_way(project: Project) -> None:
 def test_what_is_missing_is_said_in_a_line(project: Project) -> None:
     Path("metrics/evaluate/diffusion.json").unlink()
     with pytest.raises(UserError, match=r"metrics/evaluate/diffusion.json is missing: run `make run`"):
-        register.choose(params.load())
+        gate.choose(params.load())
 
 
 def test_methods_measured_differently_are_not_compared(project: Project) -> None:
     project.measured("diffusion", GOOD, num_images=50)
     with pytest.raises(UserError, match="different protocols"):
-        register.choose(params.load())
+        gate.choose(params.load())
 
 
 def test_no_row_at_nfe(project: Project) -> None:
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["register"]["nfe"] = 7
     with pytest.raises(UserError, match=r"flow_matching: no row with 7 evaluations; there are rows with \[5, 10\]"):
-        register.choose(params.parse(content))
+        gate.choose(params.parse(content))
 
 
 def test_fingerprint_depends_on_names_and_contents(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from fm.generator import Generator
 from pipelines.project import ROOT
-from pipelines.served_model import ServedGenerator, number_of
+from pipelines.served_model import ServedGenerator
 from tests.fm.conftest import tiny_generator
 
 GARMENTS = ["T-shirt/top", "Trouser", "Bag"]
@@ -27,6 +27,13 @@ def served(generator: Generator, tmp_path: Path) -> ServedGenerator:
     generator.save(tmp_path)
     model = ServedGenerator()
     model.load_context(SimpleNamespace(artifacts={"generator": str(tmp_path)}))
+    return model
+
+
+def named(*label_names: str) -> ServedGenerator:
+    """A model of these labels."""
+    model = ServedGenerator()
+    model.generator = tiny_generator(label_names=label_names)
     return model
 
 
@@ -76,17 +83,18 @@ def test_no_row(served: ServedGenerator) -> None:
     ("label", "number"), [("Bag", 2), ("bag", 2), ("T-SHIRT/top", 0), ("1", 1), ("all", None), ("ALL", None)]
 )
 def test_labels_by_name_and_number(label: str, number: int | None) -> None:
-    assert number_of(label, GARMENTS) == number
+    assert named(*GARMENTS).number(label) == number
 
 
 def test_a_name_goes_before_a_number() -> None:
-    assert number_of("3", ["5", "4", "3", "2"]) == 2
+    assert named("5", "4", "3", "2").number("3") == 2
 
 
 @pytest.mark.parametrize("label", ["3", "-1", "1.0", "", "Coat", "²"])
 def test_an_unknown_label_lists_the_labels(label: str) -> None:
+    garments = named(*GARMENTS)
     with pytest.raises(MlflowException, match=r"the labels are 0 \(T-shirt/top\), 1 \(Trouser\), 2 \(Bag\), and 'all'"):
-        number_of(label, GARMENTS)
+        garments.number(label)
 
 
 def test_it_needs_nothing_of_this_package() -> None:

@@ -1,0 +1,141 @@
+"""Which method wins, and whether it may replace the champion. Decisions only; register.py acts on them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from fm.errors import UserError
+from fm.metrics.intervals import mean_interval
+from pipelines.params import Params
+from pipelines.project import FEATURES, METRICS, MODELS
+from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.stage import declared
+
+CONFIDENCE = 0.95
+PROTOCOL = "protocol."
+SET_VALUES = "metric.sets"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a figure came about. Figures of two protocols say nothing about each other."""
+
+    data_md5: str
+    extractor: str
+    extractor_md5: str
+    reference: str
+    num_images: int
+    num_sets: int
+    seed: int
+    metric: str
+    nfe: int
+
+    def tags(self) -> dict[str, str]:
+        return {PROTOCOL + name: str(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The method that is best at `register.nfe` network evaluations, by `register.metric`.
+
+    Attributes:
+        sets: the metric's value in each sample set, lower being better; empty if it isn't measured by set.
+    """
+
+    method: str
+    evaluation: Evaluation
+    row: EvaluationRow
+    value: float
+    sets: list[float]
+    protocol: Protocol
+
+    def tags(self) -> dict[str, str]:
+        return {
+            "method": self.method,
+            "solver": self.row.solver,
+            "steps": str(self.row.steps),
+            "nfe": str(self.row.nfe),
+            "metric": self.protocol.metric,
+            "metric.value": repr(self.value),
+            SET_VALUES: json.dumps(self.sets),
+            **self.protocol.tags(),
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a candidate, and why."""
+
+    promoted: bool
+    why: str
+
+
+def choose(settings: Params) -> Winner:
+    """The best of the methods' rows that decide.
+
+    Raises:
+        UserError: something is missing, or the methods were not measured alike.
+    """
+    metric, nfe = settings.register_.metric, settings.register_.nfe
+    if metric is None:
+        raise UserError("params.yaml: register.metric: there is no default for this dataset")
+    measured = {method: load_evaluation(method) for method in settings.methods}
+    rows = {method: best_row(method, evaluation, metric, nfe) for method, evaluation in measured.items()}
+    best = min(rows, key=lambda method: measured[method].cost(rows[method], metric))
+    evaluation, row = measured[best], rows[best]
+    stage = declared(f"evaluate@{best}")
+    protocol = Protocol(
+        data_md5=stage.data_md5,
+        extractor=evaluation.extractor,
+        extractor_md5=stage.dependencies[str(FEATURES)],
+        reference=evaluation.reference,
+        num_images=evaluation.num_images,
+        num_sets=evaluation.num_sets,
+        seed=settings.evaluate.seed,
+        metric=metric,
+        nfe=nfe,
+    )
+    require_alike(measured)
+    sets = row.distance_sets if metric == distance_key(evaluation.extractor) else []
+    return Winner(best, evaluation, row, float(evaluation.row_on_disk(row)[metric]), sets, protocol)
+
+
+def load_evaluation(method: str) -> Evaluation:
+    for path in (METRICS / "evaluate" / f"{method}.json", MODELS / method / "config.json"):
+        if not path.exists():
+            raise UserError(f"{path} is missing: run `make run` or `dvc repro` first")
+    return Evaluation.load(METRICS / "evaluate" / f"{method}.json")
+
+
+def best_row(method: str, evaluation: Evaluation, metric: str, nfe: int) -> EvaluationRow:
+    try:
+        return evaluation.best(metric, nfe)
+    except LookupError as error:
+        raise UserError(f"{method}: {error.args[0]}") from None
+
+
+def require_alike(measured: Mapping[str, Evaluation]) -> None:
+    protocols = {(one.extractor, one.reference, one.num_images, one.num_sets) for one in measured.values()}
+    if len(protocols) > 1:
+        raise UserError("the methods were measured by different protocols: run `make run` or `dvc repro` first")
+
+
+def judge(winner: Winner, champion: Mapping[str, str]) -> Verdict:
+    """Whether the winner beats the champion by more than the interval of their paired difference."""
+    for key, value in winner.protocol.tags().items():
+        if champion.get(key) != value:
+            what = key.removeprefix(PROTOCOL)
+            return Verdict(
+                False,
+                f"not compared: the champion was measured by another protocol "
+                f"({what} {champion.get(key, 'unknown')}, now {value})",
+            )
+    metric = winner.protocol.metric
+    theirs = json.loads(champion.get(SET_VALUES, "[]"))
+    if len(theirs) < 2 or len(theirs) != len(winner.sets):
+        return Verdict(False, f"not compared: {metric} has no value for each sample set, so its interval is unknown")
+    gain = mean_interval([old - new for old, new in zip(theirs, winner.sets, strict=True)], CONFIDENCE)
+    figures = f"{metric} lower by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
+    if gain.low > 0:
+        return Verdict(True, f"better: {figures}")
+    return Verdict(False, f"not better for certain: {figures}")
