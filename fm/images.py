@@ -23,10 +23,10 @@ def to_uint8(x: Tensor) -> Images:
 
 
 def grid(images: Images, columns: int, gap: int = 1) -> Images:
-    """Images (B, H, W, C) row by row on a white sheet -> uint8 (rows * H, columns * W, C), gaps added."""
+    """Images (B, H, W, C) row by row on a grey sheet -> uint8 (rows * H, columns * W, C), gaps added."""
     count, height, width, channels = images.shape
     rows = -(-count // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, dtype=np.uint8)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 128, dtype=np.uint8)
     for i, image in enumerate(images):
         top, left = (i // columns) * (height + gap) + gap, (i % columns) * (width + gap) + gap
         sheet[top : top + height, left : left + width] = image

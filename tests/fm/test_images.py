@@ -25,6 +25,6 @@ def test_grid_is_row_by_row(tmp_path: Path) -> None:
     images = np.stack([np.full((2, 2, 1), value, dtype=np.uint8) for value in (10, 20, 30)])
     sheet = grid(images, columns=2)
     assert sheet.shape == (7, 7, 1)
-    assert (sheet[1, 1, 0], sheet[1, 4, 0], sheet[4, 1, 0], sheet[4, 4, 0]) == (10, 20, 30, 255)
+    assert (sheet[1, 1, 0], sheet[1, 4, 0], sheet[4, 1, 0], sheet[4, 4, 0]) == (10, 20, 30, 128)
     save_png(sheet, tmp_path / "a.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), sheet[:, :, 0])
