@@ -351,7 +351,7 @@ def train(
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")  # about its own use of PyTorch, nothing a user could mend
-    # With deterministic algorithms PyTorch would also fill every new tensor, at a tenth of the speed; none is read unset.
+    # With deterministic algorithms PyTorch also fills every new tensor, which costs a tenth of the speed.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     ema = Ema(budget.ema_decay)
     curve = Curve(max(budget.steps // 100, 1), report)
