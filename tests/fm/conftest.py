@@ -7,10 +7,10 @@ from fm.generator import Config, Generator, ImageFormat, SamplerConfig
 
 
 def tiny_generator(
-    path: str = "cond_ot", target: str = "velocity", label_names: Sequence[str] = tuple("0123456789")
+    path: str = "cond_ot", target: str = "velocity", label_names: Sequence[str] = tuple("0123456789"), seed: int = 0
 ) -> Generator:
     """A small network of random weights, none of them zero, so that its images depend on everything."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = Config(
         path=path,
         target=target,

@@ -13,8 +13,8 @@ def test_grid_of_real_images_has_a_column_for_each_class():
     images = np.broadcast_to((100 + labels)[:, None, None, None], (40, 4, 4, 1)).astype(np.uint8)
     grid = np.asarray(grid_of_real(images, labels, 2))
     assert grid.shape == (ROWS * 5 + 1, 2 * 5 + 1)
-    assert set(np.unique(grid[:, 1:5])) == {100, 255}
-    assert set(np.unique(grid[:, 6:10])) == {101, 255}
+    assert set(np.unique(grid[:, 1:5])) == {100, 128}
+    assert set(np.unique(grid[:, 6:10])) == {101, 128}
 
 
 def test_a_class_with_few_images_repeats_them():
