@@ -36,7 +36,8 @@ class Project:
         content = yaml.safe_load((ROOT / "params.yaml").read_text())
         content["dataset"]["name"] = "digits"
         Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        monkeypatch.setattr(register, "declared", self.declared)
+        for module in (gate, register):
+            monkeypatch.setattr(module, "declared", self.declared)
 
     def declared(self, name: str) -> Stage:
         return Stage(name, {}, {"data/prepared": self.data, "artifacts/features": self.features})
