@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from pipelines import lineage, params, stage
-from pipelines.claims import Results, judge
+from pipelines.measurements import Results, judge
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import CURVES, METRICS, PREPARED, REPORTS, SAMPLES, whole_file
@@ -19,7 +19,7 @@ from pipelines.report import Contents, render
 from pipelines.report.answer import Ranking
 from pipelines.report.pictures import grid_of_real
 from pipelines.report.plots import Curve
-from pipelines.schemas import Comparison, Evaluation, FeatureMetrics, Schema, TrainMetrics
+from pipelines.schemas import Comparison, Evaluation, FeatureMetrics, MethodSummary, Schema, TrainMetrics
 
 S = TypeVar("S", bound=Schema)
 
@@ -30,6 +30,7 @@ def main() -> None:
     ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
     comparison = compare(settings, results, ranking, stage.declared("compare").data_md5)
     comparison.save(REPORTS / "comparison.json")
+    save_summary(results, ranking, METRICS / "summary.json")
     save_distances(results.evaluations, REPORTS / "distance.csv")
     save_report(settings, comparison, results, ranking, REPORTS / "report.html")
     winner = ranking[0][1]
@@ -112,6 +113,24 @@ def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str)
         data_md5=data_md5,
         claims=judge(results),
     )
+
+
+def save_summary(results: Results, ranking: Ranking, path: Path) -> None:
+    summaries = {}
+    for method, row in ranking:
+        best = min(results.evaluations[method].rows, key=lambda row: row.distance)
+        summaries[method] = MethodSummary(
+            solver=row.solver,
+            nfe=row.nfe,
+            distance=row.distance,
+            best_distance=best.distance,
+            best_nfe=best.nfe,
+            seconds_per_image=row.seconds_per_image,
+            training_seconds=results.train[method].seconds,
+            peak_memory_bytes=results.train[method].peak_memory_bytes,
+        ).model_dump()
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(dict(sorted(summaries.items())), indent=2) + "\n")
 
 
 def save_distances(evaluations: dict[str, Evaluation], path: Path) -> None:

@@ -128,6 +128,19 @@ class Evaluation(Schema):
         return -value if metric in HIGHER_IS_BETTER else value
 
 
+class MethodSummary(Schema):
+    """One method in metrics/summary.json, which `dvc metrics show` and `diff` print as one table."""
+
+    solver: str = Field(description="the best at `nfe` evaluations")
+    nfe: int
+    distance: float
+    best_distance: float = Field(description="over all rows")
+    best_nfe: int
+    seconds_per_image: float = Field(description="at `nfe` evaluations")
+    training_seconds: float
+    peak_memory_bytes: int
+
+
 HIGHER_IS_BETTER = {"precision", "recall", "accuracy"}
 
 Verdict = Literal["reproduced", "partly", "not_reproduced", "inconclusive", "not_measured"]

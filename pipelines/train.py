@@ -9,6 +9,7 @@ from typing import cast
 import torch
 
 from fm import devices, images, training
+from fm.batches import Budget
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Config, Generator, ImageFormat, SamplerConfig
@@ -88,8 +89,8 @@ def fit(
     )
 
 
-def budget(settings: Params) -> training.Budget:
-    return training.Budget(**{name: getattr(settings.train, name) for name in training.Budget.__dataclass_fields__})
+def budget(settings: Params) -> Budget:
+    return Budget(**{name: getattr(settings.train, name) for name in Budget.__dataclass_fields__})
 
 
 def report(run: tracking.StageRun, point: training.Point, images_per_second: float) -> None:

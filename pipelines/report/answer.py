@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.claims import best_row, paired_difference
+from pipelines.measurements import best_row, paired_difference
 from pipelines.report.words import duration, method_name, number, size, solver_name
 from pipelines.schemas import Comparison, Evaluation, EvaluationRow, TrainMetrics, distance_key
 

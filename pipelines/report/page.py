@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from pipelines.claims import Results
+from pipelines.measurements import Results
 from pipelines.report import words
 from pipelines.report.answer import Ranking, answer
 from pipelines.report.pictures import data_uri, first_row, grid_of_samples

@@ -10,7 +10,7 @@ from fm.errors import UserError
 from pipelines import compare, stage
 from pipelines.claims import CLAIMS
 from pipelines.project import METRICS, REPORTS
-from pipelines.schemas import Comparison, Evaluation
+from pipelines.schemas import Comparison, Evaluation, Evaluation
 from tests.pipelines.report.made_up import DIFFUSION, FLOW, TWO, Rows, evaluation, write_project
 
 MD5 = "0123456789abcdef0123456789abcdef.dir"
@@ -65,6 +65,15 @@ def test_the_file_for_programs_carries_no_commit_and_no_date(here: Path, monkeyp
     text = (REPORTS / "comparison.json").read_text()
     assert "c0ffee" not in text
     assert not {"commit", "date", "run_id"} & set(json.loads(text))
+
+
+def test_summary_for_dvc(here: Path):
+    run(here, TWO)
+    summary = json.loads(Path("metrics/summary.json").read_text())
+    assert set(summary) == set(TWO)
+    deciding = Evaluation.load(Path("metrics/evaluate/diffusion.json")).best("fid_classifier", 10)
+    assert summary["diffusion"]["distance"] == deciding.distance
+    assert summary["diffusion"]["best_distance"] <= deciding.distance
 
 
 def test_the_other_method_can_win(here: Path):

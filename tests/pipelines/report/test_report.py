@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipelines.claims import CLAIMS, Results, judge
+from pipelines.claims import CLAIMS
 from pipelines.compare import rank
+from pipelines.measurements import Results, judge
 from pipelines.report import Contents, render
 from pipelines.report.plots import Curve
 from pipelines.schemas import Comparison

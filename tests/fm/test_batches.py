@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fm.ema import ema_with_warmup
-from fm.training import Batches, Budget, From
+from fm.batches import Batches, Budget, From
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
 LABELS = np.arange(50) % 10
@@ -51,12 +50,3 @@ def test_labels_are_dropped_as_often_as_said() -> None:
 def test_sampler_starts_late_and_counts_from_zero() -> None:
     assert list(From(3, 6)) == [3, 4, 5]
     assert len(From(3, 6)) == 6
-
-
-def test_ema_warms_up_to_its_decay() -> None:
-    averaged, current = [torch.zeros(2)], [torch.ones(2)]
-    ema_with_warmup(0.999)(averaged, current, torch.tensor(0))
-    torch.testing.assert_close(averaged[0], torch.full((2,), 0.9))  # decay 1/10
-    averaged = [torch.zeros(2)]
-    ema_with_warmup(0.999)(averaged, current, torch.tensor(1_000_000))
-    torch.testing.assert_close(averaged[0], torch.full((2,), 0.001))

@@ -1,0 +1,88 @@
+"""How fast the default network trains and samples, beside what this machine's matrix product gives.
+
+    .venv/bin/python -m benchmarks.network [dataset]
+
+Everything is timed in turn within one run, so that the ratios hold on a noisy machine; medians over rounds.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import yaml
+from torch.utils.flop_counter import FlopCounterMode
+
+from fm import devices, networks
+from fm.objectives import Objective
+from pipelines import params
+
+ROUNDS = 7
+
+
+def main(dataset: str) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["dataset"]["name"] = dataset
+    settings = params.parse(content)
+    device = devices.pick(settings.train.accelerator)
+    size, batch = settings.dataset.image_size or 0, settings.train.batch_size or 0
+    network = networks.build(channels=1, image_size=size, num_classes=10, **settings.network.model_dump())
+    network = network.to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters())
+    objective = Objective.named("cond_ot", "independent", "uniform", "velocity", "flat")
+    x1 = torch.randn(batch, 1, size, size, device=device)
+    u, labels = torch.rand(batch, device=device), torch.randint(0, 10, (batch,), device=device)
+    square = torch.randn(2048, 2048, device=device)
+
+    def train() -> None:
+        loss = objective.loss(network, torch.randn_like(x1), x1, u, labels, labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    @torch.no_grad()
+    def sample() -> None:
+        network(x1, u, labels)
+
+    def limit() -> None:
+        square @ square
+
+    jobs = {"training step": train, "network call": sample, "matrix product": limit}
+    seconds = timed(jobs, device)
+    work = {name: flops(job) for name, job in jobs.items()}
+    peak = work["matrix product"] / seconds["matrix product"]
+    weights = sum(weight.numel() for weight in network.parameters())
+    print(f"{dataset}: {weights:,} parameters, batch {batch}, {device}, {torch.get_num_threads()} threads")
+    for name in ("training step", "network call"):
+        rate = work[name] / seconds[name]
+        per_image = work[name] / batch / 1e9
+        print(
+            f"{name}: {batch / seconds[name]:.0f} images/s, {per_image:.3f} GFLOP an image, "
+            f"{rate / peak:.2f} of the matrix product's {peak / 1e9:.0f} GFLOP/s"
+        )
+
+
+def timed(jobs: dict[str, Callable[[], None]], device: torch.device) -> dict[str, float]:
+    """Median seconds of each job, one after the other in every round, the first round not counted."""
+    rounds: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(ROUNDS + 1):
+        for name, job in jobs.items():
+            started = time.perf_counter()
+            job()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            rounds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values[1:]) for name, values in rounds.items()}
+
+
+def flops(job: Callable[[], None]) -> float:
+    counter = FlopCounterMode(display=False)
+    with counter:
+        job()
+    return float(counter.get_total_flops())
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:] or ["fashion-mnist"]))

@@ -1,0 +1,123 @@
+"""The stream of training batches: what step number n sees, a function of (seed, n) and nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from fm import noise
+from fm.images import Images, to_float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long and how fast to train."""
+
+    images_seen: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    ema_decay: float
+    label_dropout: float
+    gradient_clip: float
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Whole batches that fit in the budget of images."""
+        return self.images_seen // self.batch_size
+
+
+class Batch(NamedTuple):
+    """x1 (B, C, H, W) in [-1, 1], x0 like it, u (B,) in [0, 1), labels and condition int64 (B,)."""
+
+    x1: Tensor
+    x0: Tensor
+    u: Tensor
+    labels: Tensor
+    condition: Tensor
+
+
+class Batches(Dataset[Batch]):
+    """Batch number `step` of a training, a function of (seed, step) and nothing else.
+
+    Image number p of the training is the datum p mod N of epoch p // N, whose order is drawn anew; its noise comes
+    from stream p. Every process of several takes each world_size-th row of the same global batch.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        labels: npt.NDArray[np.int64],
+        no_label: int,
+        budget: Budget,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.images = images
+        self.labels = labels
+        self.no_label = no_label
+        self.budget = budget
+        self.rank = rank
+        self.world_size = world_size
+        self._order: tuple[int, npt.NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return self.budget.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        first = step * self.budget.batch_size
+        positions = range(first + self.rank, first + self.budget.batch_size, self.world_size)
+        rows = np.array([self._row(position) for position in positions])
+        x1 = to_float(self.images[rows])
+        labels = torch.from_numpy(self.labels[rows].astype(np.int64))
+        streams = [noise.stream(self.budget.seed, position) for position in positions]
+        x0 = noise.normal(streams, tuple(x1.shape[1:]))
+        u, drop = noise.uniform(streams, 2).unbind(1)
+        condition = torch.where(drop < self.budget.label_dropout, self.no_label, labels)
+        return Batch(x1, x0, u, labels, condition)
+
+    def _row(self, position: int) -> int:
+        epoch, offset = divmod(position, len(self.images))
+        if self._order is None or self._order[0] != epoch:
+            # An epoch's order has a stream that no image has: positions stay below 2**62.
+            shuffle = noise.stream(self.budget.seed, 2**62 + epoch)
+            self._order = epoch, shuffle.permutation(len(self.images))
+        return int(self._order[1][offset])
+
+
+class From:
+    """Steps from `start` on, in a sampler that still says how many there are in all: Lightning counts from 0."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.start, self.stop = start, stop
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    def __len__(self) -> int:
+        return self.stop
+
+
+class TrainingData(LightningDataModule):
+    """The stream of batches, taken up at the trainer's present step."""
+
+    def __init__(self, images: Images, labels: npt.NDArray[np.int64], no_label: int, budget: Budget) -> None:
+        super().__init__()
+        self.source = (images, labels, no_label, budget)
+        self.steps = budget.steps
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        batches = Batches(*self.source, rank=self.trainer.global_rank, world_size=self.trainer.world_size)
+        # A GPU would wait for its batches; on a CPU a second process would take the cores from the training.
+        workers = 0 if self.trainer.strategy.root_device.type == "cpu" else 2
+        return DataLoader(
+            batches, batch_size=None, sampler=From(self.trainer.global_step, self.steps), num_workers=workers
+        )
