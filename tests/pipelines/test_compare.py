@@ -10,7 +10,7 @@ from fm.errors import UserError
 from pipelines import compare, stage
 from pipelines.claims import CLAIMS
 from pipelines.project import METRICS, REPORTS
-from pipelines.schemas import Comparison, Evaluation, Evaluation
+from pipelines.schemas import Comparison, Evaluation
 from tests.pipelines.report.made_up import DIFFUSION, FLOW, TWO, Rows, evaluation, write_project
 
 MD5 = "0123456789abcdef0123456789abcdef.dir"
