@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from pipelines import lineage, params, stage
-from pipelines.measurements import Results, judge
+from pipelines.measurements import Results, best_row, judge
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import CURVES, METRICS, PREPARED, REPORTS, SAMPLES, whole_file
@@ -118,7 +118,7 @@ def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str)
 def save_summary(results: Results, ranking: Ranking, path: Path) -> None:
     summaries = {}
     for method, row in ranking:
-        best = min(results.evaluations[method].rows, key=lambda row: row.distance)
+        best = best_row(results.evaluations[method])
         summaries[method] = MethodSummary(
             solver=row.solver,
             nfe=row.nfe,
