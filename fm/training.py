@@ -5,6 +5,7 @@ with the same bits as one that was not.
 """
 
 import logging
+import os
 import resource
 import signal
 import sys
@@ -148,7 +149,8 @@ class Checkpoint(Callback):
         self.every = every
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step % self.every == 0:
+        # Not after the last step: Lightning resumes a finished training by doing nothing, averaging weights included.
+        if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
             self.save(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -278,6 +280,11 @@ def train(
         signal.signal(signal.SIGTERM, handler)
     generator.network.eval()
     return curve.totals
+
+
+def is_helper() -> bool:
+    """Whether this process was started by another one's training, to work on a part of its batches."""
+    return int(os.environ.get("LOCAL_RANK", "0")) > 0 or int(os.environ.get("NODE_RANK", "0")) > 0
 
 
 def peak_memory_bytes() -> int:

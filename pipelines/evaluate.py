@@ -62,6 +62,7 @@ def main(method: str) -> None:
         generator = Generator.load(MODELS / method).to(device)
         chosen = settings.evaluate
         real = real_reference(chosen)
+        generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
         rows = []
         with whole_folder(SAMPLES / method) as folder:
             for sampler in settings.methods[method].samplers:

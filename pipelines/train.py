@@ -35,12 +35,16 @@ def main(method: str) -> None:
     stage = declared(f"train@{method}")
     dataset = Prepared.open(PREPARED)
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
+    torch.manual_seed(settings.train.seed)
+    generator = Generator.untrained(config(settings, dataset, method))
+    checkpoint = workspace / "last.ckpt"
+    if training.is_helper():
+        fit(settings, method, dataset, generator, checkpoint, None)
+        return
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
         describe(tracked, stage, settings, method)
-        torch.manual_seed(settings.train.seed)
-        generator = Generator.untrained(config(settings, dataset, method))
-        totals = fit(settings, method, dataset, generator, workspace / "last.ckpt", tracked)
+        totals = fit(settings, method, dataset, generator, checkpoint, tracked)
         metrics = summarise(settings, generator, totals)
         write(method, generator, totals, metrics)
         tracked.metrics(
@@ -66,7 +70,12 @@ def config(settings: Params, dataset: Prepared, method: str) -> Config:
 
 
 def fit(
-    settings: Params, method: str, dataset: Prepared, generator: Generator, checkpoint: Path, run: tracking.StageRun
+    settings: Params,
+    method: str,
+    dataset: Prepared,
+    generator: Generator,
+    checkpoint: Path,
+    run: tracking.StageRun | None,
 ) -> training.Totals:
     chosen = settings.train
     return training.train(
@@ -93,14 +102,18 @@ def budget(settings: Params) -> Budget:
     return Budget(**{name: getattr(settings.train, name) for name in Budget.__dataclass_fields__})
 
 
-def report(run: tracking.StageRun, point: training.Point, images_per_second: float) -> None:
+def report(run: tracking.StageRun | None, point: training.Point, images_per_second: float) -> None:
     """One point of the training curve into MLflow."""
+    if run is None:
+        return
     values = {name: float(value) for name, value in point._asdict().items() if name != "step"}
     run.metrics(values | {"images_per_second": images_per_second}, point.step)
 
 
-def show(run: tracking.StageRun, step: int, generator: Generator) -> None:
+def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None:
     """What the averaged network makes of fixed noise, eight images of each label, into MLflow."""
+    if run is None:
+        return
     columns = max(len(generator.config.label_names), 1)
     samples = generator.sample(8 * columns, SAMPLE_SEED, solver="ddim", steps=10)
     run.image("samples", images.grid(samples, columns), step)
