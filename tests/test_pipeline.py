@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from mlflow import MlflowClient
+from safetensors.torch import load_file
 
 from tests.conftest import Project
 
@@ -164,6 +166,17 @@ def test_a_stopped_training_resumes_to_the_same_bytes(
     assert run.info.status == "FINISHED"
     steps = [point.step for point in client(project).get_metric_history(run.info.run_id, "loss")]
     assert len(steps) == len(set(steps)) == 100
+
+
+def test_two_processes_share_one_training(project: Project, by_dvc: Project) -> None:
+    project.set(train__accelerator="cpu", train__devices=2, train__strategy="ddp")
+    project.run("dvc", "repro", "train@flow_matching")
+    (run,) = runs(project, "train@flow_matching")
+    assert run.info.status == "FINISHED"
+    name = "artifacts/models/flow_matching/model.safetensors"
+    alone, together = (load_file(checkout.folder / name) for checkout in (by_dvc, project))
+    for weight in alone:  # the same global batches; sums of floating-point numbers in another order
+        torch.testing.assert_close(together[weight], alone[weight], rtol=0.05, atol=0.02)
 
 
 def test_a_changed_parameter_never_picks_up_old_weights(project: Project) -> None:

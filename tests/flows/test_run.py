@@ -98,6 +98,8 @@ def test_a_stopped_run_lets_the_trainer_save_and_leaves_no_process(
         cwd=ROOT,
         env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": ""},
         start_new_session=True,
+        # What a script starts in the background inherits an ignored SIGINT, and so would all that the tests start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(root / "pid")
     family = psutil.Process(run.pid).children(recursive=True)
