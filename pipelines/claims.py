@@ -93,8 +93,8 @@ CLAIMS = (
     ),
     Definition(
         "conditioning",
-        "Flow matching's images show the class that was asked for more often.",
-        "more often",
+        "Flow matching is less mature in conditioning: its images show the class that was asked for less often.",
+        "less often",
         unit="difference of shares",
         better="up",
         null=0,

@@ -266,12 +266,12 @@ def step_cost(results: Results) -> Measurement:
 
 
 def conditioning(results: Results) -> Measurement:
-    """Share of images whose class the classifier recognises, flow matching minus diffusion."""
+    """Share of images whose class the classifier recognises, diffusion minus flow matching."""
     ours, theirs = results.evaluations[FLOW_MATCHING], results.evaluations[DIFFUSION]
     own, other = best_row(ours).accuracy, best_row(theirs).accuracy
     if own is None or other is None:
         return not_measured("the extractor is no classifier of this dataset's labels")
-    found = difference_of_shares(own, other, ours.num_images * ours.num_sets, ours.confidence)
+    found = difference_of_shares(other, own, ours.num_images * ours.num_sets, ours.confidence)
     real = (
         ""
         if results.classifier_accuracy is None
@@ -283,8 +283,8 @@ def conditioning(results: Results) -> Measurement:
         found.high,
         f"{ONE_SEED}; no guidance; each at its sampler of least distance; {ours.num_images * ours.num_sets} images "
         f"each, {ours.confidence:.0%} Newcombe interval",
-        f"The classifier recognises {own:.1%} against {other:.1%}{real}. The best guidance of each needs a grid of "
-        "guidance scales: the study, not built yet.",
+        f"The classifier recognises {own:.1%} of flow matching's images and {other:.1%} of diffusion's{real}. "
+        "The best guidance of each needs a grid of guidance scales: the study, not built yet.",
     )
 
 
