@@ -39,15 +39,15 @@ def test_prefect_has_a_task_for_each_stage_named_after_what_came_of_it(diamond: 
 
     state = project.stages(diamond, return_state=True)
     with get_client(sync_client=True) as client:
-        deadline = time.monotonic() + 30  # the server takes the tasks' ends in as they arrive
+        deadline = time.monotonic() + 30  # the server takes the tasks' ends and the log in as they arrive
         while True:
             runs = [run for run in client.read_task_runs() if run.flow_run_id == state.state_details.flow_run_id]
-            if {run.name: run.state_name for run in runs} == dict.fromkeys(graph.read(diamond), "Executed"):
+            said = [log.message for log in client.read_logs() if log.flow_run_id == state.state_details.flow_run_id]
+            ended = {run.name: run.state_name for run in runs} == dict.fromkeys(graph.read(diamond), "Executed")
+            if ended and "left has met right" in said:
                 break
-            assert time.monotonic() < deadline, runs
+            assert time.monotonic() < deadline, (runs, said)
             time.sleep(0.2)
-        said = [log.message for log in client.read_logs() if log.flow_run_id == state.state_details.flow_run_id]
-    assert "left has met right" in said
 
 
 @pytest.mark.usefixtures("prefect_server")
