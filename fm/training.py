@@ -149,8 +149,7 @@ class Checkpoint(Callback):
         self.every = every
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        # Not after the last step: Lightning resumes a finished training by doing nothing, averaging weights included.
-        if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
+        if trainer.global_step % self.every == 0:
             self.save(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -158,6 +157,9 @@ class Checkpoint(Callback):
             self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
+        # Not after the last step: Lightning resumes a finished training by doing nothing, averaging weights included.
+        if trainer.global_step == trainer.max_steps:
+            return
         partial = self.path.with_suffix(".partial")
         trainer.save_checkpoint(partial, weights_only=False)
         if trainer.is_global_zero:
