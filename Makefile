@@ -13,8 +13,8 @@ export DVC_NO_ANALYTICS := 1
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-run: venv ## set up, run the whole pipeline, print the comparison and where to look
-	@$(BIN)/python -m flows.pipeline
+run: venv ## set up, run the whole pipeline; SET="key=value ..." changes settings first
+	@$(BIN)/python -m flows.pipeline $(SET)
 
 test: venv ## set up, run the linters and the tests
 	$(BIN)/ruff check .

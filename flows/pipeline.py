@@ -98,9 +98,10 @@ def told(outcomes: Mapping[str, Outcome]) -> str:
 def main() -> int:
     signal.signal(signal.SIGTERM, terminate)
     try:
+        overrides = settings.from_arguments(sys.argv[1:])
         params.load(ROOT / params.FILE)  # before Prefect's start, which takes seconds
         use_api()
-        state = pipeline(return_state=True)
+        state = pipeline(overrides, return_state=True)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -48,7 +48,8 @@ class Batches(Dataset[Batch]):
     """Batch number `step` of a training, a function of (seed, step) and nothing else.
 
     Image number p of the training is the datum p mod N of epoch p // N, whose order is drawn anew; its noise comes
-    from stream p. Every process of several takes each world_size-th row of the same global batch.
+    from stream p. Every process of several takes each world_size-th row of the same global batch. Stratified, the
+    u of row i of B is uniform on [i / B, (i + 1) / B).
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Batches(Dataset[Batch]):
         labels: npt.NDArray[np.int64],
         no_label: int,
         budget: Budget,
+        stratified: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -64,6 +66,7 @@ class Batches(Dataset[Batch]):
         self.labels = labels
         self.no_label = no_label
         self.budget = budget
+        self.stratified = stratified
         self.rank = rank
         self.world_size = world_size
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
@@ -80,6 +83,9 @@ class Batches(Dataset[Batch]):
         streams = [noise.stream(self.budget.seed, position) for position in positions]
         x0 = noise.normal(streams, tuple(x1.shape[1:]))
         u, drop = noise.uniform(streams, 2).unbind(1)
+        if self.stratified:
+            strata = torch.tensor([position - first for position in positions], dtype=torch.float64)
+            u = ((strata + u) / self.budget.batch_size).float().clamp(max=1 - 2**-24)
         condition = torch.where(drop < self.budget.label_dropout, self.no_label, labels)
         return Batch(x1, x0, u, labels, condition)
 
@@ -108,9 +114,11 @@ class From:
 class TrainingData(LightningDataModule):
     """The stream of batches, taken up at the trainer's present step."""
 
-    def __init__(self, images: Images, labels: npt.NDArray[np.int64], no_label: int, budget: Budget) -> None:
+    def __init__(
+        self, images: Images, labels: npt.NDArray[np.int64], no_label: int, budget: Budget, stratified: bool
+    ) -> None:
         super().__init__()
-        self.source = (images, labels, no_label, budget)
+        self.source = (images, labels, no_label, budget, stratified)
         self.steps = budget.steps
 
     def train_dataloader(self) -> DataLoader[Batch]:

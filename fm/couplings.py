@@ -6,6 +6,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from fm.names import Choice
+from fm.registry import build
+
 
 class Coupling(Protocol):
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -55,3 +58,9 @@ COUPLINGS: dict[str, type[Coupling]] = {
     "optimal_transport": OptimalTransport,
     "labelled_optimal_transport": LabelledOptimalTransport,
 }
+
+
+def coupling_named(choice: Choice) -> Coupling:
+    """A coupling by its name. Raises ValueError with the names there are."""
+    coupling: Coupling = build("coupling", choice, COUPLINGS)
+    return coupling

@@ -3,50 +3,29 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
-from pydantic import Field as Setting
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fm import images, networks, noise, solvers
+from fm import images, networks, noise
+from fm.config import Config, ImageFormat, SamplerConfig
 from fm.errors import UserError
 from fm.field import Field
-from fm.paths import Quantity, path_named
+from fm.guidance import Guidance
+from fm.names import Choice
+from fm.paths import path_named
+from fm.sampling import draw
+
+__all__ = ["Config", "Generator", "GeneratorError", "ImageFormat", "SamplerConfig"]
 
 
 class GeneratorError(UserError):
     """A generator folder that cannot be used; the message says which and why."""
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ImageFormat(Frozen):
-    channels: PositiveInt
-    size: PositiveInt
-
-
-class SamplerConfig(Frozen):
-    solver: str
-    steps: PositiveInt
-
-
-class Config(Frozen):
-    """config.json: everything but the weights."""
-
-    version: Literal[1] = 1
-    path: str
-    target: Quantity
-    network: dict[str, Any] = Setting(description="kind and sizes, as fm.networks.build takes them")
-    sampler: SamplerConfig
-    image: ImageFormat
-    label_names: list[str]
 
 
 class Generator:
@@ -101,10 +80,10 @@ class Generator:
         self.network.to(device)
         return self
 
-    def with_sampler(self, solver: str, steps: int) -> Self:
-        """The same network with other sampler defaults."""
+    def with_sampler(self, sampler: SamplerConfig) -> Self:
+        """The same network with another sampler."""
         other = copy.copy(self)
-        other.config = self.config.model_copy(update={"sampler": SamplerConfig(solver=solver, steps=steps)})
+        other.config = self.config.model_copy(update={"sampler": sampler})
         return other
 
     @property
@@ -127,7 +106,7 @@ class Generator:
         seed: int,
         labels: Sequence[int] | None = None,
         steps: int | None = None,
-        solver: str | None = None,
+        solver: Choice | None = None,
         guidance: float | None = None,
         first_index: int = 0,
         batch_size: int = 200,
@@ -136,15 +115,15 @@ class Generator:
 
         Args:
             labels: one for each image; by default every label in turn, by index.
-            steps, solver: the generator's own by default.
-            guidance: scale of classifier-free guidance; 1, the default, means none.
+            steps, solver, guidance: the generator's own by default. Guidance of scale 1 means none.
 
         Raises:
-            ValueError: a count, label or solver that cannot be.
+            ValueError: a count, label, solver or scale that cannot be.
         """
-        x, _ = self.sample_float(
-            num_images, seed, labels, steps, solver, guidance, first_index=first_index, batch_size=batch_size
-        )
+        given = {"steps": steps, "solver": solver, "guidance": guidance}
+        changed = {name: value for name, value in given.items() if value is not None}
+        sampler = SamplerConfig.model_validate({**self.config.sampler.model_dump(), **changed})
+        x, _ = self.with_sampler(sampler).sample_float(num_images, seed, labels, first_index, batch_size)
         return images.to_uint8(x)
 
     @torch.no_grad()
@@ -153,38 +132,40 @@ class Generator:
         num_images: int,
         seed: int,
         labels: Sequence[int] | None = None,
-        steps: int | None = None,
-        solver: str | None = None,
-        guidance: float | None = None,
         first_index: int = 0,
         batch_size: int = 200,
     ) -> tuple[Tensor, int]:
-        """As `sample`, before rounding: float (num_images, C, H, W) and the network calls each image took."""
+        """By the generator's own sampler and before rounding: float (num_images, C, H, W), and the network calls that
+        each image took."""
         wanted = self._labels(num_images, labels, first_index)
-        steps = steps or self.config.sampler.steps
-        solver = solver or self.config.sampler.solver
         chunks = []
         nfe = 0
         for start in range(0, num_images, batch_size):
-            chunk = wanted[start : start + batch_size]
-            x, nfe = self._sample_chunk(seed, first_index + start, chunk, solver, steps, guidance or 1.0)
+            x, nfe = self._sample_chunk(seed, first_index + start, wanted[start : start + batch_size])
             chunks.append(x.cpu())
         return torch.cat(chunks), nfe
 
-    def _sample_chunk(
-        self, seed: int, first_index: int, labels: Tensor, solver: str, steps: int, guidance: float
-    ) -> tuple[Tensor, int]:
+    def _sample_chunk(self, seed: int, first_index: int, labels: Tensor) -> tuple[Tensor, int]:
         device = next(self.network.parameters()).device
         streams = noise.streams(seed, first_index, len(labels))
         shape = (self.config.image.channels, self.config.image.size, self.config.image.size)
+        field = self.field(labels.to(device))
         x0 = noise.normal(streams, shape).to(device)
-        field = Field(self.network, self.path, self.config.target, labels.to(device), self.no_label, guidance)
-        if solver in solvers.ETA:
-            eta = solvers.ETA[solver]
-            x = solvers.walk(field.ends, self.path, x0, steps, eta, lambda: noise.normal(streams, shape))
-        else:
-            x = solvers.solve(field.velocity, x0, solver, steps).x1
+        x = draw(field, x0, self.config.sampler, lambda: noise.normal(streams, shape))
         return x, field.nfe
+
+    def field(self, labels: Tensor) -> Field:
+        """What the network says for these labels, int64 (B,), guided and along the path of the generator's sampler."""
+        sampler = self.config.sampler
+        return Field(
+            self.network,
+            self.path,
+            self.config.target,
+            labels,
+            self.no_label,
+            Guidance(sampler.guidance, sampler.guidance_interval),
+            along=None if sampler.path is None else path_named(sampler.path),
+        )
 
     def _labels(self, num_images: int, labels: Sequence[int] | None, first_index: int) -> Tensor:
         if num_images < 1:

@@ -1,32 +1,15 @@
 """A training objective: path x coupling x timestep distribution x prediction target x loss weight."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
-from fm.couplings import COUPLINGS, Coupling
-from fm.paths import Path, PathSample, Quantity, path_named
-
-
-def uniform(u: Tensor) -> Tensor:
-    """t uniform on [0, 1)."""
-    return u
-
-
-def discrete(u: Tensor) -> Tensor:
-    """t uniform on {0, 1/1000, ..., 999/1000}: DDPM's 1000 noisy states, clean data left out."""
-    return torch.floor(u * 1000) / 1000
-
-
-def flat(t: Tensor) -> Tensor:
-    """Every t counts the same; with noise prediction this is L_simple (Ho et al. 2020, eq. 14)."""
-    return torch.ones_like(t)
-
-
-TIMESTEPS: dict[str, Callable[[Tensor], Tensor]] = {"uniform": uniform, "discrete": discrete}
-WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {"flat": flat}
+from fm.couplings import Coupling, coupling_named
+from fm.names import Choice
+from fm.paths import Path, Quantity, path_named
+from fm.targets import network_inputs, regression_target
+from fm.timesteps import Stratified, Timesteps, timesteps_named
+from fm.weights import Weight, weight_named
 
 
 @dataclass(frozen=True)
@@ -35,13 +18,19 @@ class Objective:
 
     path: Path
     coupling: Coupling
-    timesteps: Callable[[Tensor], Tensor]
+    timesteps: Timesteps
     target: Quantity
-    weight: Callable[[Tensor], Tensor]
+    weight: Weight
 
     @classmethod
-    def named(cls, path: str, coupling: str, timesteps: str, target: Quantity, weight: str) -> "Objective":
-        return cls(path_named(path), COUPLINGS[coupling](), TIMESTEPS[timesteps], target, WEIGHTS[weight])
+    def named(cls, path: Choice, coupling: Choice, timesteps: Choice, target: Quantity, weight: Choice) -> "Objective":
+        """From a method's row in params.yaml. Raises ValueError for a name or an option that cannot be."""
+        return cls(path_named(path), coupling_named(coupling), timesteps_named(timesteps), target, weight_named(weight))
+
+    @property
+    def stratified(self) -> bool:
+        """Whether a batch's times are to be spread evenly."""
+        return isinstance(self.timesteps, Stratified)
 
     def loss(self, network: nn.Module, x0: Tensor, x1: Tensor, u: Tensor, labels: Tensor, condition: Tensor) -> Tensor:
         """The loss of one batch, a scalar.
@@ -53,20 +42,10 @@ class Objective:
             labels: int64 (B,), for the coupling.
             condition: int64 (B,), what the network is told: labels, some replaced by "no label".
         """
-        t = self.timesteps(u)
+        t = self.timesteps(u, self.path)
         point = self.path.sample(self.coupling(x0, x1, labels), x1, t)
-        error: Tensor = (network(point.x_t, t, condition) - regression_target(self.path, point, self.target)).square()
-        return (self.weight(t) * error.flatten(1).mean(dim=1)).mean()
-
-
-def regression_target(path: Path, point: PathSample, target: Quantity) -> Tensor:
-    """What the network is to predict at a point of the path, like x_t."""
-    match target:
-        case "velocity":
-            return point.velocity
-        case "data":
-            return point.x1
-        case "noise":
-            return point.x0
-        case "score":
-            return path.convert(point.x0, point.x_t, point.t, source="noise", target="score")
+        seen = network_inputs(self.path, self.target, point.x_t, t)
+        error: Tensor = (network(*seen, condition) - regression_target(self.path, point, self.target)).square()
+        # A weight can be 0 times infinity at the very ends, which are drawn once in 16 million times.
+        weight = self.weight(t.clamp(1e-5, 1 - 1e-5), self.path, self.target)
+        return (weight * error.flatten(1).mean(dim=1)).mean()

@@ -1,18 +1,34 @@
 """Gaussian probability paths x_t = alpha(t) x1 + sigma(t) x0 from noise (t = 0) to data (t = 1).
 
 Flow matching and diffusion differ here in nothing but the two functions alpha and sigma (Lipman et al. 2022,
-arXiv 2210.02747, eq. 10; Song et al. 2020, arXiv 2011.13456, section 3.4).
+arXiv 2210.02747, eq. 10; Song et al. 2020, arXiv 2011.13456, section 3.4). A path of your own needs just those two:
+
+    class Squared(Path):
+        power: float = 2.0
+
+        def alpha(self, t: Tensor) -> Tensor:
+            return t**self.power
+
+        def sigma(self, t: Tensor) -> Tensor:
+            return 1 - t
 """
 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import cache
+from typing import Any, ClassVar, Literal, NamedTuple, cast, dataclass_transform
 
 import torch
 from torch import Tensor
 
-Quantity = Literal["velocity", "data", "noise", "score"]
+from fm.names import Choice
+from fm.registry import build
+
+Quantity = Literal["velocity", "data", "noise", "score", "v", "edm"]
+
+SIGMA_DATA = 0.5
+"""The data's standard deviation that EDM's preconditioning and weight assume (Karras et al. 2022, table 1)."""
 
 
 class PathSample(NamedTuple):
@@ -25,13 +41,39 @@ class PathSample(NamedTuple):
     t: Tensor
 
 
+class Ends(NamedTuple):
+    """The noise x0 and the data x1 that a point lies between."""
+
+    x0: Tensor
+    x1: Tensor
+
+
 def like(t: Tensor, x: Tensor) -> Tensor:
     """t (B,) with as many trailing axes as x (B, ...) has, to multiply with it."""
     return t.reshape(t.shape + (1,) * (x.ndim - t.ndim))
 
 
+@dataclass_transform(frozen_default=True)
 class Path(ABC):
-    """alpha, sigma and their derivatives by t, each elementwise on a tensor of times in [0, 1]."""
+    """alpha, sigma and their derivatives by t, each elementwise on a tensor of times in [0, 1].
+
+    A subclass gives alpha and sigma; its annotated fields are its options (every subclass is made a frozen
+    dataclass). The derivatives are those of automatic differentiation unless it gives them too.
+
+    Attributes:
+        interval: the times between which a velocity exists, where an integration starts and ends by default.
+
+    Raises:
+        ValueError: when made, if alpha or sigma is negative or infinite, or alpha / sigma does not rise strictly.
+    """
+
+    interval: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
+
+    def __post_init__(self) -> None:
+        self._check()
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor: ...
@@ -39,11 +81,33 @@ class Path(ABC):
     @abstractmethod
     def sigma(self, t: Tensor) -> Tensor: ...
 
-    @abstractmethod
-    def d_alpha(self, t: Tensor) -> Tensor: ...
+    def d_alpha(self, t: Tensor) -> Tensor:
+        return derivative(self.alpha, t)
 
-    @abstractmethod
-    def d_sigma(self, t: Tensor) -> Tensor: ...
+    def d_sigma(self, t: Tensor) -> Tensor:
+        return derivative(self.sigma, t)
+
+    @property
+    def prior_scale(self) -> float:
+        """Standard deviation of the noise at the start of the interval."""
+        return float(self.sigma(torch.tensor(self.interval[0], dtype=torch.float64)))
+
+    def ratio(self, t: Tensor) -> Tensor:
+        """sigma / alpha: EDM's noise level, the inverse root of the signal-to-noise ratio; infinite where alpha = 0."""
+        return self.sigma(t) / self.alpha(t)
+
+    def time_of(self, ratio: Tensor) -> Tensor:
+        """The t in [0, 1] where sigma / alpha is `ratio`, or the nearest there is; float64, like `ratio`.
+
+        Found by bisection to the last bit, since sigma / alpha falls strictly.
+        """
+        ratio = ratio.double()
+        low, high = torch.zeros_like(ratio), torch.ones_like(ratio)
+        for _ in range(60):
+            middle = (low + high) / 2
+            noisier = self.sigma(middle) > ratio * self.alpha(middle)
+            low, high = torch.where(noisier, middle, low), torch.where(noisier, high, middle)
+        return torch.where(low == 0, low, high)
 
     def sample(self, x0: Tensor, x1: Tensor, t: Tensor) -> PathSample:
         """The point x_t between noise x0 and data x1 (both (B, ...)) at t (B,), and its velocity d x_t / dt."""
@@ -54,11 +118,58 @@ class Path(ABC):
         velocity = self.d_alpha(s) * x1 + self.d_sigma(s) * x0
         return PathSample(x_t, velocity, x0, x1, t)
 
-    def convert(self, value: Tensor, x_t: Tensor, t: Tensor, source: Quantity, target: Quantity) -> Tensor:
-        """What `value` at (x_t, t) says about another quantity.
+    def mixture(self, quantity: Quantity, t: Tensor) -> tuple[Tensor, Tensor]:
+        """The a and b by which a quantity is a x1 + b x0, each like t.
 
-        The four are linear in one another given x_t = alpha x1 + sigma x0 (Lipman et al. 2024, arXiv 2412.06264,
-        section 4.8): velocity = alpha' x1 + sigma' x0, score = -x0 / sigma.
+        All are linear in the two ends (Lipman et al. 2024, arXiv 2412.06264, section 4.8):
+
+            velocity    alpha' x1 + sigma' x0
+            data        x1
+            noise       x0
+            score       -x0 / sigma
+            v           alpha x0 - sigma x1                      (Salimans & Ho 2022, arXiv 2202.00512, appendix D)
+            edm         (sigma x1 / s - alpha s x0) / |alpha s, sigma|     with s = SIGMA_DATA
+
+        The last is what EDM's preconditioned network is trained to say, F in Karras et al. 2022 (arXiv 2206.00364),
+        eq. 8: solve x1 = c_skip x_t / alpha + c_out F with c_skip and c_out of their table 1 for the noise level
+        sigma / alpha. With s = 1 it is -v on a variance-preserving path.
+
+        Raises:
+            ValueError: the quantity is infinite at such a t.
+        """
+        one, zero = torch.ones_like(t), torch.zeros_like(t)
+        match quantity:
+            case "velocity":
+                return finite(self.d_alpha(t), quantity), finite(self.d_sigma(t), quantity)
+            case "data":
+                return one, zero
+            case "noise":
+                return zero, one
+            case "score":
+                return zero, finite(-1 / self.sigma(t), quantity)
+            case "v":
+                return -self.sigma(t), self.alpha(t)
+            case "edm":
+                a, b = self.sigma(t) / SIGMA_DATA, -self.alpha(t) * SIGMA_DATA
+                spread = self.spread(t)
+                return a / spread, b / spread
+        raise ValueError(f"quantity {quantity!r}: must be velocity, data, noise, score, v or edm")
+
+    def spread(self, t: Tensor) -> Tensor:
+        """Standard deviation of x_t for data of standard deviation SIGMA_DATA."""
+        return torch.hypot(self.alpha(t) * SIGMA_DATA, self.sigma(t))
+
+    def ends(self, value: Tensor, x_t: Tensor, t: Tensor, source: Quantity) -> Ends:
+        """The noise and the data that x_t (B, ...) lies between at t (B,), given another quantity there.
+
+        Raises:
+            ValueError: one of them cannot be recovered at such a t, for example data from noise where alpha = 0.
+        """
+        s = like(t, x_t)
+        return Ends(self._noise(value, x_t, s, source), self._data(value, x_t, s, source))
+
+    def convert(self, value: Tensor, x_t: Tensor, t: Tensor, source: Quantity, target: Quantity) -> Tensor:
+        """What `value` at (x_t, t) says about another quantity; value and x_t (B, ...), t (B,).
 
         Raises:
             ValueError: the quantity does not exist at such a t, for example data from noise where alpha = 0.
@@ -66,54 +177,72 @@ class Path(ABC):
         if source == target:
             return value
         s = like(t, x_t)
-        if target in ("noise", "score"):
-            x0 = self._to_noise(value, x_t, s, source)
-            return x0 if target == "noise" else -x0 / nonzero(self.sigma(s), "the score", "sigma = 0")
         if target == "data":
-            return self._to_data(value, x_t, s, source)
-        if target == "velocity":
-            x0, x1 = self._to_noise(value, x_t, s, source), self._to_data(value, x_t, s, source)
-            return finite(self.d_alpha(s)) * x1 + finite(self.d_sigma(s)) * x0
-        raise ValueError(f"target {target!r}: must be velocity, data, noise or score")
+            return self._data(value, x_t, s, source)
+        if target == "noise":
+            return self._noise(value, x_t, s, source)
+        a, b = self.mixture(target, s)
+        if target == "score":
+            return b * self._noise(value, x_t, s, source)
+        return a * self._data(value, x_t, s, source) + b * self._noise(value, x_t, s, source)
 
-    def _to_noise(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
-        match source:
-            case "noise":
-                return value
-            case "score":
-                return -self.sigma(s) * value
-            case "data":
-                return (x_t - self.alpha(s) * value) / nonzero(self.sigma(s), "noise", "sigma = 0")
-            case "velocity":
-                d_alpha, _, determinant = self._slopes(s)
-                return (d_alpha * x_t - self.alpha(s) * value) / determinant
+    def gain(self, quantity: Quantity, t: Tensor) -> Tensor:
+        """How far the data implied at a fixed x_t moves for a unit change of `quantity`, like t."""
+        a, b = self.mixture(quantity, t)
+        return self.sigma(t) / (a * self.sigma(t) - b * self.alpha(t))
 
-    def _to_data(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
+    # With q = a x1 + b x0 and x_t = alpha x1 + sigma x0, both ends follow by Cramer's rule.
+
+    def _data(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
         if source == "data":
             return value
-        if source == "velocity":
-            _, d_sigma, determinant = self._slopes(s)
-            return (self.sigma(s) * value - d_sigma * x_t) / determinant
-        x0 = self._to_noise(value, x_t, s, source)
-        return (x_t - self.sigma(s) * x0) / nonzero(self.alpha(s), "data", "alpha = 0")
+        if source == "score":
+            value, source = -self.sigma(s) * value, "noise"
+        a, b = self.mixture(source, s)
+        determinant = a * self.sigma(s) - b * self.alpha(s)
+        return (self.sigma(s) * value - b * x_t) / nonzero(determinant, source, "data")
 
-    def _slopes(self, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """alpha', sigma' and alpha' sigma - alpha sigma', by which position and velocity give the two ends."""
-        d_alpha, d_sigma = finite(self.d_alpha(s)), finite(self.d_sigma(s))
-        determinant = d_alpha * self.sigma(s) - self.alpha(s) * d_sigma
-        return d_alpha, d_sigma, nonzero(determinant, "data and noise", "the path stands still")
+    def _noise(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
+        if source == "noise":
+            return value
+        if source == "score":
+            return -self.sigma(s) * value
+        a, b = self.mixture(source, s)
+        determinant = a * self.sigma(s) - b * self.alpha(s)
+        return (a * x_t - self.alpha(s) * value) / nonzero(determinant, source, "noise")
+
+    def _check(self) -> None:
+        t = torch.linspace(*self.interval, 1001, dtype=torch.float64)
+        alpha, sigma = self.alpha(t), self.sigma(t)
+        for name, values in (("alpha", alpha), ("sigma", sigma)):
+            wrong = ~torch.isfinite(values) | (values < 0)
+            if bool(wrong.any()):
+                raise ValueError(
+                    f"{self}: {name} is {values[wrong][0]:.4g} at t = {t[wrong][0]:.4g}: must be 0 or more"
+                )
+        level = alpha.log() - sigma.log()
+        falls = ~(level[1:] > level[:-1])
+        if bool(falls.any()):
+            raise ValueError(f"{self}: alpha / sigma must rise strictly, and does not at t = {t[1:][falls][0]:.4g}")
 
 
-def nonzero(divisor: Tensor, quantity: str, where: str) -> Tensor:
-    if not bool((divisor != 0).all()):
-        raise ValueError(f"{quantity} cannot be recovered at a t where {where}")
-    return divisor
+def derivative(function: Any, t: Tensor) -> Tensor:
+    """The derivative of an elementwise function, like t, by forward-mode differentiation."""
+    return cast(Tensor, torch.func.jvp(function, (t,), (torch.ones_like(t),))[1])
 
 
-def finite(slope: Tensor) -> Tensor:
-    if not bool(torch.isfinite(slope).all()):
-        raise ValueError("the velocity does not exist at a t where the path's slope is infinite")
-    return slope
+def nonzero(determinant: Tensor, source: str, target: str) -> Tensor:
+    if not bool((determinant != 0).all()):
+        where = {"noise": "alpha = 0", "data": "sigma = 0"}.get(source, "the path stands still")
+        raise ValueError(f"{target} cannot be recovered from {source} at a t where {where}")
+    return determinant
+
+
+def finite(coefficient: Tensor, quantity: str) -> Tensor:
+    if not bool(torch.isfinite(coefficient).all()):
+        where = "sigma = 0" if quantity == "score" else "the path's slope is infinite"
+        raise ValueError(f"the {quantity} does not exist at a t where {where}")
+    return coefficient
 
 
 class CondOT(Path):
@@ -132,6 +261,24 @@ class CondOT(Path):
         return -torch.ones_like(t)
 
 
+class Polynomial(Path):
+    """alpha = t^n, sigma = 1 - t^n: the straight path at another pace (Lipman et al. 2024, section 4.7)."""
+
+    n: float = 2.0
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return t**self.n
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return 1 - t**self.n
+
+    def d_alpha(self, t: Tensor) -> Tensor:
+        return self.n * t ** (self.n - 1)
+
+    def d_sigma(self, t: Tensor) -> Tensor:
+        return -self.n * t ** (self.n - 1)
+
+
 class Cosine(Path):
     """alpha = sin(pi t / 2), sigma = cos(pi t / 2) (Nichol & Dhariwal 2021, arXiv 2102.09672, without its offset)."""
 
@@ -148,8 +295,34 @@ class Cosine(Path):
         return -(math.pi / 2) * self.alpha(t)
 
 
+class EDM(Path):
+    """Variance exploding: alpha = 1, sigma = sigma_max (1 - t) (Karras et al. 2022, arXiv 2206.00364, table 1).
+
+    Their time is sigma itself, so that their ODE, dx / dsigma = (x - D) / sigma, is this path's velocity.
+    """
+
+    sigma_max: float = 80.0
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return self.sigma_max * (1 - t)
+
+    def d_alpha(self, t: Tensor) -> Tensor:
+        return torch.zeros_like(t)
+
+    def d_sigma(self, t: Tensor) -> Tensor:
+        return torch.full_like(t, -self.sigma_max)
+
+
 class LogVariancePreserving(Path):
-    """alpha^2 + sigma^2 = 1, given by log alpha-bar(t) = 2 log alpha(t), which rises to 0 at t = 1."""
+    """alpha^2 + sigma^2 = 1, given by log alpha-bar(t) = 2 log alpha(t), which rises to 0 at t = 1.
+
+    The slope of sigma is infinite at t = 1, so the interval ends a thousandth before it.
+    """
+
+    interval: ClassVar[tuple[float, float]] = (0.0, 0.999)
 
     @abstractmethod
     def log_alpha_bar(self, t: Tensor) -> Tensor: ...
@@ -171,7 +344,6 @@ class LogVariancePreserving(Path):
         return -self.alpha(t) * self.d_alpha(t) / self.sigma(t)
 
 
-@dataclass(frozen=True)
 class VariancePreserving(LogVariancePreserving):
     """The variance-preserving diffusion in continuous time (Song et al. 2020, arXiv 2011.13456, eq. 33).
 
@@ -195,17 +367,20 @@ class DDPM(LogVariancePreserving):
     t = 1 - k/1000 is the state after k noising steps; between them log alpha-bar is linear.
     """
 
-    steps = 1000
+    steps: ClassVar[int] = 1000
 
-    def __init__(self) -> None:
-        betas = torch.linspace(1e-4, 0.02, self.steps, dtype=torch.float64)
-        self.table = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-betas).cumsum(0)])
+    @staticmethod
+    @cache
+    def table(device: torch.device) -> Tensor:
+        """log alpha-bar after 0 to 1000 noising steps, float64."""
+        betas = torch.linspace(1e-4, 0.02, DDPM.steps, dtype=torch.float64)
+        return torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-betas).cumsum(0)]).to(device)
 
     def _segment(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Position in the chain, and the two table entries around it."""
         k = (1 - t) * self.steps
         below = k.floor().clamp(0, self.steps - 1).long()
-        table = self.table.to(t.device)
+        table = self.table(t.device)
         return k - below, table[below].to(t.dtype), table[below + 1].to(t.dtype)
 
     def log_alpha_bar(self, t: Tensor) -> Tensor:
@@ -222,11 +397,12 @@ PATHS: dict[str, type[Path]] = {
     "variance_preserving": VariancePreserving,
     "ddpm": DDPM,
     "cosine": Cosine,
+    "edm": EDM,
+    "polynomial": Polynomial,
 }
 
 
-def path_named(name: str) -> Path:
-    """A path by its name in params.yaml. Raises ValueError with the names there are."""
-    if name not in PATHS:
-        raise ValueError(f"no path {name!r}: there are {', '.join(PATHS)}")
-    return PATHS[name]()
+def path_named(choice: Choice) -> Path:
+    """A path by its name, with options or without. Raises ValueError with the names there are."""
+    path: Path = build("path", choice, PATHS)
+    return path

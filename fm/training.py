@@ -272,7 +272,7 @@ def train(
     try:
         trainer.fit(
             Training(generator.network, objective, budget),
-            datamodule=TrainingData(images, labels, generator.no_label, budget),
+            datamodule=TrainingData(images, labels, generator.no_label, budget, objective.stratified),
             ckpt_path=checkpoint if checkpoint.exists() else None,
             weights_only=True,
         )

@@ -20,6 +20,7 @@ from pipelines.features import reference
 from pipelines.params import Evaluate, Params
 from pipelines.program import method_argument, run
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, SAMPLES, compute_slot, whole_folder
+from pipelines.rehearsal import rehearse
 from pipelines.schemas import Evaluation, EvaluationRow, distance_key
 from pipelines.stage import Stage, declared
 
@@ -61,13 +62,15 @@ def main(method: str) -> None:
         extractor = load(FEATURES, device)
         generator = Generator.load(MODELS / method).to(device)
         chosen = settings.evaluate
+        samplers = settings.methods[method].samplers
+        rehearse(method, generator, samplers)
         real = real_reference(chosen)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
         rows = []
         with whole_folder(SAMPLES / method) as folder:
-            for sampler in settings.methods[method].samplers:
-                for steps in sampler.steps:
-                    current = generator.with_sampler(sampler.solver, steps)
+            for sampler in samplers:
+                for each in sampler.each():
+                    current = generator.with_sampler(each)
                     rows.append(measure(current, extractor, dataset, real, chosen))
                     save_grid(current, chosen.seed, folder)
                     report(tracked, extractor.name, rows[-1])
@@ -120,9 +123,11 @@ def measure(
     everything = np.concatenate([one.features for one in sets])
     precision, recall = precision_recall(real.train_subset[: len(everything)], everything[: len(real.train_subset)])
     recognised = [one.recognised for one in sets if one.recognised is not None]
+    sampler = generator.config.sampler
     row = EvaluationRow(
-        solver=generator.config.sampler.solver,
-        steps=generator.config.sampler.steps,
+        solver=sampler.label,
+        steps=sampler.steps,
+        sampler=sampler,
         nfe=sets[0].nfe,
         distance=distance.mean,
         distance_low=distance.low,
@@ -148,9 +153,7 @@ def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: 
     order = np.random.default_rng([chosen.seed, number]).permutation(len(dataset.train.labels))
     labels = dataset.train.labels[np.resize(order, count)]
     started = time.perf_counter()
-    x, nfe = generator.sample_float(
-        count, chosen.seed, labels.tolist(), first_index=first, batch_size=chosen.batch_size
-    )
+    x, nfe = generator.sample_float(count, chosen.seed, labels.tolist(), first, chosen.batch_size)
     seconds = time.perf_counter() - started
     generated = images.to_uint8(x)
     seen = extractor.classify(generated)
@@ -163,7 +166,7 @@ def save_grid(generator: Generator, seed: int, folder: Path) -> None:
     columns = max(len(generator.config.label_names), 1)
     samples = generator.sample(GRID_ROWS * columns, seed)
     sampler = generator.config.sampler
-    images.save_png(images.grid(samples, columns), folder / f"{sampler.solver}-{sampler.steps}.png")
+    images.save_png(images.grid(samples, columns), folder / f"{sampler.label}-{sampler.steps}.png")
 
 
 def report(run: tracking.StageRun, extractor: str, row: EvaluationRow) -> None:

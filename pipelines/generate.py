@@ -42,7 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, help="a generator's folder, instead of the champion")
     parser.add_argument("--seed", type=natural, default=0, help="other noise, other images (%(default)s)")
     parser.add_argument("--steps", type=positive, help="steps of the solver, instead of the model's own")
-    parser.add_argument("--solver", choices=SOLVERS, help="instead of the model's own")
+    parser.add_argument("--solver", choices=tuple(SOLVERS), help="instead of the model's own")
     return parser
 
 

@@ -1,13 +1,22 @@
 """The settings in params.yaml: what there is, what is allowed, and what `null` stands for."""
 
+import copy
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
+from fm.config import (
+    CouplingChoice,
+    PathChoice,
+    SamplerConfig,
+    SamplerSettings,
+    Target,
+    TimestepsChoice,
+    WeightChoice,
+)
 from fm.errors import UserError
-from fm.names import COUPLINGS, PATHS, SOLVERS, TARGETS, TIMESTEPS, WEIGHTS
 
 FILE = Path("params.yaml")
 
@@ -26,11 +35,25 @@ class Dataset(Section):
 
 
 class Network(Section):
-    kind: Literal["unet"] | None
-    width: int | None = Field(ge=8, multiple_of=8)
-    multipliers: list[PositiveInt] | None = Field(min_length=1)
-    blocks: PositiveInt | None
-    patch_size: PositiveInt | None
+    """One of the networks; the sizes that its kind does not have stay null."""
+
+    kind: Literal["unet", "transformer"] | None = None
+    width: int | None = Field(default=None, ge=8, multiple_of=8)
+    blocks: PositiveInt | None = None
+    patch_size: PositiveInt | None = None
+    multipliers: list[PositiveInt] | None = Field(default=None, min_length=1)
+    heads: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def sizes_fit_the_kind(self) -> "Network":
+        foreign = {"unet": "heads", "transformer": "multipliers", None: ""}[self.kind]
+        if getattr(self, foreign, None) is not None:
+            raise ValueError(f"a network of kind {self.kind} has no {foreign}: must be null")
+        return self
+
+    def sizes(self) -> dict[str, Any]:
+        """kind and sizes, as fm.networks.build takes them."""
+        return self.model_dump(exclude_none=True)
 
 
 class Train(Section):
@@ -49,26 +72,35 @@ class Train(Section):
     precision: str | int
 
 
-def one_of(names: tuple[str, ...]) -> Any:
-    return Field(json_schema_extra={"enum": list(names)}, pattern="^(" + "|".join(names) + ")$")
-
-
 class Objective(Section):
-    path: str = one_of(PATHS)
-    coupling: str = one_of(COUPLINGS)
-    timesteps: str = one_of(TIMESTEPS)
-    target: str = one_of(TARGETS)
-    weight: str = one_of(WEIGHTS)
+    path: PathChoice
+    coupling: CouplingChoice
+    timesteps: TimestepsChoice
+    target: Target
+    weight: WeightChoice
 
 
-class Sampler(Section):
-    solver: str = one_of(SOLVERS)
+class Sampler(SamplerSettings):
     steps: list[PositiveInt] = Field(min_length=1)
+
+    def each(self) -> list[SamplerConfig]:
+        """One sampler for each number of steps."""
+        return [SamplerConfig.model_validate({**self.model_dump(), "steps": steps}) for steps in self.steps]
 
 
 class Method(Section):
     objective: Objective
+    network: Network | None = Field(description="a network of its own; null: the one that all methods share")
     samplers: list[Sampler] = Field(min_length=1)
+
+    @field_validator("samplers")
+    @classmethod
+    def samplers_differ(cls, samplers: list[Sampler]) -> list[Sampler]:
+        each = [(sampler.label, steps) for sampler in samplers for steps in sampler.steps]
+        twice = next((one for one in each if each.count(one) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice[0]} with {twice[1]} steps is there twice")
+        return samplers
 
 
 class Evaluate(Section):
@@ -92,6 +124,10 @@ class Params(Section):
     methods: dict[str, Method] = Field(min_length=1)
     evaluate: Evaluate
     register_: Register = Field(alias="register")
+
+    def network_of(self, method: str) -> Network:
+        """The network that a method trains: its own, if it has one."""
+        return self.methods[method].network or self.network
 
     @field_validator("methods")
     @classmethod
@@ -140,10 +176,26 @@ def dataset_defaults(name: str) -> dict[str, Any]:
 
 
 def with_defaults(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    filled = dict(content)
+    """Every `null` filled in: networks by their kind, the rest by its key."""
+    networks = defaults["network"]
+    filled = filled_in(content, {section: values for section, values in defaults.items() if section != "network"})
+    filled["network"] = filled_in_network(content["network"], networks)
+    for method in filled["methods"].values():
+        if method["network"] is not None:
+            method["network"] = filled_in_network(method["network"], networks)
+    return filled
+
+
+def filled_in_network(network: dict[str, Any], networks: dict[str, Any]) -> dict[str, Any]:
+    kind = network.get("kind") or "unet"
+    return filled_in(network, {"kind": kind, **networks[kind]})
+
+
+def filled_in(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    filled = copy.deepcopy(content)
     for key, default in defaults.items():
         if isinstance(default, dict):
-            filled[key] = with_defaults(content.get(key) or {}, default)
+            filled[key] = filled_in(content.get(key) or {}, default)
         elif content.get(key) is None:
             filled[key] = default
     return filled
@@ -157,9 +209,6 @@ def explain(item: Any) -> str:
             return f"{key}: there is no such setting"
         case "missing":
             return f"{key}: is missing"
-        case "string_pattern_mismatch" if item["ctx"]["pattern"].startswith("^("):
-            allowed = item["ctx"]["pattern"][2:-2].replace("|", ", ")
-            return f"{key} = {item['input']!r}: must be one of {allowed}"
         case "value_error":
             return f"{key}: {item['ctx']['error']}"
     return f"{key} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"

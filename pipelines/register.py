@@ -42,7 +42,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "generator"
-        generator = Generator.load(MODELS / winner.method).with_sampler(winner.row.solver, winner.row.steps)
+        generator = Generator.load(MODELS / winner.method).with_sampler(winner.row.sampler)
         generator.save(folder)
         tags = winner.tags() | {FINGERPRINT: fingerprint(folder)}
         name = model_name(settings)

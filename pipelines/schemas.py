@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fm.config import SamplerConfig
 from pipelines.project import whole_file
 
 
@@ -46,8 +47,9 @@ class TrainMetrics(Schema):
 class EvaluationRow(Schema):
     """One sampler of one method. Distances are means over independent sample sets."""
 
-    solver: str
+    solver: str = Field(description="the sampler in one word (SamplerSettings.label)")
     steps: int
+    sampler: SamplerConfig = Field(description="the sampler in full")
     nfe: int = Field(description="calls of the network for one image, counted as they happened")
     distance: float = Field(description="Frechet distance to the training split")
     distance_low: float

@@ -4,27 +4,26 @@ import csv
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import torch
 
 from fm import devices, images, training
 from fm.batches import Budget
+from fm.config import Config, ImageFormat, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.errors import UserError
-from fm.generator import Config, Generator, ImageFormat, SamplerConfig
+from fm.generator import Generator
+from fm.names import Choice, parts
 from fm.objectives import Objective
-from fm.paths import Quantity
 from pipelines import params, tracking
 from pipelines.params import Params
 from pipelines.program import method_argument, run
 from pipelines.project import CURVES, METRICS, MODELS, PREPARED, cache_dir, compute_slot, whole_file, whole_folder
+from pipelines.rehearsal import rehearse
 from pipelines.schemas import TrainMetrics
 from pipelines.stage import Stage, declared
 
 SAMPLE_SEED = 1
-# On the straight path DDIM is Euler's method; on any other it is that path's own deterministic sampler.
-DEFAULT_SAMPLER = SamplerConfig(solver="ddim", steps=50)
 
 
 def main(method: str) -> None:
@@ -36,7 +35,7 @@ def main(method: str) -> None:
     dataset = Prepared.open(PREPARED)
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
     torch.manual_seed(settings.train.seed)
-    generator = Generator.untrained(config(settings, dataset, method))
+    generator = untrained(settings, dataset, method)
     checkpoint = workspace / "last.ckpt"
     if training.is_helper():
         fit(settings, method, dataset, generator, checkpoint, None)
@@ -56,17 +55,41 @@ def main(method: str) -> None:
     shutil.rmtree(workspace)
 
 
+def untrained(settings: Params, dataset: Prepared, method: str) -> Generator:
+    """A generator of `method` with random weights, whose settings have been tried.
+
+    Raises:
+        UserError: a setting that cannot be, by its key.
+    """
+    try:
+        generator = Generator.untrained(config(settings, dataset, method))
+        objective(settings, method)
+    except ValueError as error:
+        raise UserError(f"params.yaml: methods.{method}: {error}") from None
+    rehearse(method, generator, settings.methods[method].samplers)
+    return generator
+
+
+def objective(settings: Params, method: str) -> Objective:
+    return Objective.named(**settings.methods[method].objective.model_dump())
+
+
 def config(settings: Params, dataset: Prepared, method: str) -> Config:
     """What an untrained generator of `method` is made from."""
-    objective = settings.methods[method].objective
+    chosen = settings.methods[method].objective
     return Config(
-        path=objective.path,
-        target=cast(Quantity, objective.target),
-        network=settings.network.model_dump(),
-        sampler=DEFAULT_SAMPLER,
+        path=chosen.path,
+        target=chosen.target,
+        network=settings.network_of(method).sizes(),
+        sampler=default_sampler(chosen.path),
         image=ImageFormat(channels=dataset.channels, size=dataset.image_size),
         label_names=list(dataset.label_names),
     )
+
+
+def default_sampler(path: Choice) -> SamplerConfig:
+    """DDIM, which on the straight path is Euler's method; equal steps of noise would waste EDM's path."""
+    return SamplerConfig(solver="ddim", steps=50, grid="edm" if parts(path)[0] == "edm" else "uniform")
 
 
 def fit(
@@ -80,7 +103,7 @@ def fit(
     chosen = settings.train
     return training.train(
         generator,
-        Objective.named(**settings.methods[method].objective.model_dump()),
+        objective(settings, method),
         budget(settings),
         dataset.train.images,
         dataset.train.labels,
@@ -115,7 +138,7 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
     if run is None:
         return
     columns = max(len(generator.config.label_names), 1)
-    samples = generator.sample(8 * columns, SAMPLE_SEED, solver="ddim", steps=10)
+    samples = generator.sample(8 * columns, SAMPLE_SEED, steps=10)
     run.image("samples", images.grid(samples, columns), step)
 
 
@@ -149,7 +172,7 @@ def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str
     chosen = {
         "method": method,
         **settings.methods[method].objective.model_dump(),
-        **{f"network.{name}": value for name, value in settings.network.model_dump().items()},
+        **{f"network.{name}": value for name, value in settings.network_of(method).sizes().items()},
         **{f"train.{name}": value for name, value in settings.train.model_dump().items()},
     }
     run.params(chosen)

@@ -1,10 +1,23 @@
 """Figures and names as people read them."""
 
 import math
+import re
 
 from pipelines.schemas import Claim
 
-SOLVERS = {"euler": "Euler", "midpoint": "midpoint", "heun": "Heun", "ddim": "DDIM", "ddpm": "DDPM"}
+SOLVERS = {
+    "euler": "Euler",
+    "midpoint": "midpoint",
+    "heun": "Heun",
+    "rk4": "RK4",
+    "dopri5": "Dormand–Prince",
+    "ddim": "DDIM",
+    "ddpm": "DDPM",
+    "dpmpp_2m": "DPM-Solver++(2M)",
+    "edm": "EDM",
+}
+
+SETTING = re.compile(r"^([a-z_]+?)_?([0-9].*)$")
 
 # A sign beside each verdict, so that nothing hangs on its colour.
 VERDICTS = {
@@ -21,8 +34,11 @@ def method_name(method: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def solver_name(solver: str) -> str:
-    return SOLVERS.get(solver, solver)
+def solver_name(label: str) -> str:
+    """A sampler's label (SamplerSettings.label) for people: `DPM-Solver++(2M), grid edm, guidance 1.5`."""
+    solver, *settings = label.split("-")
+    words = [SETTING.sub(r"\1 \2", setting).replace("_", " ", 1) for setting in settings]
+    return ", ".join([SOLVERS.get(solver, solver), *words])
 
 
 def number(value: float) -> str:

@@ -4,12 +4,14 @@ import pytest
 
 from flows import summary
 from flows.publish import markdown, publish
+from fm.config import SamplerConfig
 from pipelines.schemas import Claim, Comparison, Evaluation, EvaluationRow
 
 
 def row(solver: str, nfe: int, distance: float) -> EvaluationRow:
     return EvaluationRow(
-        solver=solver, steps=nfe, nfe=nfe, distance=distance, distance_low=distance - 1, distance_high=distance + 1,
+        solver=solver, steps=nfe, sampler=SamplerConfig(solver=solver, steps=nfe), nfe=nfe,
+        distance=distance, distance_low=distance - 1, distance_high=distance + 1,
         distance_test=distance, distance_sets=[distance], kid=0.01, kid_low=0, kid_high=0.02, precision=0.5, recall=0.5,
         accuracy=None, seconds_per_image=0.00321,
     )  # fmt: skip

@@ -3,11 +3,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from fm.generator import Config, Generator, ImageFormat, SamplerConfig
+from fm.config import Config, ImageFormat, SamplerConfig
+from fm.generator import Generator
+from fm.names import Choice
 
 
 def tiny_generator(
-    path: str = "cond_ot", target: str = "velocity", label_names: Sequence[str] = tuple("0123456789"), seed: int = 0
+    path: Choice = "cond_ot", target: str = "velocity", label_names: Sequence[str] = tuple("0123456789"), seed: int = 0
 ) -> Generator:
     """A small network of random weights, none of them zero, so that its images depend on everything."""
     torch.manual_seed(seed)

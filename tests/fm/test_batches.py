@@ -31,12 +31,19 @@ def test_every_epoch_has_every_image_once_in_another_order() -> None:
     assert not torch.equal(first, second)
 
 
-def test_processes_share_one_global_batch() -> None:
-    whole = Batches(IMAGES, LABELS, 10, budget())[7]
-    parts = [Batches(IMAGES, LABELS, 10, budget(), rank, 2)[7] for rank in range(2)]
+@pytest.mark.parametrize("stratified", [False, True])
+def test_processes_share_one_global_batch(stratified: bool) -> None:
+    whole = Batches(IMAGES, LABELS, 10, budget(), stratified)[7]
+    parts = [Batches(IMAGES, LABELS, 10, budget(), stratified, rank, 2)[7] for rank in range(2)]
     for name in ("x1", "x0", "u", "labels", "condition"):
         joined = torch.stack([getattr(part, name) for part in parts], dim=1).flatten(0, 1)
         assert torch.equal(joined, getattr(whole, name)), name
+
+
+def test_stratified_times_have_one_in_each_of_equal_intervals() -> None:
+    u = Batches(IMAGES, LABELS, 10, budget(), stratified=True)[3].u
+    assert torch.equal((u * 16).floor(), torch.arange(16.0))
+    assert not torch.equal(u, Batches(IMAGES, LABELS, 10, budget(), stratified=True)[4].u)
 
 
 def test_labels_are_dropped_as_often_as_said() -> None:

@@ -3,9 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import fm
+from fm.config import SamplerConfig
 from fm.generator import Generator, GeneratorError
+from fm.names import Choice
+from tests.fm.conftest import tiny_generator
 
 
 def test_is_reached_from_the_package() -> None:
@@ -31,7 +35,7 @@ def test_format(generator: Generator) -> None:
 @pytest.mark.parametrize(
     ("kind", "solver"),
     [
-        *[("generator", solver) for solver in ("euler", "midpoint", "heun", "ddim", "ddpm")],
+        *[("generator", solver) for solver in ("euler", "midpoint", "heun", "rk4", "ddim", "ddpm", "dpmpp_2m")],
         *[("diffusion_generator", solver) for solver in ("euler", "midpoint", "ddim", "ddpm")],
     ],
 )
@@ -46,20 +50,59 @@ def test_image_i_is_the_same_whatever_the_batch(kind: str, solver: str, request:
     assert not np.array_equal(together, one.sample(12, seed=8, solver=solver, steps=3))
 
 
-@pytest.mark.parametrize(("solver", "calls"), [("euler", 6), ("midpoint", 12), ("ddim", 6), ("ddpm", 6)])
-def test_network_calls_are_counted(generator: Generator, solver: str, calls: int) -> None:
+@pytest.mark.parametrize(
+    ("solver", "grid", "calls"),
+    [
+        ("euler", "uniform", 6),
+        ("midpoint", "shifted", 12),
+        ("heun", "cosine", 12),
+        ("rk4", "uniform", 24),
+        ("ddim", "uniform", 6),
+        ("ddpm", "uniform", 6),
+        ("dpmpp_2m", "uniform", 6),
+        ("edm", "edm", 11),
+        ({"name": "edm", "churn": 2}, "edm", 11),
+    ],
+)
+def test_network_calls_are_counted(generator: Generator, solver: Choice, grid: str, calls: int) -> None:
     seen = []
     handle = generator.network.register_forward_hook(lambda *_: seen.append(1))
-    _, nfe = generator.sample_float(2, 0, solver=solver, steps=6)
+    sampler = SamplerConfig(solver=solver, steps=6, grid=grid)
+    _, nfe = generator.with_sampler(sampler).sample_float(2, 0)
     assert nfe == len(seen) == calls
-    _, nfe = generator.sample_float(2, 0, solver=solver, steps=6, guidance=2.0)
+    _, nfe = generator.with_sampler(sampler.model_copy(update={"guidance": 2.0})).sample_float(2, 0)
     assert nfe == len(seen) - calls == 2 * calls
     handle.remove()
 
 
-def test_heun_asks_for_a_velocity_that_diffusion_does_not_have(diffusion_generator: Generator) -> None:
-    with pytest.raises(ValueError, match="slope is infinite"):
-        diffusion_generator.sample(1, seed=0, solver="heun", steps=2)
+def test_guidance_doubles_the_calls_inside_its_interval_only(generator: Generator) -> None:
+    sampler = SamplerConfig(solver="euler", steps=10, guidance=2.0, guidance_interval=(0.25, 0.55))
+    guided, nfe = generator.with_sampler(sampler).sample_float(2, 0)
+    assert nfe == 10 + 3  # at t = 0.3, 0.4 and 0.5
+    plain, _ = generator.with_sampler(SamplerConfig(solver="euler", steps=10)).sample_float(2, 0)
+    assert not torch.equal(guided, plain)
+
+
+def test_heun_stops_before_diffusions_infinite_slope(diffusion_generator: Generator) -> None:
+    assert diffusion_generator.sample(1, seed=0, solver="heun", steps=2).shape == (1, 8, 8, 1)
+
+
+def test_a_diffusion_model_is_sampled_along_the_straight_path(diffusion_generator: Generator) -> None:
+    """DDIM along its own path and Euler along the straight one go to the same place."""
+    own = diffusion_generator.with_sampler(SamplerConfig(solver="ddim", steps=200)).sample(4, seed=0)
+    straight = SamplerConfig(solver="euler", steps=200, path="cond_ot", grid="edm")
+    changed = diffusion_generator.with_sampler(straight).sample(4, seed=0)
+    assert np.abs(own.astype(int) - changed.astype(int)).mean() < 2
+    assert np.abs(own.astype(int) - own[::-1].astype(int)).mean() > 10
+
+
+@pytest.mark.parametrize("solver", ["ddim", "euler", "dpmpp_2m", "edm"])
+def test_every_target_can_be_sampled_from_every_path(solver: str) -> None:
+    for path in ("cond_ot", "variance_preserving", "ddpm", "cosine", "edm", {"name": "polynomial", "n": 2}):
+        for target in ("data", "v", "edm"):
+            one = tiny_generator(path, target).with_sampler(SamplerConfig(solver=solver, steps=4, grid="edm"))
+            x, _ = one.sample_float(2, 0)
+            assert torch.isfinite(x).all(), (path, target)
 
 
 def test_labels_go_in_turn_and_matter(generator: Generator) -> None:

@@ -1,8 +1,12 @@
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from fm.objectives import Objective, discrete
+from fm.objectives import Objective
+from fm.paths import PATHS, CondOT
+from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of
 
 
 class Constant(nn.Module):
@@ -38,6 +42,35 @@ def test_loss_of_a_constant_prediction(path: str, target: str, value: float, exp
     assert loss_of(objective, value) == pytest.approx(expected, rel=0.05)
 
 
-def test_discrete_times_are_ddpms_thousand_states() -> None:
-    t = discrete(torch.tensor([0.0, 0.00099, 0.5004, 0.99999]))
-    torch.testing.assert_close(t, torch.tensor([0.0, 0.0, 0.5, 0.999]))
+def test_the_minimum_for_gaussian_data_is_the_posterior_variance() -> None:
+    """No network does better than E[x1 | x_t], and that one leaves Var[x1 | x_t]."""
+
+    class Posterior(nn.Module):
+        def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
+            return ends_of(CondOT())(x, t).x1
+
+    generator = torch.Generator().manual_seed(0)
+    x0 = torch.randn(40_000, 1, 2, 2, generator=generator)
+    x1 = MEAN + DEVIATION * torch.randn(40_000, 1, 2, 2, generator=generator)
+    u = torch.full((40_000,), 0.6)
+    labels = torch.zeros(40_000, dtype=torch.int64)
+    objective = Objective.named("cond_ot", "independent", "uniform", "data", "flat")
+    expected = DEVIATION**2 * 0.4**2 / (0.6**2 * DEVIATION**2 + 0.4**2)
+    assert float(objective.loss(Posterior(), x0, x1, u, labels, labels)) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("target", ["velocity", "data", "noise", "v", "edm"])
+@pytest.mark.parametrize("weight", ["flat", "min_snr"])
+def test_the_loss_is_finite_even_for_the_rarest_times(path: str, target: str, weight: str) -> None:
+    objective = Objective.named(path, "independent", "uniform", target, weight)
+    x0, x1 = torch.randn(2, 3, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(3, dtype=torch.int64)
+    loss = objective.loss(Constant(0.0), x0, x1, torch.tensor([0.0, 0.5, 1 - 2.0**-24]), labels, labels)
+    assert torch.isfinite(loss)
+
+
+def test_a_weight_of_your_own_is_any_function_of_time() -> None:
+    objective = Objective.named("cond_ot", "independent", "uniform", "data", "flat")
+    doubled = dataclasses.replace(objective, weight=lambda t, path, target: 2 * torch.ones_like(t))
+    assert loss_of(doubled, 0.5) == pytest.approx(2 * loss_of(objective, 0.5))

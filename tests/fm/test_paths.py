@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fm.paths import DDPM, PATHS, CondOT, Cosine, Path, VariancePreserving, path_named
+from fm.paths import DDPM, PATHS, SIGMA_DATA, CondOT, Cosine, Path, VariancePreserving, derivative, path_named
 
 EVERY_PATH = [pytest.param(path_named(name), id=name) for name in PATHS]
-QUANTITIES = ["velocity", "data", "noise", "score"]
+QUANTITIES = ["velocity", "data", "noise", "score", "v", "edm"]
 
 
 def ends(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -22,8 +22,9 @@ def ends(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("path", EVERY_PATH)
 def test_goes_from_noise_to_data(path: Path) -> None:
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    assert path.alpha(t)[0] < 0.007
     assert path.sigma(t)[0] > 0.99997
+    assert path.ratio(t)[0] > 79
+    assert path.prior_scale == float(path.sigma(t)[0])
     torch.testing.assert_close(path.alpha(t)[1], torch.tensor(1.0, dtype=torch.float64))
     assert path.sigma(t)[1].abs() < 1e-15
 
@@ -31,10 +32,9 @@ def test_goes_from_noise_to_data(path: Path) -> None:
 @pytest.mark.parametrize("path", EVERY_PATH)
 def test_derivatives_are_those_of_autograd(path: Path) -> None:
     # Off DDPM's grid: there its slope jumps.
-    t = torch.linspace(0.0503, 0.9503, 41, dtype=torch.float64, requires_grad=True)
-    for function, derivative in [(path.alpha, path.d_alpha), (path.sigma, path.d_sigma)]:
-        (expected,) = torch.autograd.grad(function(t).sum(), t)
-        torch.testing.assert_close(derivative(t), expected, rtol=1e-10, atol=1e-10)
+    t = torch.linspace(0.0503, 0.9503, 41, dtype=torch.float64)
+    for function, slope in [(path.alpha, path.d_alpha), (path.sigma, path.d_sigma)]:
+        torch.testing.assert_close(slope(t), derivative(function, t), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("path", EVERY_PATH)
@@ -44,11 +44,15 @@ def test_conversions_recover_what_the_point_was_made_of(path: Path, source: str,
     x0, x1 = ends(0)
     t = torch.linspace(0.05, 0.95, 5, dtype=torch.float64)
     point = path.sample(x0, x1, t)
+    scale = path.sigma(t)[:, None, None, None]
+    alpha, spread = path.alpha(t)[:, None, None, None], path.spread(t)[:, None, None, None]
     truth = {
         "velocity": point.velocity,
         "data": x1,
         "noise": x0,
-        "score": -x0 / path.sigma(t)[:, None, None, None],
+        "score": -x0 / scale,
+        "v": alpha * x0 - scale * x1,
+        "edm": (scale * x1 / SIGMA_DATA - alpha * SIGMA_DATA * x0) / spread,
     }
     converted = path.convert(truth[source], point.x_t, t, source=source, target=target)
     torch.testing.assert_close(converted, truth[target], rtol=1e-10, atol=1e-10)
@@ -60,7 +64,7 @@ def test_conversions_there_and_back(t: float, seed: int, name: str) -> None:
     path = path_named(name)
     x_t, value = ends(seed)
     times = torch.full((5,), t, dtype=torch.float64)
-    for quantity in ["data", "noise", "score"]:
+    for quantity in ["data", "noise", "score", "v", "edm"]:
         there = path.convert(value, x_t, times, source="velocity", target=quantity)
         back = path.convert(there, x_t, times, source=quantity, target="velocity")
         torch.testing.assert_close(back, value, rtol=1e-8, atol=1e-8)
@@ -99,3 +103,61 @@ def test_what_does_not_exist_is_refused() -> None:
         CondOT().sample(x, x, torch.zeros(3))
     with pytest.raises(ValueError, match="no path 'vp'"):
         path_named("vp")
+
+
+@pytest.mark.parametrize("path", EVERY_PATH)
+def test_the_time_of_a_noise_level(path: Path) -> None:
+    t = torch.linspace(0.001, 0.999, 97, dtype=torch.float64)
+    torch.testing.assert_close(path.time_of(path.ratio(t)), t, rtol=1e-9, atol=1e-12)
+    beyond = path.time_of(torch.tensor([math.inf, 0.0], dtype=torch.float64))
+    assert beyond.tolist() == [0.0, 1.0]
+
+
+class Slow(Path):
+    """A path of one's own, without derivatives."""
+
+    power: float = 2.0
+
+    def alpha(self, t: torch.Tensor) -> torch.Tensor:
+        return t**self.power
+
+    def sigma(self, t: torch.Tensor) -> torch.Tensor:
+        return 1 - t
+
+
+@torch.no_grad()
+def test_a_path_of_ones_own_needs_alpha_and_sigma_only() -> None:
+    path = Slow(power=3.0)
+    t = torch.linspace(0.05, 0.95, 5, dtype=torch.float64)
+    torch.testing.assert_close(path.d_alpha(t), 3 * t**2)
+    torch.testing.assert_close(path.d_sigma(t), -torch.ones_like(t))
+    x0, x1 = ends(0)
+    point = path.sample(x0, x1, t)
+    back = path.convert(point.velocity, point.x_t, t, source="velocity", target="data")
+    torch.testing.assert_close(back, x1, rtol=1e-10, atol=1e-10)
+    assert path == Slow(3.0) != Slow()
+
+
+class Standing(Slow):
+    def alpha(self, t: torch.Tensor) -> torch.Tensor:
+        return torch.where(t < 0.5, t, torch.full_like(t, 0.5))
+
+    def sigma(self, t: torch.Tensor) -> torch.Tensor:
+        return 1 - self.alpha(t)
+
+
+class Negative(Slow):
+    def alpha(self, t: torch.Tensor) -> torch.Tensor:
+        return t - 0.1
+
+
+def test_a_path_that_does_not_lead_to_the_data_is_refused_when_made() -> None:
+    Slow(1.0)
+    with pytest.raises(ValueError, match=r"Standing\(power=2.0\): alpha / sigma must rise strictly.*t = 0.501"):
+        Standing()
+    with pytest.raises(ValueError, match=r"alpha is -0\.1 at t = 0"):
+        Negative()
+    with pytest.raises(ValueError, match="must rise strictly"):
+        path_named({"name": "edm", "sigma_max": 0.0})
+    with pytest.raises(ValueError, match="path 'polynomial' does not take"):
+        path_named({"name": "polynomial", "m": 1})

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from fm.config import SamplerConfig
 from pipelines import params
 from pipelines.model_card import Facts, card
 from pipelines.project import ROOT
@@ -15,7 +16,8 @@ def facts() -> Facts:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["dataset"]["name"] = "digits"
     row = EvaluationRow(
-        solver="midpoint", steps=5, nfe=10, distance=12.3456, distance_low=12.0, distance_high=12.7, distance_test=13.0,
+        solver="midpoint", steps=5, sampler=SamplerConfig(solver="midpoint", steps=5), nfe=10,
+        distance=12.3456, distance_low=12.0, distance_high=12.7, distance_test=13.0,
         distance_sets=[12.0, 12.7], kid=0.01, kid_low=0.0, kid_high=0.02, precision=0.5, recall=0.4, accuracy=0.876,
         seconds_per_image=0.01,
     )  # fmt: skip

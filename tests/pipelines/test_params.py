@@ -1,22 +1,29 @@
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from torch import Tensor
 
+from fm import custom, names
+from fm.config import Target, options_of
 from fm.couplings import COUPLINGS
+from fm.grids import GRIDS
 from fm.metrics.extractors import EXTRACTORS
-from fm.names import COUPLINGS as COUPLING_NAMES
-from fm.names import PATHS as PATH_NAMES
-from fm.names import SOLVERS, TARGETS, TIMESTEPS, WEIGHTS
-from fm.objectives import TIMESTEPS as TIMESTEP_FUNCTIONS
-from fm.objectives import WEIGHTS as WEIGHT_FUNCTIONS
-from fm.paths import PATHS
-from fm.solvers import ETA, ODE_STEPS
+from fm.networks import NETWORKS
+from fm.objectives import Objective
+from fm.paths import PATHS, Quantity
+from fm.paths import Path as PathOfOurs
+from fm.solvers.gaussian import GAUSSIAN
+from fm.solvers.ode import ODE_STEPS
+from fm.timesteps import TIMESTEPS
+from fm.weights import WEIGHTS
 from pipelines import params
 
-CONTENT = yaml.safe_load((Path(__file__).resolve().parents[2] / "params.yaml").read_text())
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = ROOT / "methods"
+CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
@@ -36,7 +43,7 @@ def test_the_datasets_name_alone_is_a_working_change(name: str) -> None:
         key
         for section in ("dataset", "network", "train", "evaluate", "register_")
         for key, value in getattr(settings, section)
-        if value is None
+        if value is None and key != "heads"  # which a UNet does not have
     ]
     assert left == []
 
@@ -55,7 +62,22 @@ def test_what_is_given_stands() -> None:
         (
             "methods.diffusion.objective.path",
             "vp",
-            "params.yaml: methods.diffusion.objective.path = 'vp': must be one of cond_ot, variance_preserving, ddpm",
+            "params.yaml: methods.diffusion.objective.path: no path 'vp': must be one of cond_ot, variance_preserving,",
+        ),
+        (
+            "methods.diffusion.objective.path",
+            {"name": "polynomial", "m": 2},
+            "params.yaml: methods.diffusion.objective.path: path 'polynomial' has no option 'm': it has n",
+        ),
+        (
+            "methods.diffusion.samplers",
+            [{"solver": "ddim", "steps": [5]}, {"solver": "ddim", "steps": [10, 5]}],
+            "params.yaml: methods.diffusion.samplers: ddim with 5 steps is there twice",
+        ),
+        (
+            "methods.diffusion.network",
+            {"kind": "transformer", "multipliers": [1]},
+            "params.yaml: methods.diffusion.network: a network of kind transformer has no multipliers: must be null",
         ),
         ("methods", {}, "params.yaml: methods = {}: dictionary should have at least 1 item"),
         ("train.images_seen", 5, "params.yaml: the file: train.images_seen (5) must be at least train.batch_size"),
@@ -87,11 +109,59 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         params.load(tmp_path / "params.yaml")
 
 
+def test_a_method_may_have_a_network_of_its_own() -> None:
+    settings = params.parse(changed("methods.diffusion.network", {"kind": "transformer", "width": 32}))
+    own = settings.network_of("diffusion").sizes()
+    assert own == {"kind": "transformer", "width": 32, "blocks": 4, "heads": 4, "patch_size": 2}
+    assert settings.network_of("flow_matching").sizes() == {
+        "kind": "unet", "width": 32, "blocks": 1, "multipliers": [1, 2], "patch_size": 2
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("file", sorted(METHODS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_rows_kept_in_methods_can_be_added(file: Path) -> None:
+    settings = params.parse(changed(f"methods.{file.stem}", yaml.safe_load(file.read_text())))
+    assert file.stem in settings.methods
+
+
+def test_a_sampler_is_one_for_each_number_of_steps() -> None:
+    row = {"solver": {"name": "edm", "churn": 40}, "grid": "edm", "guidance": 1.5, "steps": [3, 5]}
+    (sampler,) = params.parse(changed("methods.diffusion.samplers", [row])).methods["diffusion"].samplers
+    assert [each.steps for each in sampler.each()] == [3, 5]
+    assert sampler.label == "edm-churn40-grid_edm-guidance1.5"
+
+
+def test_what_a_user_registers_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Squared(PathOfOurs):
+        power: float = 2.0
+
+        def alpha(self, t: Tensor) -> Tensor:
+            return t**self.power
+
+        def sigma(self, t: Tensor) -> Tensor:
+            return 1 - t
+
+    row = {**CONTENT["methods"]["diffusion"]["objective"], "path": {"name": "squared", "power": 3.0}}
+    with pytest.raises(params.ParamsError, match="no path 'squared'"):
+        params.parse(changed("methods.diffusion.objective", row))
+    monkeypatch.setitem(custom.REGISTERED["path"], "squared", Squared)
+    settings = params.parse(changed("methods.diffusion.objective", row))
+    objective = Objective.named(**settings.methods["diffusion"].objective.model_dump())
+    assert objective.path == Squared(power=3.0)
+
+
 def test_the_names_are_those_of_the_library() -> None:
-    assert tuple(PATHS) == PATH_NAMES
-    assert tuple(COUPLINGS) == COUPLING_NAMES
-    assert tuple(TIMESTEP_FUNCTIONS) == TIMESTEPS
-    assert tuple(WEIGHT_FUNCTIONS) == WEIGHTS
-    assert (*ODE_STEPS, *ETA) == SOLVERS
-    assert set(TARGETS) == {"velocity", "data", "noise", "score"}
+    for registry, listed in [
+        (PATHS, names.PATHS),
+        (COUPLINGS, names.COUPLINGS),
+        (TIMESTEPS, names.TIMESTEPS),
+        (WEIGHTS, names.WEIGHTS),
+        (GRIDS, names.GRIDS),
+    ]:
+        assert {name: options_of(made) for name, made in registry.items()} == listed
+    taken = {"ends", "path", "x", "times", "fresh"}
+    gaussian = {name: tuple(one for one in options_of(made) if one not in taken) for name, made in GAUSSIAN.items()}
+    assert {**dict.fromkeys(ODE_STEPS, ()), "dopri5": ("tolerance",), **gaussian} == names.SOLVERS
+    assert get_args(Quantity) == get_args(Target) == names.TARGETS
+    assert tuple(NETWORKS) == ("unet", "transformer")
     assert set(EXTRACTORS) == {"classifier"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fm.config import SamplerConfig
 from fm.errors import UserError
 from pipelines import gate, params, register, tracking
 from pipelines.project import ROOT
@@ -56,7 +57,8 @@ def evaluation(sets: list[float], **protocol: Any) -> Evaluation:
 def row(sets: list[float], solver: str, nfe: int) -> EvaluationRow:
     mean = sum(sets) / len(sets)
     return EvaluationRow(
-        solver=solver, steps=5, nfe=nfe, distance=mean, distance_low=mean, distance_high=mean, distance_test=mean,
+        solver=solver, steps=5, sampler=SamplerConfig(solver=solver, steps=5), nfe=nfe,
+        distance=mean, distance_low=mean, distance_high=mean, distance_test=mean,
         distance_sets=sets, kid=0.1, kid_low=0.1, kid_high=0.1, precision=0.5, recall=0.5, accuracy=0.9,
         seconds_per_image=0.01,
     )  # fmt: skip
@@ -134,7 +136,7 @@ except Exception as error:
     assert done.stdout.startswith("(4, 8, 8, 1) uint8")
     assert str(ROOT / "fm") not in done.stdout
     assert "1.5" in done.stdout
-    expected = tiny_generator().with_sampler("midpoint", 5).sample(2, seed=5, labels=[3, 3])
+    expected = tiny_generator().with_sampler(SamplerConfig(solver="midpoint", steps=5)).sample(2, seed=5, labels=[3, 3])
     assert Path("empty/images").read_bytes()[: expected.size] == expected.tobytes()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from fm.config import SamplerConfig
 from fm.data.prepared import write
 from fm.data.splits import Splits
 from pipelines.params import FILE
@@ -34,6 +35,7 @@ def row(
     return EvaluationRow(
         solver=solver,
         steps=steps,
+        sampler=SamplerConfig(solver=solver, steps=steps),
         nfe=nfe,
         distance=sum(sets) / len(sets),
         distance_low=0.9 * distance,

@@ -1,0 +1,46 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fm.paths import DDPM, PATHS, SIGMA_DATA, CondOT, Quantity, path_named
+from fm.weights import weight_named
+
+T = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
+TARGETS: list[Quantity] = ["velocity", "data", "noise", "score", "v", "edm"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("weight", ["min_snr", "edm"])
+@given(seed=st.integers(0, 100))
+def test_the_loss_is_the_same_whatever_the_network_predicts(path: str, weight: str, seed: int) -> None:
+    """An error of the data is one of any other quantity, and weighs the same in each."""
+    gaussian, made = path_named(path), weight_named(weight)
+    x_t, x1, wrong = torch.randn(3, 25, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    losses = []
+    for target in TARGETS:
+        right = gaussian.convert(x1, x_t, T, source="data", target=target)
+        other = gaussian.convert(wrong, x_t, T, source="data", target=target)
+        losses.append(made(T, gaussian, target) * (right - other).square().sum(1))
+    for loss in losses[1:]:
+        torch.testing.assert_close(loss, losses[0], rtol=1e-9, atol=1e-12)
+
+
+def test_min_snr_is_hang_et_al() -> None:
+    path, made = DDPM(), weight_named({"name": "min_snr", "gamma": 3.0})
+    snr = (path.alpha(T) / path.sigma(T)) ** 2
+    torch.testing.assert_close(made(T, path, "data"), snr.clamp(max=3))
+    torch.testing.assert_close(made(T, path, "noise"), snr.clamp(max=3) / snr)
+    torch.testing.assert_close(made(T, path, "v"), snr.clamp(max=3) / (snr + 1))
+
+
+def test_edms_weight_is_karras_et_al_and_1_on_their_own_target() -> None:
+    path, made = path_named("edm"), weight_named("edm")
+    sigma = path.sigma(T)
+    expected = (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2
+    torch.testing.assert_close(made(T, path, "data"), expected)
+    assert torch.equal(made(T, path, "edm"), torch.ones_like(T))
+
+
+def test_flat_is_one() -> None:
+    assert torch.equal(weight_named("flat")(T, CondOT(), "velocity"), torch.ones_like(T))
