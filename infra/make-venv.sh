@@ -22,7 +22,8 @@ fi
 
 echo "Installing into .venv what requirements.lock names (PyTorch is large: some minutes the first time)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock 2>.venv/install.log || {
+# The lock file is the whole resolution (with what [tool.uv] excludes left out): pip must not resolve anew.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2>.venv/install.log || {
     cat .venv/install.log >&2
     exit 1
 }
