@@ -4,9 +4,10 @@ from typing import Any
 
 from torch import nn
 
+from fm.networks.transformer import Transformer
 from fm.networks.unet import UNet
 
-NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet}
+NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet, "transformer": Transformer}
 
 
 def build(kind: str, channels: int, image_size: int, num_classes: int, **sizes: Any) -> nn.Module:
