@@ -53,16 +53,17 @@ class Transformer(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """As in the paper: Xavier, small embeddings, and zero where a block is to start as the identity."""
+        """As in the paper, but for time and label, whose embeddings it draws from N(0, 0.02^2): so near to zero
+        they take tens of thousands of steps to matter, which small budgets do not have."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for weight in (self.embed_label.weight, self.embed_time.first.weight, self.embed_time.second.weight):
-            nn.init.normal_(weight, std=0.02)
-        for layer in [*(block.modulation for block in self.blocks), self.last_modulation, self.last]:
-            assert isinstance(layer, nn.Linear)
-            zero_init(layer)
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            zero_init(block.modulation)
+        zero_init(self.last_modulation)
+        zero_init(self.last)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
         """x (B, C, H, W) float; t (B,) float; label (B,) int64 in [0, num_classes]."""

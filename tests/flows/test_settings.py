@@ -21,6 +21,28 @@ def test_an_override_changes_its_line_and_no_other(file: Path) -> None:
     assert changed == ["  images_seen: 1000"]
 
 
+def test_a_row_of_methods_is_added_by_its_file(file: Path) -> None:
+    before = file.read_text()
+    settings.override(file, settings.from_arguments(["methods.edm=@methods/edm.yaml", "train.seed=7"]))
+    changed = params.load(file)
+    assert changed.methods["edm"].objective.path == "edm"
+    assert changed.train.seed == 7
+    assert all(line in file.read_text().splitlines() for line in before.splitlines() if "seed" not in line)
+
+
+def test_arguments_are_keys_and_yaml(file: Path) -> None:
+    given = ["train.images_seen=1000", "methods.diffusion.objective.path={name: polynomial, n: 3}", "network.kind=null"]
+    assert settings.from_arguments(given) == {
+        "train.images_seen": 1000,
+        "methods.diffusion.objective.path": {"name": "polynomial", "n": 3},
+        "network.kind": None,
+    }
+    with pytest.raises(params.ParamsError, match=r"'train\.seed': must be key=value"):
+        settings.from_arguments(["train.seed"])
+    with pytest.raises(params.ParamsError, match=r"methods\.x: can't read methods/none\.yaml"):
+        settings.override(file, {"methods.x": "@methods/none.yaml"})
+
+
 def test_no_overrides_leave_the_file_alone(file: Path) -> None:
     before = file.read_text()
     settings.override(file, {})

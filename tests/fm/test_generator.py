@@ -105,6 +105,26 @@ def test_every_target_can_be_sampled_from_every_path(solver: str) -> None:
             assert torch.isfinite(x).all(), (path, target)
 
 
+def test_bits_of_a_flow_that_stands_still_are_those_of_its_noise() -> None:
+    """An untrained network's velocity is 0, so that the images are taken for standard normal noise."""
+    untrained = Generator.untrained(tiny_generator().config)
+    data = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
+    x = (data.reshape(3, -1) - 127.5) / 127.5
+    density = -0.5 * (x**2).sum(1) - 32 * np.log(2 * np.pi)
+    expected = -density / (64 * np.log(2)) + np.log2(127.5)
+    for exact in (False, True):
+        found = untrained.bits_per_dimension(data, steps=2, exact=exact).numpy()
+        np.testing.assert_allclose(found, expected, atol=5e-3)  # the dequantisation moves them by so much
+
+
+def test_bits_agree_whichever_divergence(generator: Generator) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
+    exact = generator.bits_per_dimension(data, labels=[1, 2], steps=4, exact=True)
+    estimates = torch.stack([generator.bits_per_dimension(data, [1, 2], seed, steps=4) for seed in range(20)])
+    error = estimates.std(0) / 20**0.5
+    assert bool(((estimates.mean(0) - exact).abs() < 5 * error + 5e-3).all())
+
+
 def test_labels_go_in_turn_and_matter(generator: Generator) -> None:
     in_turn = generator.sample(12, seed=0)
     assert np.array_equal(in_turn, generator.sample(12, seed=0, labels=[i % 10 for i in range(12)]))
