@@ -42,7 +42,7 @@ class Objective:
             labels: int64 (B,), for the coupling.
             condition: int64 (B,), what the network is told: labels, some replaced by "no label".
         """
-        t = self.timesteps(u, self.path)
+        t = self.timesteps(u, self.path).clamp(*self.path.interval)
         point = self.path.sample(self.coupling(x0, x1, labels), x1, t)
         seen = network_inputs(self.path, self.target, point.x_t, t)
         error: Tensor = (network(*seen, condition) - regression_target(self.path, point, self.target)).square()

@@ -286,7 +286,7 @@ class Cosine(Path):
         return torch.sin(t * (math.pi / 2))
 
     def sigma(self, t: Tensor) -> Tensor:
-        return torch.cos(t * (math.pi / 2))
+        return torch.sin((1 - t) * (math.pi / 2))  # exactly 0 at the data, which the cosine of t is not
 
     def d_alpha(self, t: Tensor) -> Tensor:
         return (math.pi / 2) * self.sigma(t)

@@ -60,14 +60,14 @@ class LogitNormal:
 
 @dataclass(frozen=True)
 class EDM:
-    """log(sigma / alpha) normal (Karras et al. 2022, arXiv 2206.00364, table 1), within the path's interval."""
+    """log(sigma / alpha) normal (Karras et al. 2022, arXiv 2206.00364, table 1), the larger the u the less noise."""
 
     mean: float = -1.2
     deviation: float = 1.2
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         t: Tensor = path.time_of(torch.exp(self.mean - self.deviation * standard_normal(u)))
-        return t.clamp(*path.interval).to(u)
+        return t.to(u)
 
 
 @dataclass(frozen=True)

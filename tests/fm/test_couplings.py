@@ -2,6 +2,8 @@ import itertools
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fm.couplings import Independent, LabelledOptimalTransport, OptimalTransport
 
@@ -30,6 +32,32 @@ def test_optimal_transport_is_the_cheapest_of_all_permutations() -> None:
     cheapest = min(cost(x0[list(order)], x1) for order in itertools.permutations(range(6)))
     assert cost(paired, x1) == pytest.approx(cheapest)
     assert rows_of(paired) == rows_of(x0)
+
+
+@given(rows=st.integers(1, 24), labels=st.integers(1, 4), seed=st.integers(0, 1000))
+@settings(max_examples=50, deadline=None)
+def test_every_coupling_uses_every_row_once_and_never_costs_more(rows: int, labels: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x0, x1 = torch.randn(2, rows, 3, generator=generator)
+    label = torch.randint(0, labels, (rows,), generator=generator)
+    costs = []
+    for coupling in (OptimalTransport(), LabelledOptimalTransport(), Independent()):
+        paired = coupling(x0, x1, label)
+        assert rows_of(paired) == rows_of(x0)
+        assert torch.equal(paired, coupling(x0, x1, label))
+        costs.append(cost(paired, x1))
+    assert costs == sorted(costs) or costs == pytest.approx(sorted(costs))
+
+
+def test_plain_transport_skews_the_noise_of_a_label_and_labelled_does_not() -> None:
+    """With one label's data to the left, plain transport gives it the left half of the noise."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(200) % 2
+    x0 = torch.randn(200, 1, generator=generator)
+    x1 = 4.0 * labels[:, None] - 2 + 0.1 * torch.randn(200, 1, generator=generator)
+    plain, labelled = OptimalTransport()(x0, x1), LabelledOptimalTransport()(x0, x1, labels)
+    assert float(plain[labels == 0].mean()) < -0.6
+    assert torch.equal(labelled[labels == 0].sort(0).values, x0[labels == 0].sort(0).values)
 
 
 def test_labelled_transport_stays_within_its_label() -> None:

@@ -1,9 +1,12 @@
 """Samplers on Gaussian paths against closed forms and the papers' own formulas."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from fm.grids import grid_named
@@ -13,6 +16,7 @@ from fm.solvers.gaussian import churned, ddim, ddpm, dpmpp_2m, edm, posterior_de
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of, flow_of, start, velocity_of
 
 STRAIGHT = CondOT()
+Sampler = Callable[..., Tensor]
 
 
 def uniform(steps: int, t0: float = 0.0, t1: float = 1.0) -> Tensor:
@@ -151,20 +155,33 @@ def test_what_cannot_be_done_is_said() -> None:
 
 
 @pytest.mark.parametrize("sampler", [ddim, dpmpp_2m])
-def test_float32_is_raised_from_less_and_float64_kept(sampler: object) -> None:
-    for given, expected in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32)):
-        ended = sampler(ends_of(STRAIGHT), STRAIGHT, start(given), uniform(3))
+def test_float32_is_raised_from_less_and_float64_kept(sampler: Sampler) -> None:
+    for dtype, expected in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32)):
+        ended = sampler(ends_of(STRAIGHT), STRAIGHT, start(dtype), uniform(3))
         assert ended.dtype == expected
 
 
-def test_a_perfect_prediction_arrives_in_one_step() -> None:
+@given(
+    inner=st.lists(st.floats(0.11, 0.98), max_size=6, unique_by=lambda t: round(t, 2)),
+    path=st.sampled_from([CondOT(), DDPM(), EDM(), Cosine()]),
+    sampler=st.sampled_from([ddim, dpmpp_2m, edm]),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_perfect_prediction_arrives_whatever_the_grid(inner: list[float], path: Path, sampler: Sampler) -> None:
     x1 = torch.full((9, 1), 0.25, dtype=torch.float64)
-    for path in (CondOT(), DDPM(), EDM()):
-        t0 = torch.tensor(0.1, dtype=torch.float64)
-        x = path.alpha(t0) * x1 + path.sigma(t0) * start()
+    times = torch.tensor([0.1, *sorted(inner), 1.0], dtype=torch.float64)
+    x = path.alpha(times[0]) * x1 + path.sigma(times[0]) * start()
 
-        def ends(x: Tensor, t: Tensor, path: Path = path) -> Ends:
-            return Ends((x - path.alpha(like(t, x)) * x1) / path.sigma(like(t, x)), x1)
+    def ends(x: Tensor, t: Tensor) -> Ends:
+        return Ends((x - path.alpha(like(t, x)) * x1) / path.sigma(like(t, x)), x1)
 
-        for sampler in (ddim, dpmpp_2m, edm):
-            torch.testing.assert_close(sampler(ends, path, x, uniform(1, 0.1)), x1, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sampler(ends, path, x, times), x1, rtol=1e-9, atol=1e-9)
+
+
+@given(inner=st.lists(st.floats(0.01, 0.99), max_size=8, unique_by=lambda t: round(t, 3)))
+@settings(max_examples=50, deadline=None)
+def test_ddim_on_the_straight_path_is_eulers_method_on_any_grid(inner: list[float]) -> None:
+    times = torch.tensor([0.0, *sorted(inner), 1.0], dtype=torch.float64)
+    sampled = ddim(ends_of(STRAIGHT), STRAIGHT, start(), times)
+    euler = solve(velocity_of(STRAIGHT), start(), "euler", times=times).x1
+    torch.testing.assert_close(sampled, euler, rtol=1e-12, atol=1e-12)
