@@ -64,6 +64,8 @@ class Generator:
         except ValidationError as error:
             what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise GeneratorError(f"{folder / 'config.json'} is damaged or of a newer version: {what}") from None
+        except (ValueError, TypeError) as error:
+            raise GeneratorError(f"{folder / 'config.json'} asks for what cannot be made: {error}") from None
         except (SafetensorError, RuntimeError) as error:
             raise GeneratorError(f"{folder / 'model.safetensors'} is damaged: {error}") from None
         generator.network.eval()

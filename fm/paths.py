@@ -1,16 +1,8 @@
 """Gaussian probability paths x_t = alpha(t) x1 + sigma(t) x0 from noise (t = 0) to data (t = 1).
 
 Flow matching and diffusion differ here in nothing but the two functions alpha and sigma (Lipman et al. 2022,
-arXiv 2210.02747, eq. 10; Song et al. 2020, arXiv 2011.13456, section 3.4). A path of your own needs just those two:
-
-    class Squared(Path):
-        power: float = 2.0
-
-        def alpha(self, t: Tensor) -> Tensor:
-            return t**self.power
-
-        def sigma(self, t: Tensor) -> Tensor:
-            return 1 - t
+arXiv 2210.02747, eq. 10; Song et al. 2020, arXiv 2011.13456, section 3.4). A path of your own needs
+just those two: fm/custom.py shows one.
 """
 
 import math
