@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fm.paths import DDPM, PATHS, SIGMA_DATA, CondOT, Cosine, Path, VariancePreserving, derivative, path_named
+from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of, flow_of, start
 
 EVERY_PATH = [pytest.param(path_named(name), id=name) for name in PATHS]
 QUANTITIES = ["velocity", "data", "noise", "score", "v", "edm"]
@@ -56,6 +57,22 @@ def test_conversions_recover_what_the_point_was_made_of(path: Path, source: str,
     }
     converted = path.convert(truth[source], point.x_t, t, source=source, target=target)
     torch.testing.assert_close(converted, truth[target], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("path", EVERY_PATH)
+def test_score_and_velocity_of_gaussian_data_are_the_known_ones(path: Path) -> None:
+    """The means over x1 given x_t, converted, are the gradient of log p_t and the flow's speed."""
+    t = torch.linspace(0.1003, 0.9003, 9, dtype=torch.float64)  # off the knots of DDPM
+    x = start()
+    x1 = ends_of(path)(x, t).x1
+    alpha, sigma = path.alpha(t)[:, None], path.sigma(t)[:, None]
+    score = -(x - alpha * MEAN) / (alpha**2 * DEVIATION**2 + sigma**2)
+    torch.testing.assert_close(path.convert(x1, x, t, source="data", target="score"), score, rtol=1e-9, atol=1e-9)
+
+    step = 1e-6
+    moved = torch.cat([flow_of(path, one[None], float(at), float(at) + step) for one, at in zip(x, t, strict=True)])
+    velocity = path.convert(x1, x, t, source="data", target="velocity")
+    torch.testing.assert_close(velocity, (moved - x) / step, rtol=1e-3, atol=1e-4)
 
 
 @given(t=st.floats(0.05, 0.95), seed=st.integers(0, 1000), name=st.sampled_from(sorted(PATHS)))

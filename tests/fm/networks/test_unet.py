@@ -4,7 +4,7 @@ import torch
 from fm.networks import build
 
 
-@pytest.mark.parametrize(("channels", "size", "patch"), [(1, 28, 2), (3, 32, 2), (1, 8, 1), (3, 20, 4)])
+@pytest.mark.parametrize(("channels", "size", "patch"), [(1, 28, 2), (3, 32, 2), (1, 8, 1), (3, 20, 4), (4, 128, 4)])
 def test_output_is_like_the_input_and_starts_at_zero(channels: int, size: int, patch: int) -> None:
     network = build("unet", channels, size, 10, width=8, multipliers=[1, 2], blocks=1, patch_size=patch)
     x = torch.randn(2, channels, size, size)
