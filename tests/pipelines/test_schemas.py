@@ -9,6 +9,7 @@ from pipelines.schemas import Evaluation, EvaluationRow, distance_key
 
 def row(**changes: object) -> EvaluationRow:
     content = {
+        "sampler": {"solver": "euler", "steps": 10},
         "solver": "euler", "steps": 10, "nfe": 10, "distance": 4.0, "distance_low": 3.0, "distance_high": 5.0,
         "distance_test": 4.5, "distance_sets": [3.5, 4.5], "kid": 0.1, "kid_low": 0.0, "kid_high": 0.2,
         "precision": 0.8, "recall": 0.5, "accuracy": None, "seconds_per_image": 0.01,
