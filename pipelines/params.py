@@ -19,6 +19,7 @@ from fm.config import (
 from fm.errors import UserError
 
 FILE = Path("params.yaml")
+NO_IMAGES = "data/README.md"
 
 
 class ParamsError(UserError):
@@ -30,8 +31,13 @@ class Section(BaseModel):
 
 
 class Dataset(Section):
-    name: Literal["fashion-mnist", "digits"]
+    name: Literal["fashion-mnist", "digits", "cifar10", "image-folder"]
+    path: str = Field(min_length=1, description="the folder of image-folder; cifar10 looks there for its archive")
     image_size: int | None = Field(ge=8, le=512)
+    channels: Literal[1, 3] | None
+    test_fraction: float = Field(gt=0, lt=1, description="share of an image-folder held out")
+    on_bad_image: Literal["error", "skip"]
+    licence: str | None = Field(description="for the model card")
 
 
 class Network(Section):
@@ -167,6 +173,19 @@ def load(path: Path = FILE) -> Params:
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return parse(content, str(path))
+
+
+def require_path(dataset: Dataset) -> None:
+    """That dataset.path is there: DVC has it as a dependency whatever the dataset, and says little if it is missing.
+
+    Raises:
+        ParamsError: there is no such path, or it is no folder and the dataset is one.
+    """
+    path = Path(dataset.path)
+    if dataset.name == "image-folder" and not path.is_dir():
+        raise ParamsError(f"{FILE}: dataset.path = {dataset.path!r}: must be the folder with your images")
+    if not path.exists():
+        raise ParamsError(f"{FILE}: dataset.path = {dataset.path!r}: must exist; {NO_IMAGES} does, where none is needed")
 
 
 def dataset_defaults(name: str) -> dict[str, Any]:

@@ -1,39 +1,86 @@
 """Stage `prepare`: the dataset as the network sees it, in few files. `python -m pipelines.prepare`."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from fm.data import prepared
+from fm.data import duplicates, prepared
+from fm.data.decoding import to_channels
 from fm.data.resize import resize
-from fm.data.sources import SOURCES
+from fm.data.sources import SOURCES, Request, Splits
 from pipelines import params
+from pipelines.params import Dataset
 from pipelines.program import run
-from pipelines.project import PREPARED, cache_dir, whole_folder
+from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
+from pipelines.schemas import PrepareMetrics, Same, SkippedFile
 
 
 def main() -> None:
-    """Write data/prepared.
+    """Write data/prepared and metrics/prepare.json.
 
     Raises:
         ParamsError: params.yaml has a mistake.
-        DatasetUnavailable: the dataset is not to be had.
+        UserError: the dataset is not to be had, or has files that cannot be used.
     """
     settings = params.load().dataset
-    source = SOURCES[settings.name](cache_dir())
-    size = settings.image_size or min(source.train_images.shape[1:3])
+    assert settings.image_size is not None
+    assert settings.channels is not None
+    source = SOURCES[settings.name](request(settings))
     splits = replace(
         source,
-        train_images=resize(source.train_images, size),
-        test_images=resize(source.test_images, size),
+        train_images=to_channels(resize(source.train_images, settings.image_size), settings.channels),
+        test_images=to_channels(resize(source.test_images, settings.image_size), settings.channels),
     )
+    metrics = measured(splits)
     with whole_folder(PREPARED) as folder:
         prepared.write(folder, splits, settings.name)
+    metrics.save(METRICS / "prepare.json")
+    tell(settings, source, metrics)
 
-    height, width, channels = source.train_images.shape[1:]
+
+def request(settings: Dataset) -> Request:
+    assert settings.image_size is not None
+    assert settings.channels is not None
+    return Request(
+        cache=cache_dir(),
+        path=Path(settings.path),
+        size=settings.image_size,
+        channels=settings.channels,
+        test_fraction=settings.test_fraction,
+        skip_bad=settings.on_bad_image == "skip",
+    )
+
+
+def measured(splits: Splits) -> PrepareMetrics:
+    pairs = duplicates.across(splits.train_images, splits.test_images)
+    return PrepareMetrics(
+        train_images=len(splits.train_labels),
+        test_images=len(splits.test_labels),
+        labels=len(splits.label_names),
+        skipped=[SkippedFile(file=one.file, reason=one.reason) for one in splits.skipped],
+        in_both_splits=[
+            Same(train=named(splits.train_files, i), test=named(splits.test_files, j)) for i, j in pairs
+        ],
+    )
+
+
+def named(files: tuple[str, ...], row: int) -> str:
+    return files[row] if files else f"image {row}"
+
+
+def tell(settings: Dataset, source: Splits, metrics: PrepareMetrics) -> None:
+    height, width = source.train_images.shape[1:3]
+    size = settings.image_size
     resized = "" if (height, width) == (size, size) else f", from {height}x{width}"
     print(f"{settings.name}: taken from {source.origin}")
+    for one in metrics.skipped:
+        print(f"skipped: {one.file}: {one.reason}")
+    if metrics.in_both_splits:
+        first = metrics.in_both_splits[0]
+        count = len(metrics.in_both_splits)
+        print(f"{count} test images are training images too, pixel for pixel: {first.test} is {first.train}")
     print(
-        f"{PREPARED}: {len(splits.train_labels):,} training and {len(splits.test_labels):,} test images, "
-        f"{len(splits.label_names)} labels, {size}x{size}x{channels}{resized}"
+        f"{PREPARED}: {metrics.train_images:,} training and {metrics.test_images:,} test images, "
+        f"{metrics.labels} labels, {size}x{size}x{settings.channels}{resized}"
     )
 
 

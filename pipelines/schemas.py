@@ -22,6 +22,28 @@ class Schema(BaseModel):
         return cls.model_validate_json(path.read_text())
 
 
+class SkippedFile(Schema):
+    file: str
+    reason: str
+
+
+class Same(Schema):
+    """Two files, or images by number, that are the same pixel for pixel."""
+
+    train: str
+    test: str
+
+
+class PrepareMetrics(Schema):
+    """metrics/prepare.json: what the dataset has become."""
+
+    train_images: int
+    test_images: int
+    labels: int
+    skipped: list[SkippedFile] = Field(description="files that cannot be used (dataset.on_bad_image)")
+    in_both_splits: list[Same] = Field(description="images of the test split that are in the training split too")
+
+
 class FeatureMetrics(Schema):
     """metrics/features.json: the extractor that everything is measured with."""
 

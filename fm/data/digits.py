@@ -3,8 +3,6 @@
 Source: https://archive.ics.uci.edu/dataset/80 (its test part, 1797 images).
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from fm.data.splits import Splits
@@ -12,8 +10,8 @@ from fm.data.splits import Splits
 NUM_TEST = 297
 
 
-def load(cache: Path) -> Splits:
-    """The 1797 digits as uint8 (N, 8, 8, 1): 1500 to train with, 297 to test with. `cache` isn't needed.
+def load() -> Splits:
+    """The 1797 digits as uint8 (N, 8, 8, 1): 1500 to train with, 297 to test with.
 
     The split needs no seed: sort by label (images of one label keep their order) and take 297
     positions evenly spaced. So each label has its share of the test split to within one image,

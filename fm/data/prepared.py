@@ -147,7 +147,8 @@ def describe(name: str, splits: Splits, sums: Mapping[str, str]) -> dict[str, An
 
 def counts(labels: NDArray[np.int64], label_names: tuple[str, ...]) -> dict[str, Any]:
     by_label = np.bincount(labels, minlength=len(label_names)).tolist()
-    return {"images": len(labels), "by_label": dict(zip(label_names, by_label, strict=True))}
+    # Without labels all are 0, which stands for no name.
+    return {"images": len(labels), "by_label": dict(zip(label_names, by_label, strict=False))}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

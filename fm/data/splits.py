@@ -1,9 +1,17 @@
 """A dataset in memory, as its source gives it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Skipped(NamedTuple):
+    """A file that is no image of the dataset, and why."""
+
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,11 +20,13 @@ class Splits:
 
     Attributes:
         train_images: uint8 (N, H, W, C), N at least 1.
-        train_labels: int64 (N,), from 0 up to the number of label names.
+        train_labels: int64 (N,), from 0 up to the number of label names; 0 where there are none.
         test_images: uint8 (M, H, W, C), the same H, W and C.
         test_labels: int64 (M,).
-        label_names: what the labels mean; no two alike.
+        label_names: what the labels mean; no two alike. None for images without labels.
         origin: for people, where the bytes came from. No part of the data: equal data from two places is equal.
+        train_files, test_files: the file of each image, if each has one.
+        skipped: what was left out.
 
     Raises:
         ValueError: the arrays are not as above.
@@ -28,10 +38,13 @@ class Splits:
     test_labels: NDArray[np.int64]
     label_names: tuple[str, ...]
     origin: str = ""
+    train_files: tuple[str, ...] = ()
+    test_files: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.label_names or len(set(self.label_names)) < len(self.label_names):
-            raise ValueError(f"label names must be given, no two alike: {self.label_names}")
+        if len(set(self.label_names)) < len(self.label_names):
+            raise ValueError(f"no two label names may be alike: {self.label_names}")
         check("train", self.train_images, self.train_labels, len(self.label_names))
         check("test", self.test_images, self.test_labels, len(self.label_names))
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
@@ -45,5 +58,5 @@ def check(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64], num_
         raise ValueError(f"{split} images must be uint8 (N, H, W, C), not {images.dtype} {images.shape}")
     if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
         raise ValueError(f"{split} labels must be int64 ({len(images)},), not {labels.dtype} {labels.shape}")
-    if labels.min() < 0 or labels.max() >= num_labels:
+    if labels.min() < 0 or labels.max() >= max(num_labels, 1):
         raise ValueError(f"{split} labels go from {labels.min()} to {labels.max()}, but there are {num_labels} names")
