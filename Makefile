@@ -36,6 +36,6 @@ venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh
 
 lock: venv ## make requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' --quiet --output-file requirements.lock

@@ -39,6 +39,7 @@ def pipeline(overrides: dict[str, Any] | None = None) -> State[Any]:
     """
     try:
         settings.override(ROOT / params.FILE, overrides or {})
+        params.require_path(params.load(ROOT / params.FILE).dataset, ROOT)
         outcomes = bring_up_to_date(ROOT)
     except StepsFailed as error:
         return Failed(message=error.headline, data=error)

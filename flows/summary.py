@@ -10,7 +10,7 @@ WHERE_TO_LOOK = """\
 {report}   the same with plots and sample grids
 make ui               the MLflow UI: runs, charts, the registered model
 make prefect-ui       the Prefect pages on this run
-.venv/bin/python -m pipelines.generate --label 3 --count 64 --out images.png   images from the champion"""
+.venv/bin/python -m pipelines.generate --count 64 --out images.png   images from the champion"""
 
 
 def text(root: Path) -> str:

@@ -33,6 +33,15 @@ def grid(images: Images, columns: int, gap: int = 1) -> Images:
     return sheet
 
 
+ROWS = 8
+MOST_COLUMNS = 10
+
+
+def columns(num_labels: int) -> int:
+    """Of a sheet of samples: one for each label if that makes a few, so that labels in turn stand in columns."""
+    return num_labels if 2 <= num_labels <= MOST_COLUMNS else MOST_COLUMNS
+
+
 def save_png(image: Images, path: Path) -> None:
     """Write one image (H, W, 1) grey or (H, W, 3) colour; equal pixels give equal bytes."""
     Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(path, format="PNG")

@@ -3,6 +3,7 @@
 A choice is a name, or a mapping with a name and options: `polynomial` or `{name: polynomial, n: 3}`.
 """
 
+import re
 from typing import Any
 
 Choice = str | dict[str, Any]
@@ -38,6 +39,7 @@ SOLVERS: Options = {
     "dpmpp_2m": (),
     "edm": ("churn", "noise_scale"),
 }
+EXTRACTORS = ("classifier", "inception", "efficientnet_lite0")
 GRIDS: Options = {"uniform": (), "shifted": ("shift",), "cosine": (), "edm": ("rho", "ratio_min", "ratio_max")}
 
 
@@ -54,3 +56,21 @@ def label(choice: Choice) -> str:
     """A choice in one word, fit for a file's name: `edm-churn40`."""
     name, options = parts(choice)
     return "-".join([name, *(f"{key}{value:g}" for key, value in sorted(options.items()))])
+
+
+OWN_EXTRACTOR = re.compile(r"extractors/([A-Za-z0-9_]+)\.(?:pt|py:[A-Za-z_][A-Za-z0-9_]*)")
+
+
+def extractor_name(setting: str) -> str:
+    """What an extractor's distances are called after: its own name, or that of your file, `extractors/faces.pt`.
+
+    Raises:
+        ValueError: it is neither, or your file has the name of one of EXTRACTORS.
+    """
+    if setting in EXTRACTORS:
+        return setting
+    own = OWN_EXTRACTOR.fullmatch(setting)
+    if own is None or own[1] in EXTRACTORS:
+        known = ", ".join(EXTRACTORS)
+        raise ValueError(f"must be {known}, extractors/<name>.pt or extractors/<name>.py:<function>, not {setting!r}")
+    return own[1]

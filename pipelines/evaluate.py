@@ -12,21 +12,22 @@ from fm import devices, images
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.metrics.distances import Moments, gaussian_distance, kernel_distance, moments, precision_recall
+from fm.metrics.distances import Moments, gaussian_distance, kernel_distance, moments, nearest, precision_recall
 from fm.metrics.extractors import Extractor, Floats, load
 from fm.metrics.intervals import mean_interval
 from pipelines import params, tracking
 from pipelines.features import reference
 from pipelines.params import Evaluate, Params
 from pipelines.program import method_argument, run
-from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, SAMPLES, compute_slot, whole_folder
+from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.rehearsal import rehearse
 from pipelines.schemas import Evaluation, EvaluationRow, distance_key
 from pipelines.stage import Stage, declared
 
 CONFIDENCE = 0.95
 KERNEL_REFERENCE = 2000
-GRID_ROWS = 8
+NEIGHBOURS = 2
+MOST_IMAGES = 500  # of a sample set, unless evaluate.images says more
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Reference:
 
     train: Moments
     test: Moments
+    train_features: Floats
     train_subset: Floats  # for the kernel distance, whose cost grows with the product of the counts
     floor: float
 
@@ -61,10 +63,10 @@ def main(method: str) -> None:
         dataset = Prepared.open(PREPARED)
         extractor = load(FEATURES, device)
         generator = Generator.load(MODELS / method).to(device)
-        chosen = settings.evaluate
+        chosen = with_count(settings.evaluate, len(dataset.test))
         samplers = settings.methods[method].samplers
         rehearse(method, generator, samplers)
-        real = real_reference(chosen)
+        real = real_reference(chosen, extractor.name)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
         rows = []
         with whole_folder(SAMPLES / method) as folder:
@@ -72,7 +74,7 @@ def main(method: str) -> None:
                 for each in sampler.each():
                     current = generator.with_sampler(each)
                     rows.append(measure(current, extractor, dataset, real, chosen))
-                    save_grid(current, chosen.seed, folder)
+                    save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
                     report(tracked, extractor.name, rows[-1])
         evaluation = Evaluation(
             extractor=extractor.name,
@@ -88,22 +90,32 @@ def main(method: str) -> None:
             tracked.artifact(grid, "samples")
 
 
+def with_count(chosen: Evaluate, num_test: int) -> Evaluate:
+    """`evaluate.images` filled in: as many as the test split has, since the floor is measured with as many."""
+    return chosen if chosen.images is not None else chosen.model_copy(update={"images": min(num_test, MOST_IMAGES)})
+
+
 def images_per_set(chosen: Evaluate) -> int:
     assert chosen.images is not None
     return chosen.images
 
 
-def real_reference(chosen: Evaluate) -> Reference:
+def real_reference(chosen: Evaluate, extractor: str) -> Reference:
+    """The real images' features, fitted. Raises UserError if a split or a sample set is too small for them."""
     train, test = reference("train"), reference("test")
-    count = images_per_set(chosen)
-    if count <= train.shape[1]:
-        raise UserError(f"params.yaml: evaluate.images = {count}: must be more than the {train.shape[1]} features")
+    count, dimensions = images_per_set(chosen), train.shape[1]
+    for what, have in (("evaluate.images", count), ("the training split", len(train)), ("the test split", len(test))):
+        if have <= dimensions:
+            raise UserError(
+                f"{what} = {have}: must be more than the {dimensions} features of the extractor {extractor}, "
+                "or a Frechet distance means nothing: more images, or another evaluate.extractor"
+            )
     if count > len(test):
         raise UserError(f"params.yaml: evaluate.images = {count}: the test split, the floor, has {len(test)} images")
     train_moments = moments(train)
     sets = [test[start : start + count] for start in range(0, len(test) - count + 1, count)][: chosen.sets]
     floor = float(np.mean([gaussian_distance(moments(part), train_moments) for part in sets]))
-    return Reference(train_moments, moments(test), train[evenly(len(train), KERNEL_REFERENCE)], floor)
+    return Reference(train_moments, moments(test), train, train[evenly(len(train), KERNEL_REFERENCE)], floor)
 
 
 def evenly(total: int, count: int) -> npt.NDArray[np.int64]:
@@ -161,12 +173,20 @@ def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: 
     return SampleSet(extractor.features(generated), recognised, nfe, seconds)
 
 
-def save_grid(generator: Generator, seed: int, folder: Path) -> None:
-    """Eight images of each label, a column a label, from the same noise for every method and sampler."""
-    columns = max(len(generator.config.label_names), 1)
-    samples = generator.sample(GRID_ROWS * columns, seed)
+def save_grid(
+    generator: Generator, extractor: Extractor, dataset: Prepared, train: Floats, folder: Path, seed: int
+) -> None:
+    """A sheet of samples, labels in turn, from the same noise for every method and sampler; and below the first row's
+    images the training images nearest to them, where a copy would show."""
+    columns = images.columns(len(generator.config.label_names))
+    samples = generator.sample(images.ROWS * columns, seed)
     sampler = generator.config.sampler
-    images.save_png(images.grid(samples, columns), folder / f"{sampler.label}-{sampler.steps}.png")
+    name = f"{sampler.label}-{sampler.steps}"
+    images.save_png(images.grid(samples, columns), folder / f"{name}.png")
+    shown = samples[:columns]
+    near = nearest(extractor.features(shown), train, NEIGHBOURS)
+    rows = [shown, *(dataset.train.images[near[:, k]] for k in range(NEIGHBOURS))]
+    images.save_png(images.grid(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
 
 
 def report(run: tracking.StageRun, extractor: str, row: EvaluationRow) -> None:

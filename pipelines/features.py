@@ -4,24 +4,25 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fm import devices
 from fm.data.prepared import Prepared
-from fm.metrics.extractors import EXTRACTORS
+from fm.metrics.extractors import Asked, prepare
 from pipelines import params
+from pipelines.params import Evaluate
 from pipelines.program import run
-from pipelines.project import FEATURES, METRICS, PREPARED, compute_slot, whole_folder
+from pipelines.project import FEATURES, METRICS, PREPARED, cache_dir, compute_slot, whole_folder
 from pipelines.schemas import FeatureMetrics
 
 
 def main() -> None:
     settings = params.load()
-    assert settings.evaluate.extractor is not None
     dataset = Prepared.open(PREPARED)
     device = devices.pick(settings.train.accelerator)
     started = time.perf_counter()
     with compute_slot(device.type), whole_folder(FEATURES) as folder:
-        extractor = EXTRACTORS[settings.evaluate.extractor].prepare(dataset, device, print_line)
+        extractor = prepare(asked(settings.evaluate, dataset, device))
         extractor.save(folder)
         train = extractor.features(dataset.train.images)
         test = extractor.features(dataset.test.images)
@@ -36,7 +37,14 @@ def main() -> None:
         seconds=time.perf_counter() - started,
     )
     metrics.save(METRICS / "features.json")
-    print_line(f"{train.shape[1]} features; test accuracy {accuracy if accuracy is None else format(accuracy, '.2%')}")
+    known = "knows no labels" if accuracy is None else f"test accuracy {accuracy:.2%}"
+    print_line(f"{extractor.name}: {train.shape[1]} features; {known}")
+
+
+def asked(chosen: Evaluate, dataset: Prepared, device: torch.device) -> Asked:
+    assert chosen.extractor is not None
+    weights = None if chosen.extractor_weights is None else Path(chosen.extractor_weights)
+    return Asked(chosen.extractor, dataset, device, weights, cache_dir(), print_line)
 
 
 def reference(split: str, folder: Path = FEATURES) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
+from fm import names
 from fm.config import (
     CouplingChoice,
     PathChoice,
@@ -17,6 +18,7 @@ from fm.config import (
     WeightChoice,
 )
 from fm.errors import UserError
+from pipelines.schemas import distance_key
 
 FILE = Path("params.yaml")
 NO_IMAGES = "data/README.md"
@@ -110,11 +112,19 @@ class Method(Section):
 
 
 class Evaluate(Section):
-    extractor: Literal["classifier"] | None
+    extractor: str | None
+    extractor_weights: str | None = Field(description="where Inception's weights lie, if not in the cache")
     images: int | None = Field(ge=2, le=1_000_000)
     sets: int = Field(ge=2, le=100)
     batch_size: PositiveInt
     seed: int = Field(ge=0, lt=2**63)
+
+    @field_validator("extractor")
+    @classmethod
+    def extractor_is_known(cls, extractor: str | None) -> str | None:
+        if extractor is not None:
+            names.extractor_name(extractor)
+        return extractor
 
 
 class Register(Section):
@@ -175,17 +185,19 @@ def load(path: Path = FILE) -> Params:
     return parse(content, str(path))
 
 
-def require_path(dataset: Dataset) -> None:
+def require_path(dataset: Dataset, root: Path) -> None:
     """That dataset.path is there: DVC has it as a dependency whatever the dataset, and says little if it is missing.
 
     Raises:
-        ParamsError: there is no such path, or it is no folder and the dataset is one.
+        ParamsError: there is no such path below `root`, or it is no folder and the dataset is one.
     """
-    path = Path(dataset.path)
+    path = root / dataset.path
     if dataset.name == "image-folder" and not path.is_dir():
         raise ParamsError(f"{FILE}: dataset.path = {dataset.path!r}: must be the folder with your images")
     if not path.exists():
-        raise ParamsError(f"{FILE}: dataset.path = {dataset.path!r}: must exist; {NO_IMAGES} does, where none is needed")
+        raise ParamsError(
+            f"{FILE}: dataset.path = {dataset.path!r}: must exist; {NO_IMAGES} does, where none is needed"
+        )
 
 
 def dataset_defaults(name: str) -> dict[str, Any]:
@@ -202,6 +214,8 @@ def with_defaults(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str
     for method in filled["methods"].values():
         if method["network"] is not None:
             method["network"] = filled_in_network(method["network"], networks)
+    if filled["register"]["metric"] is None:
+        filled["register"]["metric"] = distance_key(names.extractor_name(filled["evaluate"]["extractor"]))
     return filled
 
 

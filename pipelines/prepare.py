@@ -57,9 +57,7 @@ def measured(splits: Splits) -> PrepareMetrics:
         test_images=len(splits.test_labels),
         labels=len(splits.label_names),
         skipped=[SkippedFile(file=one.file, reason=one.reason) for one in splits.skipped],
-        in_both_splits=[
-            Same(train=named(splits.train_files, i), test=named(splits.test_files, j)) for i, j in pairs
-        ],
+        in_both_splits=[Same(train=named(splits.train_files, i), test=named(splits.test_files, j)) for i, j in pairs],
     )
 
 

@@ -15,6 +15,8 @@ FEATURES = Path("artifacts/features")
 MODELS = Path("artifacts/models")
 CURVES = Path("artifacts/curves")
 SAMPLES = Path("artifacts/samples")
+NEAREST = "-nearest.png"
+"""How a sheet's name ends that shows samples over the training images nearest to them."""
 METRICS = Path("metrics")
 REPORTS = Path("reports")
 

@@ -134,11 +134,11 @@ def report(run: tracking.StageRun | None, point: training.Point, images_per_seco
 
 
 def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None:
-    """What the averaged network makes of fixed noise, eight images of each label, into MLflow."""
+    """What the averaged network makes of fixed noise, a sheet of it, into MLflow."""
     if run is None:
         return
-    columns = max(len(generator.config.label_names), 1)
-    samples = generator.sample(8 * columns, SAMPLE_SEED, steps=10)
+    columns = images.columns(len(generator.config.label_names))
+    samples = generator.sample(images.ROWS * columns, SAMPLE_SEED, steps=10)
     run.image("samples", images.grid(samples, columns), step)
 
 

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fm.data.resize import resize
 
@@ -37,9 +37,12 @@ def decode(content: bytes, size: int, channels: int) -> NDArray[np.uint8]:
             pixels = flat(ImageOps.exif_transpose(image), channels)
     except BadImage:
         raise
+    except UnidentifiedImageError:
+        raise BadImage("no image that Pillow can read") from None
     except Exception as error:  # decoders of damaged files raise whatever they run into
         raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None
-    return resize(pixels[np.newaxis], size)[0]
+    square: NDArray[np.uint8] = resize(pixels[np.newaxis], size)[0]
+    return square
 
 
 def refuse(image: Image.Image) -> None:

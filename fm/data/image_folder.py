@@ -122,9 +122,7 @@ def composed(path: Path) -> str:
     return unicodedata.normalize("NFC", path.as_posix())
 
 
-def read_all(
-    files: list[Found], size: int, channels: int, test_fraction: float
-) -> tuple[list[Read], list[Skipped]]:
+def read_all(files: list[Found], size: int, channels: int, test_fraction: float) -> tuple[list[Read], list[Skipped]]:
     """Each file decoded, or left out with the reason, in the order given."""
 
     def read(found: Found) -> Read | Skipped:

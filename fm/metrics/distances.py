@@ -73,6 +73,16 @@ def precision_recall(real: Features, generated: Features, k: int = 5) -> tuple[f
     return float(precision), float(recall)
 
 
+def nearest(features: Features, among: Features, k: int) -> npt.NDArray[np.int64]:
+    """The rows of `among` (M, D) nearest to each of `features` (N, D), the nearest first: int64 (N, k)."""
+    if len(among) < k:
+        raise ValueError(f"{len(among)} samples have no {k} nearest")
+    # Stable, so that equal distances keep the order of `among`.
+    order = np.argsort(cdist(features.astype(np.float64), among.astype(np.float64)), axis=1, kind="stable")
+    found: npt.NDArray[np.int64] = order[:, :k].astype(np.int64)
+    return found
+
+
 def radii(features: Features, k: int) -> npt.NDArray[np.float64]:
     """Distance from each sample to its k-th nearest neighbour in the same set, itself not counted."""
     if len(features) <= k:

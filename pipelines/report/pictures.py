@@ -11,8 +11,6 @@ from PIL import Image
 from fm import images as layout
 from fm.errors import UserError
 
-ROWS = 8
-
 
 def data_uri(image: Image.Image) -> str:
     content = io.BytesIO()
@@ -21,9 +19,12 @@ def data_uri(image: Image.Image) -> str:
 
 
 def grid_of_real(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int) -> Image.Image:
-    """The first images of every class: 8 rows and one column per class, like the generated grids."""
-    columns = [np.resize(np.flatnonzero(labels == label), ROWS) for label in range(classes)]
-    sheet = layout.grid(images[np.stack(columns, axis=1).ravel()], classes)
+    """Real images laid out as the generated grids are: each place has the next image of its label."""
+    columns = layout.columns(classes)
+    places = np.arange(layout.ROWS * columns)
+    rows = [np.flatnonzero(labels == label) for label in range(max(classes, 1))]
+    chosen = [rows[place % len(rows)][place // len(rows) % len(rows[place % len(rows)])] for place in places]
+    sheet = layout.grid(images[chosen], columns)
     return Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
 
 
@@ -36,6 +37,6 @@ def grid_of_samples(path: Path) -> Image.Image:
 
 
 def first_row(grid: Image.Image) -> Image.Image:
-    """One image of every class: the top row of a grid, as a strip."""
+    """The top row of a grid, as a strip."""
     # A grid has as many gaps as rows and one more: keep the one below as well.
-    return grid.crop((0, 0, grid.width, (grid.height - 1) // ROWS + 1))
+    return grid.crop((0, 0, grid.width, (grid.height - 1) // layout.ROWS + 1))

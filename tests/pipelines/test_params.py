@@ -36,16 +36,41 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("name", ["fashion-mnist", "digits"])
+MAY_STAY_NULL = {"heads", "extractor_weights"}  # a UNet has no heads; weights are looked for in the cache
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "digits", "cifar10", "image-folder"])
 def test_the_datasets_name_alone_is_a_working_change(name: str) -> None:
     settings = params.parse(changed("dataset.name", name))
     left = [
         key
         for section in ("dataset", "network", "train", "evaluate", "register_")
         for key, value in getattr(settings, section)
-        if value is None and key != "heads"  # which a UNet does not have
+        if value is None and key not in MAY_STAY_NULL
     ]
-    assert left == []
+    # An own folder is measured with as many images as its test split has.
+    assert left == (["images"] if name == "image-folder" else [])
+    assert settings.register_.metric == f"fid_{settings.evaluate.extractor}"
+
+
+def test_the_metric_follows_the_extractor() -> None:
+    for extractor, metric in (("inception", "fid"), ("extractors/faces.py:embed", "fid_faces")):
+        assert params.parse(changed("evaluate.extractor", extractor)).register_.metric == metric
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "message"),
+    [
+        ("image-folder", "nowhere", "dataset.path = 'nowhere': must be the folder with your images"),
+        ("image-folder", params.NO_IMAGES, "must be the folder with your images"),
+        ("digits", "nowhere", "dataset.path = 'nowhere': must exist; data/README.md does"),
+    ],
+)
+def test_a_path_that_is_not_there(name: str, path: str, message: str) -> None:
+    content = changed("dataset.name", name)
+    content["dataset"]["path"] = path
+    with pytest.raises(params.ParamsError, match=message):
+        params.require_path(params.parse(content).dataset, ROOT)
 
 
 def test_what_is_given_stands() -> None:
@@ -58,7 +83,18 @@ def test_what_is_given_stands() -> None:
         ("train.lerning_rate", 1, "params.yaml: train.lerning_rate: there is no such setting"),
         ("train.learning_rate", -1, "params.yaml: train.learning_rate = -1: input should be greater than 0"),
         ("evaluate.sets", "many", "params.yaml: evaluate.sets = 'many': input should be a valid integer"),
-        ("dataset.name", "cifar", "params.yaml: dataset.name = 'cifar': input should be 'fashion-mnist' or 'digits'"),
+        (
+            "dataset.name",
+            "cifar",
+            "params.yaml: dataset.name = 'cifar': input should be 'fashion-mnist', "
+            "'digits', 'cifar10' or 'image-folder'",
+        ),
+        (
+            "evaluate.extractor",
+            "vgg",
+            "params.yaml: evaluate.extractor: must be classifier, inception, "
+            "efficientnet_lite0, extractors/<name>.pt or extractors/<name>.py:<function>, not 'vgg'",
+        ),
         (
             "methods.diffusion.objective.path",
             "vp",
@@ -164,4 +200,4 @@ def test_the_names_are_those_of_the_library() -> None:
     assert {**dict.fromkeys(ODE_STEPS, ()), "dopri5": ("tolerance",), **gaussian} == names.SOLVERS
     assert get_args(Quantity) == get_args(Target) == names.TARGETS
     assert tuple(NETWORKS) == ("unet", "transformer")
-    assert set(EXTRACTORS) == {"classifier"}
+    assert tuple(EXTRACTORS) == names.EXTRACTORS

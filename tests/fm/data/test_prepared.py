@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def digits(tmp_path: Path) -> Path:
-    write(tmp_path / "prepared", load_digits(tmp_path), "digits")
+    write(tmp_path / "prepared", load_digits(), "digits")
     return tmp_path / "prepared"
 
 
@@ -55,7 +55,7 @@ def test_what_is_written_is_read(splits: Splits, name: str) -> None:
 
 
 def test_equal_data_makes_equal_bytes(digits: Path, tmp_path: Path) -> None:
-    splits = load_digits(tmp_path)
+    splits = load_digits()
     elsewhere = Splits(
         # other strides, same pixels; another origin, same data
         np.asfortranarray(splits.train_images),
@@ -146,7 +146,7 @@ def test_a_file_that_is_too_long_is_noticed(digits: Path) -> None:
 
 
 def test_files_of_another_dataset_are_noticed(digits: Path, tmp_path: Path) -> None:
-    splits = load_digits(tmp_path)
+    splits = load_digits()
     fewer = Splits(
         splits.train_images[:100], splits.train_labels[:100], splits.test_images, splits.test_labels, splits.label_names
     )

@@ -10,7 +10,7 @@ import pytest
 
 from fm.data.fashion_mnist import LABEL_NAMES, SUMS
 from fm.data.fashion_mnist import load as load_garments
-from fm.data.sources import SOURCES, DatasetUnavailable, Splits
+from fm.data.sources import SOURCES, DatasetUnavailable, Request, Splits
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 NO_PACKAGE = "there-is-no-such-package"
 
 
+def asked(cache: Path) -> Request:
+    return Request(cache, cache, size=8, channels=1, test_fraction=0.2, skip_bad=False)
+
+
 def test_digits_are_split_in_1500_and_297(tmp_path: Path) -> None:
-    digits = SOURCES["digits"](tmp_path)
+    digits = SOURCES["digits"](asked(tmp_path))
     assert digits.train_images.shape == (1500, 8, 8, 1)
     assert digits.test_images.shape == (297, 8, 8, 1)
     assert digits.train_images.max() == 255
@@ -29,7 +33,7 @@ def test_digits_are_split_in_1500_and_297(tmp_path: Path) -> None:
 
 
 def test_every_digit_has_its_share_of_the_test_split(tmp_path: Path) -> None:
-    digits = SOURCES["digits"](tmp_path)
+    digits = SOURCES["digits"](asked(tmp_path))
     train, test = np.bincount(digits.train_labels), np.bincount(digits.test_labels)
     assert np.all(np.abs(test - (train + test) * 297 / 1797) <= 1)
 
@@ -37,14 +41,14 @@ def test_every_digit_has_its_share_of_the_test_split(tmp_path: Path) -> None:
 def test_no_digit_is_lost_or_in_both_splits(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    digits = SOURCES["digits"](tmp_path)
+    digits = SOURCES["digits"](asked(tmp_path))
     ours = np.concatenate([digits.train_images, digits.test_images]).reshape(-1, 64)
     theirs = np.rint(load_digits().data / 16 * 255).astype(np.uint8)
     assert sorted(map(bytes, ours)) == sorted(map(bytes, theirs))
 
 
 def test_digits_are_the_same_every_time(tmp_path: Path) -> None:
-    one, two = SOURCES["digits"](tmp_path), SOURCES["digits"](tmp_path)
+    one, two = SOURCES["digits"](asked(tmp_path)), SOURCES["digits"](tmp_path)
     for array in ("train_images", "train_labels", "test_images", "test_labels"):
         np.testing.assert_array_equal(getattr(one, array), getattr(two, array))
 
@@ -109,8 +113,8 @@ def test_fashion_mnist_that_is_nowhere(tmp_path: Path, site: "Site") -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label_names": ()}, "label names must be given"),
-        ({"label_names": ("a", "a")}, "no two alike"),
+        ({"label_names": ()}, "but there are 0 names"),
+        ({"label_names": ("a", "a")}, "no two label names may be alike"),
         ({"train_images": np.zeros((2, 4, 4), np.uint8)}, "train images must be uint8"),
         ({"train_images": np.zeros((2, 4, 4, 1), np.float32)}, "train images must be uint8"),
         ({"test_images": np.zeros((0, 4, 4, 1), np.uint8)}, "test images must be uint8"),

@@ -1,0 +1,75 @@
+"""A classifier trained on the dataset itself, its penultimate layer as features: `fid_classifier`."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from fm.images import Images, to_float
+from fm.metrics.extractors.classifier_network import Classifier, Schedule, train_classifier
+from fm.metrics.extractors.extractor import (
+    Asked,
+    Extractor,
+    ExtractorError,
+    Floats,
+    Labels,
+    describe,
+    described,
+    in_batches,
+)
+
+WEIGHTS = "extractor.safetensors"
+BATCH = 500
+
+
+class ClassifierExtractor(Extractor):
+    """Needs a dataset with labels, and nothing else."""
+
+    kind = name = "classifier"
+    epochs: ClassVar[int] = 3
+    least_steps: ClassVar[int] = 600
+    training_batch: ClassVar[int] = 128
+
+    def __init__(self, network: Classifier, sizes: dict[str, int], device: torch.device) -> None:
+        self.network = network.to(device).eval()
+        self.sizes = sizes
+        self.device = device
+
+    @classmethod
+    def prepare(cls, asked: Asked) -> Self:
+        dataset, train = asked.dataset, asked.dataset.train
+        if dataset.num_classes < 2:
+            raise ExtractorError(
+                f"evaluate.extractor = classifier: needs a dataset with labels, and {dataset.name} has "
+                f"{dataset.num_classes or 'none'}: set it to efficientnet_lite0 or to inception"
+            )
+        sizes = {"channels": dataset.channels, "image_size": dataset.image_size, "num_classes": dataset.num_classes}
+        batch_size = min(cls.training_batch, len(train.images))
+        epochs = max(cls.epochs, -(-cls.least_steps * batch_size // len(train.images)))
+        torch.manual_seed(0)
+        network = Classifier(**sizes)
+        schedule = Schedule(epochs, batch_size, peak_learning_rate=3e-3)
+        train_classifier(network, train.images, train.labels, schedule, asked.device, asked.report)
+        return cls(network, sizes, asked.device)
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> Self:
+        sizes = described(folder)["sizes"]
+        network = Classifier(**sizes).to(memory_format=torch.channels_last)
+        network.load_state_dict(load_file(folder / WEIGHTS))
+        return cls(network, sizes, device)
+
+    def save(self, folder: Path) -> None:
+        describe(folder, self.kind, sizes=self.sizes)
+        weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
+        save_file(weights, folder / WEIGHTS)
+
+    def features(self, images: Images) -> Floats:
+        return in_batches(lambda part: self.network.body(to_float(part).to(self.device)), images, BATCH)
+
+    def classify(self, images: Images) -> Labels:
+        logits = in_batches(lambda part: self.network(to_float(part).to(self.device)), images, BATCH)
+        seen: Labels = logits.argmax(axis=1).astype(np.int64)
+        return seen

@@ -1,0 +1,108 @@
+"""What images are measured with: the one interface that every feature extractor has."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fm.data.prepared import Prepared
+from fm.errors import UserError
+from fm.images import Images
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+FILE = "extractor.json"
+
+
+class ExtractorError(UserError):
+    """An extractor cannot be had or does not do what it should; the message says why."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an extractor may need to be prepared.
+
+    Attributes:
+        setting: evaluate.extractor of params.yaml.
+        weights: where the user has its weights, if said.
+        cache: the folder which it may keep downloads in.
+        report: takes a line for people.
+    """
+
+    setting: str
+    dataset: Prepared
+    device: torch.device
+    weights: Path | None
+    cache: Path
+    report: Callable[[str], None]
+
+
+class Extractor(ABC):
+    """Turns uint8 images (N, H, W, C) into features float32 (N, D).
+
+    Attributes:
+        name: what its distances are called after (pipelines.schemas.distance_key).
+    """
+
+    kind: ClassVar[str]
+    name: str
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, asked: Asked) -> Self:
+        """Train it, or get its weights; deterministic. Raises UserError if that cannot be."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, device: torch.device) -> Self:
+        """What `save` wrote, which is complete: nothing else is needed."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def features(self, images: Images) -> Floats: ...
+
+    def classify(self, images: Images) -> Labels | None:
+        """The label it sees in each image, int64 (N,); none if it knows no labels."""
+        return None
+
+
+def describe(folder: Path, kind: str, **content: Any) -> None:
+    """Write the file that says which extractor lies in a folder."""
+    (folder / FILE).write_text(json.dumps({"kind": kind, **content}, indent=2) + "\n")
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What `describe` wrote. Raises ExtractorError if there is nothing of the kind."""
+    try:
+        content = json.loads((folder / FILE).read_text())
+        content["kind"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExtractorError(f"{folder}: there is no extractor here ({error}): `dvc repro features` makes it") from None
+    return content  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def in_batches(function: Callable[[Images], Tensor], images: Images, size: int) -> Floats:
+    """`function` of `size` images at a time, put together, float32 (N, D)."""
+    parts = [function(chunk).float().cpu().numpy() for chunk in chunks(images, size)]
+    return np.concatenate(parts)
+
+
+def chunks(images: Images, size: int) -> Iterator[Images]:
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
+
+
+def rgb(images: Images) -> Images:
+    """Grey images (N, H, W, 1) as (N, H, W, 3), which published networks ask for; others as they are."""
+    return np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images

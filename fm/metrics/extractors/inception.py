@@ -1,0 +1,83 @@
+"""The published Inception network, and the resizing of clean-fid: the one extractor whose distance is called FID.
+
+Heusel et al. 2017, arXiv 1706.08500; Parmar et al. 2022, arXiv 2104.11222.
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from fm.data.fetching import Files, Origin, Unusable, collect, download
+from fm.images import Images
+from fm.metrics.extractors.extractor import Asked, Extractor, Floats, describe, in_batches, rgb
+
+# The network of StyleGAN2-ADA, which clean-fid takes: TensorFlow's inception-2015-12-05 as TorchScript.
+URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+WEIGHTS = "inception-2015-12-05.pt"
+SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
+BATCH = 50
+
+
+class InceptionExtractor(Extractor):
+    """2048 features, as clean-fid's mode "clean" has them for the same images."""
+
+    kind = name = "inception"
+
+    def __init__(self, weights: Path, device: torch.device) -> None:
+        from cleanfid.inception_torchscript import InceptionV3W
+        from cleanfid.resize import build_resizer
+
+        self.weights = weights
+        self.device = device
+        self.network = InceptionV3W(str(weights.parent), download=False).to(device)
+        self.resized = build_resizer("clean")
+
+    @classmethod
+    def prepare(cls, asked: Asked, url: str = URL, sha256: str = SHA256) -> Self:
+        """Weights from evaluate.extractor_weights, else the cache, else the official download.
+
+        Raises:
+            DatasetUnavailable: none of them gave the file that it should be; the message says what to do.
+        """
+        downloads = asked.cache / "downloads" / "inception"
+        given = [] if asked.weights is None else [one_file("evaluate.extractor_weights", asked.weights)]
+        advice = (
+            f"You can connect this machine to the network, or copy {url}{WEIGHTS} into {downloads}, "
+            "or name where it lies with evaluate.extractor_weights; "
+            "or measure with evaluate.extractor: efficientnet_lite0 or classifier, which need no download."
+        )
+        collect("Inception", {WEIGHTS: sha256}, bytes, downloads, [*given, download("download", url)], advice)
+        return cls(downloads / WEIGHTS, asked.device)
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> Self:
+        return cls(folder / WEIGHTS, device)
+
+    def save(self, folder: Path) -> None:
+        describe(folder, self.kind)
+        shutil.copyfile(self.weights, folder / WEIGHTS)
+
+    def features(self, images: Images) -> Floats:
+        return in_batches(self._features, images, BATCH)
+
+    def _features(self, images: Images) -> torch.Tensor:
+        resized = np.stack([self.resized(image) for image in rgb(images)])
+        out: torch.Tensor = self.network(torch.from_numpy(resized).permute(0, 3, 1, 2).to(self.device))
+        return out
+
+
+def one_file(label: str, path: Path) -> Origin:
+    """A single file that the user has, whatever its name."""
+
+    def read(names: Iterable[str]) -> Files:
+        for name in names:
+            try:
+                yield name, path.read_bytes()
+            except OSError as error:
+                raise Unusable(error.strerror or str(error)) from None
+
+    return Origin(f"{label} ({path})", read)
