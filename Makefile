@@ -13,8 +13,8 @@ export DVC_NO_ANALYTICS := 1
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-run: venv ## set up, run the whole pipeline; SET="key=value ..." changes settings first
-	@$(BIN)/python -m flows.pipeline $(SET)
+run: venv ## set up, run the whole pipeline; RECIPE=name and SET="key=value ..." change settings first
+	@$(BIN)/python -m flows.pipeline $(if $(RECIPE),--recipe $(RECIPE)) $(SET)
 
 test: venv ## set up, run the linters and the tests
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 `python -m flows.pipeline` runs it here and now, which is what `make run` does.
 """
 
+import argparse
 import os
 import signal
 import sys
@@ -31,14 +32,15 @@ from pipelines.project import ROOT
 
 # Prefect's default task runner, threads, is the right one: the work is in subprocesses.
 @flow(name="pipeline", persist_result=False)
-def pipeline(overrides: dict[str, Any] | None = None) -> State[Any]:
+def pipeline(overrides: dict[str, Any] | None = None, recipe: str | None = None) -> State[Any]:
     """Bring every stage up to date, then register the winner.
 
     Args:
         overrides: dotted keys and values, written into params.yaml first.
+        recipe: a file of recipes/ by its name, merged into params.yaml before the overrides.
     """
     try:
-        settings.override(ROOT / params.FILE, overrides or {})
+        settings.override(ROOT / params.FILE, overrides or {}, recipe)
         params.require_path(params.load(ROOT / params.FILE).dataset, ROOT)
         outcomes = bring_up_to_date(ROOT)
     except StepsFailed as error:
@@ -96,13 +98,21 @@ def told(outcomes: Mapping[str, Outcome]) -> str:
     return "Stages: " + ", ".join(f"{count} {outcome.value.lower()}" for outcome, count in stages.items()) + "."
 
 
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Run the pipeline here and now.")
+    parser.add_argument("--recipe", help="a file of recipes/ by its name, merged into params.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings written into params.yaml")
+    return parser
+
+
 def main() -> int:
     signal.signal(signal.SIGTERM, terminate)
+    chosen = arguments().parse_args()
     try:
-        overrides = settings.from_arguments(sys.argv[1:])
+        overrides = settings.from_arguments(chosen.overrides)
         params.load(ROOT / params.FILE)  # before Prefect's start, which takes seconds
         use_api()
-        state = pipeline(overrides, return_state=True)
+        state = pipeline(overrides, chosen.recipe, return_state=True)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -11,33 +11,57 @@ from ruamel.yaml import YAML
 from pipelines import params
 from pipelines.project import ROOT, whole_file
 
+RECIPES = ROOT / "recipes"
 
-def override(path: Path, overrides: Mapping[str, Any]) -> None:
-    """Change the settings named by dotted keys in a params.yaml, its comments kept.
+
+def override(path: Path, overrides: Mapping[str, Any], recipe: str | None = None) -> None:
+    """Merge a recipe into a params.yaml, then the settings named by dotted keys; its comments are kept.
+
+    Args:
+        recipe: the name of a file in recipes/, without its suffix.
 
     Raises:
         params.ParamsError: nothing has been written then.
     """
     params.load(path)  # what is wrong already is not the overrides' fault
-    text = merged(path.read_text(), overrides)
-    params.parse(yaml.safe_load(text), "overrides")
-    if overrides:
+    text = merged(path.read_text(), {} if recipe is None else read_recipe(recipe), overrides)
+    params.parse(yaml.safe_load(text), "overrides" if recipe is None else f"recipe {recipe} and overrides")
+    if overrides or recipe:
         with whole_file(path) as partial:
             partial.write_text(text)
 
 
-def merged(text: str, overrides: Mapping[str, Any]) -> str:
+def read_recipe(name: str) -> dict[str, Any]:
+    """The settings of recipes/<name>.yaml. Raises ParamsError, with those there are, if it is none of them."""
+    known = {file.stem: file for file in sorted(RECIPES.glob("*.yaml"))}
+    if name not in known:
+        raise params.ParamsError(f"no recipe {name!r}: there are {', '.join(known)} (recipes/)")
+    content: dict[str, Any] = yaml.safe_load(known[name].read_text())
+    return content
+
+
+def merged(text: str, recipe: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
     writer = YAML()
     writer.preserve_quotes = True
     writer.width = 1000  # or it folds the lines we wrote
     writer.indent(mapping=2, sequence=4, offset=2)
     writer.representer.add_representer(type(None), represent_null)
     content = writer.load(text)
+    merge(content, recipe)
     for key, value in overrides.items():
         put(content, key, from_file(key, value))
     changed = io.StringIO()
     writer.dump(content, changed)
     return changed.getvalue()
+
+
+def merge(content: Any, changes: Mapping[str, Any]) -> None:
+    """Put `changes` into `content`: sections into sections, anything else in place of what is there."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(content.get(key), dict):
+            merge(content[key], value)
+        else:
+            content[key] = from_file(key, value)
 
 
 def from_file(key: str, value: Any) -> Any:

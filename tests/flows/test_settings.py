@@ -43,6 +43,29 @@ def test_arguments_are_keys_and_yaml(file: Path) -> None:
         settings.override(file, {"methods.x": "@methods/none.yaml"})
 
 
+def test_a_recipe_is_merged_and_overrides_stand_above_it(file: Path) -> None:
+    before = params.load(file)
+    settings.override(file, {"train.images_seen": 1280}, recipe="cifar10-cpu")
+    changed = params.load(file)
+    assert changed.dataset.name == "cifar10"
+    assert changed.train.images_seen == 1280
+    assert changed.train.seed == before.train.seed
+    assert "# pixels, square" in file.read_text()
+
+
+@pytest.mark.parametrize("recipe", [path.stem for path in settings.RECIPES.glob("*.yaml")])
+def test_every_recipe_can_be_used(file: Path, recipe: str) -> None:
+    settings.override(file, {}, recipe)
+    assert params.load(file).dataset.name
+
+
+def test_an_unknown_recipe(file: Path) -> None:
+    before = file.read_text()
+    with pytest.raises(params.ParamsError, match=r"no recipe 'imagenet': there are .*cifar10-cpu"):
+        settings.override(file, {}, "imagenet")
+    assert file.read_text() == before
+
+
 def test_no_overrides_leave_the_file_alone(file: Path) -> None:
     before = file.read_text()
     settings.override(file, {})
