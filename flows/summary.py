@@ -8,6 +8,7 @@ from pipelines.schemas import Comparison, Evaluation, EvaluationRow, distance_ke
 
 WHERE_TO_LOOK = """\
 {report}   the same with plots and sample grids
+reports/report.md     its words and figures, for a pull request
 make ui               the MLflow UI: runs, charts, the registered model
 make prefect-ui       the Prefect pages on this run
 .venv/bin/python -m pipelines.generate --count 64 --out images.png   images from the champion"""

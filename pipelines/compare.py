@@ -15,7 +15,7 @@ from pipelines.measurements import Results, best_row, judge
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import CURVES, METRICS, PREPARED, REPORTS, SAMPLES, whole_file
-from pipelines.report import Contents, render
+from pipelines.report import Contents, markdown, render
 from pipelines.report.answer import Ranking
 from pipelines.report.pictures import grid_of_real
 from pipelines.report.plots import Curve
@@ -32,7 +32,7 @@ def main() -> None:
     comparison.save(REPORTS / "comparison.json")
     save_summary(results, ranking, METRICS / "summary.json")
     save_distances(results.evaluations, REPORTS / "distance.csv")
-    save_report(settings, comparison, results, ranking, REPORTS / "report.html")
+    save_report(contents(settings, comparison, results, ranking))
     winner = ranking[0][1]
     print(f"{comparison.winner} is best by {comparison.metric} at {winner.nfe} evaluations")
 
@@ -143,22 +143,25 @@ def save_distances(evaluations: dict[str, Evaluation], path: Path) -> None:
                 lines.writerow([method, row.solver, row.nfe, row.distance, row.distance_low, row.distance_high])
 
 
-def save_report(settings: Params, comparison: Comparison, results: Results, ranking: Ranking, path: Path) -> None:
+def contents(settings: Params, comparison: Comparison, results: Results, ranking: Ranking) -> Contents:
     prepared = Prepared.open(PREPARED)
-    page = render(
-        Contents(
-            comparison=comparison,
-            results=results,
-            ranking=ranking,
-            curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
-            real=grid_of_real(prepared.train.images, prepared.train.labels, prepared.num_classes),
-            label_names=list(prepared.label_names),
-            samples=SAMPLES,
-            facts=facts(settings, comparison),
-        )
+    return Contents(
+        comparison=comparison,
+        results=results,
+        ranking=ranking,
+        curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
+        real=grid_of_real(prepared.train.images, prepared.train.labels, prepared.num_classes),
+        label_names=list(prepared.label_names),
+        samples=SAMPLES,
+        facts=facts(settings, comparison),
     )
-    with whole_file(path) as partial:
-        partial.write_text(page)
+
+
+def save_report(told: Contents) -> None:
+    """The same for people: a page, and a text for a pull request."""
+    for name, text in (("report.html", render(told)), ("report.md", markdown(told))):
+        with whole_file(REPORTS / name) as partial:
+            partial.write_text(text)
 
 
 def facts(settings: Params, comparison: Comparison) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
-"""The comparison for people: one self-contained HTML file."""
+"""The comparison for people: one self-contained HTML file, and its words as Markdown."""
 
+from pipelines.report.markdown import markdown
 from pipelines.report.page import Contents, render
 
-__all__ = ["Contents", "render"]
+__all__ = ["Contents", "markdown", "render"]

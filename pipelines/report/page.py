@@ -7,10 +7,12 @@ from typing import Any
 import jinja2
 from PIL import Image
 
+from fm.images import columns
 from pipelines.measurements import Results
+from pipelines.project import NEAREST
 from pipelines.report import words
 from pipelines.report.answer import Ranking, answer
-from pipelines.report.pictures import data_uri, first_row, grid_of_samples
+from pipelines.report.pictures import data_uri, first_row, picture
 from pipelines.report.plots import Curve, distance_plot, loss_plot
 from pipelines.schemas import Comparison, EvaluationRow, distance_key
 
@@ -80,8 +82,11 @@ def context(contents: Contents) -> dict[str, Any]:
         "distance_plot": distance_plot(results.evaluations, contents.names, key, comparison.nfe),
         "loss_plot": loss_plot(contents.curves, contents.names),
         "grids": grids(contents),
+        "neighbours": neighbours(contents),
+        "extractor": words.EXTRACTORS.get(comparison.extractor, words.OWN_EXTRACTOR),
         "strips": {method: strips(contents, method) for method in results.evaluations},
-        "label_names": contents.label_names,
+        # A column a label, where the sheets are laid out so.
+        "columns": contents.label_names if columns(len(contents.label_names)) == len(contents.label_names) else [],
         "judged": [claim for claim in comparison.claims if claim.verdict != "not_measured"],
         "unjudged": [claim for claim in comparison.claims if claim.verdict == "not_measured"],
         "verdicts": words.VERDICTS,
@@ -102,6 +107,15 @@ def grids(contents: Contents) -> list[tuple[str, str, str]]:
     ]
 
 
+def neighbours(contents: Contents) -> list[tuple[str, EvaluationRow, str]]:
+    """For every method: its deciding row, and samples of it over the training images nearest to them."""
+    deciding = {method: dict(contents.ranking)[method] for method in contents.results.evaluations}
+    return [
+        (method, row, data_uri(picture(contents.samples / method / f"{row.solver}-{row.steps}{NEAREST}")))
+        for method, row in deciding.items()
+    ]
+
+
 def strips(contents: Contents, method: str) -> list[tuple[int, EvaluationRow | None, str]]:
     """The same noise with more and more evaluations: one image of every class at each number, its best solver's.
 
@@ -119,4 +133,4 @@ def strips(contents: Contents, method: str) -> list[tuple[int, EvaluationRow | N
 
 
 def grid(contents: Contents, method: str, row: EvaluationRow) -> Image.Image:
-    return grid_of_samples(contents.samples / method / f"{row.solver}-{row.steps}.png")
+    return picture(contents.samples / method / f"{row.solver}-{row.steps}.png")

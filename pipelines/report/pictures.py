@@ -28,7 +28,7 @@ def grid_of_real(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: 
     return Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
 
 
-def grid_of_samples(path: Path) -> Image.Image:
+def picture(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             return image.copy()

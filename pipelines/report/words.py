@@ -17,6 +17,16 @@ SOLVERS = {
     "edm": "EDM",
 }
 
+# What a distance in the features of each extractor is, beside its name.
+EXTRACTORS = {
+    "inception": "It is FID: the published Inception network, resized as clean-fid does.",
+    "classifier": "It is measured in the features of a classifier of this dataset; it is not FID and compares with "
+    "nothing outside this page.",
+    "efficientnet_lite0": "It is measured in the first 64 principal components of EfficientNet-Lite0's features "
+    "(ImageNet weights); it is not FID and compares with nothing outside this page.",
+}
+OWN_EXTRACTOR = "It is measured in the features of your own extractor; it is not FID."
+
 SETTING = re.compile(r"^([a-z_]+?)_?([0-9].*)$")
 
 # A sign beside each verdict, so that nothing hangs on its colour.

@@ -11,7 +11,7 @@ from fm.config import SamplerConfig
 from fm.data.prepared import write
 from fm.data.splits import Splits
 from pipelines.params import FILE
-from pipelines.project import CURVES, METRICS, PREPARED, ROOT, SAMPLES
+from pipelines.project import CURVES, METRICS, NEAREST, PREPARED, ROOT, SAMPLES
 from pipelines.schemas import Evaluation, EvaluationRow, FeatureMetrics, TrainMetrics
 
 # The luck of each sample set, shared by all methods: it cancels in paired differences and nowhere else.
@@ -89,7 +89,7 @@ def write_project(root: Path, methods: dict[str, Rows], nfe: int = 10, metric: s
         training().save(root / METRICS / "train" / f"{method}.json")
         write_curve(root / CURVES / f"{method}.csv")
         for solver, steps, _, _ in rows:
-            write_grid(root / SAMPLES / method / f"{solver}-{steps}.png")
+            write_sheets(root / SAMPLES / method, f"{solver}-{steps}")
 
 
 def write_params(root: Path, methods: dict[str, Rows], nfe: int, metric: str | None) -> None:
@@ -116,7 +116,9 @@ def write_curve(path: Path) -> None:
         lines.writerows([step, 64 * step, 1 / step, 0.001, 0.5] for step in range(50, 1001, 50))
 
 
-def write_grid(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shape = (8 * (SIZE + 1) + 1, len(LABELS) * (SIZE + 1) + 1)
-    Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)).save(path)
+def write_sheets(folder: Path, name: str) -> None:
+    """What evaluate leaves of one sampler: a sheet of samples, and samples over their nearest training images."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, rows in ((f"{name}.png", 8), (f"{name}{NEAREST}", 3)):
+        shape = (rows * (SIZE + 1) + 1, len(LABELS) * (SIZE + 1) + 1)
+        Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)).save(folder / file)

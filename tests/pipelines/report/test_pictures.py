@@ -5,7 +5,8 @@ import numpy as np
 from PIL import Image
 
 from fm import images as layout
-from pipelines.report.pictures import ROWS, data_uri, first_row, grid_of_real
+from fm.images import ROWS
+from pipelines.report.pictures import data_uri, first_row, grid_of_real
 
 
 def test_grid_of_real_images_has_a_column_for_each_class():
@@ -21,6 +22,15 @@ def test_a_class_with_few_images_repeats_them():
     labels = np.array([0, 0, 1])
     grid = grid_of_real(np.full((3, 4, 4, 3), 7, np.uint8), labels, 2)
     assert (grid.size, grid.mode) == ((11, 41), "RGB")
+
+
+def test_images_without_labels_and_with_many():
+    images = np.arange(200, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
+    unlabelled = np.asarray(grid_of_real(images, np.zeros(200, np.int64), 0))
+    assert unlabelled.shape == (ROWS * 5 + 1, 10 * 5 + 1)
+    assert unlabelled[1, 1::5].tolist() == [*range(10), 128][:10] + ([128] if unlabelled[1, 1::5].size > 10 else [])
+    many = np.asarray(grid_of_real(images, np.arange(200) % 30, 30))
+    assert [int(value) for value in many[1::5, 1][:4]] == [0, 10, 20, 30]
 
 
 def test_first_row_is_one_image_of_every_class_with_or_without_gaps():

@@ -14,7 +14,7 @@ from pipelines.measurements import Results, judge
 from pipelines.report import Contents, render
 from pipelines.report.plots import Curve
 from pipelines.schemas import Comparison
-from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, training, write_grid
+from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, training, write_sheets
 
 NFE = 10
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -23,7 +23,7 @@ VOID = {"meta", "img", "br", "hr", "link", "input"}
 def contents(folder: Path, methods: dict[str, Rows], metric: str = "fid_classifier") -> Contents:
     for method, rows in methods.items():
         for solver, steps, _, _ in rows:
-            write_grid(folder / method / f"{solver}-{steps}.png")
+            write_sheets(folder / method, f"{solver}-{steps}")
     results = Results(
         train={method: training() for method in methods},
         evaluations={method: evaluation(rows) for method, rows in methods.items()},
@@ -137,8 +137,20 @@ def test_has_every_claim_and_the_floor(page: str):
 def test_shows_every_row_and_picture(page: str):
     rows = sum(map(len, TWO.values()))
     assert len(re.findall(r"<td>(?:Euler|midpoint|DDIM)</td>", page)) == rows
-    assert page.count("<img ") == 3 + rows
+    assert page.count("<img ") == 3 + rows + len(TWO)
     assert page.count("<svg ") == 2
+
+
+def test_shows_whether_samples_are_copies(page: str):
+    assert page.count("samples over their two nearest training images") == len(TWO)
+    assert "fid_classifier to the training split 10.0, to the test split 10.5" in page
+
+
+def test_columns_are_named_where_there_is_one_for_each_label(tmp_path: Path):
+    given = contents(tmp_path, TWO)
+    assert "Columns: zero, one, two." in render(given)
+    for names in ([], [f"label {number}" for number in range(11)]):
+        assert "Columns:" not in render(replace(given, label_names=names))
 
 
 def test_colours_come_from_the_style_sheet(page: str):
