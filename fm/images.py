@@ -1,5 +1,6 @@
 """Between the float tensors inside and the uint8 images outside."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,12 @@ def columns(num_labels: int) -> int:
     return num_labels if 2 <= num_labels <= MOST_COLUMNS else MOST_COLUMNS
 
 
+def png(image: Images) -> bytes:
+    """A PNG file of one image (H, W, 1) grey or (H, W, 3) colour; equal pixels give equal bytes."""
+    content = io.BytesIO()
+    Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(content, format="PNG")
+    return content.getvalue()
+
+
 def save_png(image: Images, path: Path) -> None:
-    """Write one image (H, W, 1) grey or (H, W, 3) colour; equal pixels give equal bytes."""
-    Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(path, format="PNG")
+    path.write_bytes(png(image))

@@ -1,5 +1,7 @@
 """Loading from a store, in another process, is in test_register.py."""
 
+import base64
+import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
+from PIL import Image
 
 from fm.generator import Generator
 from pipelines.project import ROOT
@@ -37,7 +40,7 @@ def named(*label_names: str) -> ServedGenerator:
     return model
 
 
-def predict(served: ServedGenerator, labels: list[str], **params: Any) -> np.ndarray:
+def predict(served: ServedGenerator, labels: list[str], **params: Any) -> Any:
     return served.predict(None, pd.DataFrame({"label": labels}), params)
 
 
@@ -58,20 +61,53 @@ def test_what_is_not_given_is_the_default(served: ServedGenerator, generator: Ge
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"num_samples": 1.5}, "num_samples must be a whole number and at least 1, not 1.5"),
-        ({"num_samples": 0}, "num_samples must be a whole number and at least 1, not 0"),
+        ({"num_samples": 1.5}, "num_samples must be a whole number from 1 to 1000, not 1.5"),
+        ({"num_samples": 0}, "num_samples must be a whole number from 1 to 1000, not 0"),
+        ({"num_samples": 1_000_000}, "from 1 to 1000, not 1000000"),
+        ({"num_samples": 600}, "2 rows of 600 images are too many: a request may ask for 1000 in all"),
+        ({"guidance": 0}, "guidance must be a number above 0, at most 100, not 0; 1 means none"),
+        ({"guidance": float("nan")}, "not nan"),
+        ({"guidance": "much"}, "not 'much'"),
+        ({"format": "gif"}, "format must be array or png, not 'gif'"),
+        ({"steps": 1001}, "steps must be a whole number from 1 to 1000, not 1001"),
         ({"num_samples": True}, "not True"),
         ({"num_samples": float("inf")}, "not inf"),
         ({"num_samples": float("nan")}, "not nan"),
         ({"num_samples": "3"}, "not '3'"),
-        ({"seed": -1}, "seed must be a whole number and at least 0, not -1"),
-        ({"steps": 0}, "steps must be a whole number and at least 1, not 0"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 9223372036854775807, not -1"),
+        ({"steps": 0}, "steps must be a whole number from 1 to 1000, not 0"),
     ],
 )
 def test_impossible_params(served: ServedGenerator, params: dict[str, Any], message: str) -> None:
     with pytest.raises(MlflowException, match=message) as caught:
-        predict(served, ["1"], **params)
+        predict(served, ["1", "2"], **params)
     assert caught.value.get_http_status_code() == 400
+
+
+def test_guidance_is_the_generators(served: ServedGenerator, generator: Generator) -> None:
+    expected = generator.sample(2, 0, [2, 2], guidance=3.0)
+    assert np.array_equal(predict(served, ["2"], num_samples=2, guidance=3), expected)
+
+
+def test_png_files(served: ServedGenerator) -> None:
+    arrays = predict(served, ["2"], num_samples=3)
+    files = predict(served, ["2"], num_samples=3, format="png")
+    decoded = [np.asarray(Image.open(io.BytesIO(base64.b64decode(file)))) for file in files]
+    assert np.array_equal(np.stack(decoded)[..., np.newaxis], arrays)
+
+
+@pytest.mark.parametrize("table", [[{}], [{"label": None}], [{"label": float("nan")}]])
+def test_a_row_without_a_label_takes_that_of_the_params(served: ServedGenerator, table: list[dict[str, Any]]) -> None:
+    rows = pd.DataFrame(table)
+    assert np.array_equal(served.predict(None, rows, {"label": "7"}), predict(served, ["7"]))
+    assert np.array_equal(served.predict(None, rows, {}), predict(served, ["all"]))
+
+
+def test_a_generator_without_labels() -> None:
+    unlabelled = named()
+    assert unlabelled.predict(None, pd.DataFrame([{}]), {"num_samples": 2}).shape == (2, 8, 8, 1)
+    with pytest.raises(MlflowException, match=r"no label '3'; the labels are none, and 'all'"):
+        unlabelled.predict(None, pd.DataFrame([{}]), {"label": "3"})
 
 
 def test_no_row(served: ServedGenerator) -> None:
@@ -80,9 +116,10 @@ def test_no_row(served: ServedGenerator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "number"), [("Bag", 2), ("bag", 2), ("T-SHIRT/top", 0), ("1", 1), ("all", None), ("ALL", None)]
+    ("label", "number"),
+    [("Bag", 2), ("bag", 2), ("T-SHIRT/top", 0), ("1", 1), ("all", None), ("ALL", None), (1, 1), (2.0, 2)],
 )
-def test_labels_by_name_and_number(label: str, number: int | None) -> None:
+def test_labels_by_name_and_number(label: object, number: int | None) -> None:
     assert named(*GARMENTS).number(label) == number
 
 
