@@ -1,7 +1,7 @@
 """A trained network with its path and sampler: a folder of config.json and model.safetensors."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -89,6 +89,12 @@ class Generator:
         other.config = self.config.model_copy(update={"sampler": sampler})
         return other
 
+    def adjusted(self, steps: int | None = None, solver: Choice | None = None, guidance: float | None = None) -> Self:
+        """The same with those parts of its sampler changed that are given. Raises ValueError for what cannot be."""
+        given = {"steps": steps, "solver": solver, "guidance": guidance}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return self.with_sampler(SamplerConfig.model_validate({**self.config.sampler.model_dump(), **changed}))
+
     @property
     def no_label(self) -> int:
         return len(self.config.label_names)
@@ -123,10 +129,8 @@ class Generator:
         Raises:
             ValueError: a count, label, solver or scale that cannot be.
         """
-        given = {"steps": steps, "solver": solver, "guidance": guidance}
-        changed = {name: value for name, value in given.items() if value is not None}
-        sampler = SamplerConfig.model_validate({**self.config.sampler.model_dump(), **changed})
-        x, _ = self.with_sampler(sampler).sample_float(num_images, seed, labels, first_index, batch_size)
+        chosen = self.adjusted(steps, solver, guidance)
+        x, _ = chosen.sample_float(num_images, seed, labels, first_index, batch_size)
         return images.to_uint8(x)
 
     @torch.no_grad()
@@ -149,13 +153,33 @@ class Generator:
         return torch.cat(chunks), nfe
 
     def _sample_chunk(self, seed: int, first_index: int, labels: Tensor) -> tuple[Tensor, int]:
-        device = next(self.network.parameters()).device
         streams = noise.streams(seed, first_index, len(labels))
-        shape = (self.config.image.channels, self.config.image.size, self.config.image.size)
+        return self._draw(noise.normal(streams, self.shape), labels, lambda: noise.normal(streams, self.shape))
+
+    def _draw(self, x0: Tensor, labels: Tensor, fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
+        device = next(self.network.parameters()).device
         field = self.field(labels.to(device))
-        x0 = noise.normal(streams, shape).to(device)
-        x = draw(field, x0, self.config.sampler, lambda: noise.normal(streams, shape))
-        return x, field.nfe
+        return draw(field, x0.to(device), self.config.sampler, fresh), field.nfe
+
+    @torch.no_grad()
+    def sample_from(self, x0: Tensor, labels: Sequence[int]) -> images.Images:
+        """uint8 (B, H, W, C) from noise x0, float32 (B, C, H, W), for as many labels.
+
+        Raises:
+            ValueError: the sampler draws noise of its own, so that x0 does not decide.
+        """
+
+        def refuse() -> Tensor:
+            raise ValueError(f"{self.config.sampler.label} draws noise of its own at every step")
+
+        x, _ = self._draw(x0, self._labels(len(x0), labels, 0), refuse)
+        return images.to_uint8(x)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        image = self.config.image
+        return image.channels, image.size, image.size
 
     def bits_per_dimension(
         self,

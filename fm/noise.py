@@ -33,3 +33,21 @@ def normal(streams: list[Stream], shape: tuple[int, ...]) -> Tensor:
 def uniform(streams: list[Stream], count: int) -> Tensor:
     """Uniform float32 (len(streams), count) in [0, 1), the next numbers of each stream."""
     return torch.from_numpy(np.stack([one.random(count, dtype=np.float32) for one in streams]))
+
+
+def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """Spherical interpolation from a (share 0) to b (share 1), both (B, ...) (Shoemake 1985, White 2016,
+    arXiv 1609.04468).
+
+    A straight line between two noises passes through points shorter than any noise is, where no model was trained;
+    this keeps to their lengths.
+    """
+    unit_a, unit_b = (x.flatten(1) / x.flatten(1).norm(dim=1, keepdim=True) for x in (a, b))
+    angle = (unit_a * unit_b).sum(dim=1).clamp(-1, 1).acos()
+    angle = angle.reshape(-1, *[1] * (a.ndim - 1))
+    # Where both point the same way the ratios are 0 / 0, and the straight line is as good.
+    aligned = angle.sin().abs() < 1e-6
+    safe = torch.where(aligned, torch.ones_like(angle), angle)
+    weight_a = torch.where(aligned, 1 - share, ((1 - share) * safe).sin() / safe.sin())
+    weight_b = torch.where(aligned, share, (share * safe).sin() / safe.sin())
+    return weight_a * a + weight_b * b

@@ -1,49 +1,141 @@
-"""Images from the champion, or from a generator's folder, as one PNG.
+"""Images from the champion, from another version or from a generator's folder.
 
-python -m pipelines.generate --label 3 --count 64 --out bags.png
+python -m pipelines.generate --label Bag --count 64 --out bags.png        one sheet
+python -m pipelines.generate --count 10000 --out samples/ --shard 2/8     files, a share of them
+python -m pipelines.generate --guidance 1 1.5 2 4 --out guidance.png      a row for each scale, from the same noise
+python -m pipelines.generate --interpolate 7 --out between.png            from the noise of one seed to another's
 """
 
 import argparse
 import math
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fm.errors import UserError
 from fm.names import SOLVERS
-from pipelines import params
 from pipelines.program import run
 
 if TYPE_CHECKING:
     from fm.generator import Generator
+    from fm.images import Images
+    from pipelines.sample_files import Job
+
+SHEET = 1000  # images at most
+COLUMNS = 9  # of an interpolation
 
 
 def main() -> None:
-    chosen = arguments().parse_args()
-    from fm import images
-    from fm.generator import Generator
+    parser = arguments()
+    chosen = parser.parse_args()
+    chosen.kind = kind_of(chosen, parser)
+    from pipelines import saved_models
 
-    generator = Generator.load(chosen.model) if chosen.model else champion()
-    labels = wanted(chosen.label, generator, chosen.count)
-    made = generator.sample(chosen.count, chosen.seed, labels, steps=chosen.steps, solver=chosen.solver)
-    sheet = images.grid(made, columns=math.ceil(math.sqrt(chosen.count)))
+    model = saved_models.load(chosen.model)
     try:
-        images.save_png(sheet, chosen.out)
+        generator = model.adjusted(chosen.steps, chosen.solver, chosen.guidance[0] if chosen.guidance else None)
+        label = None if chosen.label is None else generator.label_number(chosen.label)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    try:
+        print(make(chosen, generator, label))
     except OSError as error:
         raise UserError(f"can't write {chosen.out}: {error.strerror or error}") from None
-    print(f"{chosen.count} images in {chosen.out}")
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.generate", description="Make images, as one PNG.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.generate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", default="champion", help="an alias, a version, or a folder (%(default)s)")
     parser.add_argument("--label", help="a label's number or name; all labels in turn if left out")
-    parser.add_argument("--count", type=positive, default=64, help="how many images (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("images.png"), help="the file to write (%(default)s)")
-    parser.add_argument("--model", type=Path, help="a generator's folder, instead of the champion")
+    parser.add_argument("--count", type=positive, help="how many images (64; of a sweep or interpolation 8)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("images.png"),
+        help="a .png for one sheet, a .npz for arrays, else a folder of .png files (%(default)s)",
+    )
     parser.add_argument("--seed", type=natural, default=0, help="other noise, other images (%(default)s)")
     parser.add_argument("--steps", type=positive, help="steps of the solver, instead of the model's own")
     parser.add_argument("--solver", choices=tuple(SOLVERS), help="instead of the model's own")
+    parser.add_argument("--guidance", type=float, nargs="+", metavar="SCALE", help="1 means none; several: a sweep")
+    parser.add_argument("--interpolate", type=natural, metavar="SEED", help="the other seed")
+    parser.add_argument("--shard", type=share, metavar="I/N", help="make the I-th of N shares of a folder or of a .npz")
     return parser
+
+
+def kind_of(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """What is asked for: sheet, sweep, interpolation, npz or folder. Ends the program where that does not fit."""
+    kind = {".png": "sheet", ".npz": "npz", "": "folder"}.get(chosen.out.suffix)
+    if kind is None:
+        parser.error(f"--out {chosen.out}: must end in .png or .npz, or be a folder")
+    several = len(chosen.guidance or []) > 1
+    if several and chosen.interpolate is not None:
+        parser.error("--interpolate takes one --guidance")
+    if (several or chosen.interpolate is not None) and kind != "sheet":
+        parser.error(f"--out {chosen.out}: must end in .png for a sweep or an interpolation")
+    if chosen.shard is not None and kind == "sheet":
+        parser.error(f"--shard: a sheet is made at once; let --out be a .npz or a folder, not {chosen.out}")
+    chosen.count = chosen.count or (8 if several or chosen.interpolate is not None else 64)
+    kind = "sweep" if several else "interpolation" if chosen.interpolate is not None else kind
+    size = chosen.count * {"sweep": len(chosen.guidance or []), "interpolation": COLUMNS}.get(kind, 1)
+    if kind not in ("npz", "folder") and size > SHEET:
+        parser.error(f"--count {chosen.count}: a sheet has {SHEET} images at most; let --out be a .npz or a folder")
+    return kind
+
+
+def make(chosen: argparse.Namespace, generator: "Generator", label: int | None) -> str:
+    """Write what is asked for; what to tell of it."""
+    from fm import images
+    from pipelines.sample_files import Job, Shard, to_folder, to_npz
+
+    job, shard = Job(generator, chosen.seed, label, chosen.count), Shard(*(chosen.shard or (1, 1)))
+    match chosen.kind:
+        case "folder":
+            written = to_folder(job, chosen.out, shard)
+            return f"{written} images written to {chosen.out}"
+        case "npz":
+            complete = to_npz(job, chosen.out, shard)
+            return f"{chosen.count} images in {chosen.out}" if complete else "this share is done; others are missing"
+        case "sweep":
+            made, columns = sweep(job, chosen.guidance), chosen.count
+        case "interpolation":
+            made, columns = interpolation(job, chosen.interpolate), COLUMNS
+        case _:
+            made, columns = generator.sample(job.count, job.seed, job.labels(0, job.count)), 0
+    images.save_png(images.grid(made, columns or math.ceil(math.sqrt(chosen.count))), chosen.out)
+    return f"{len(made)} images in {chosen.out}"
+
+
+def sweep(job: "Job", scales: list[float]) -> "Images":
+    """One row of images for each scale, from the same noise."""
+    import numpy as np
+
+    labels = job.labels(0, job.count)
+    try:
+        rows = [job.generator.adjusted(guidance=scale).sample(job.count, job.seed, labels) for scale in scales]
+    except ValueError as error:
+        raise UserError(f"--guidance: {error}") from None
+    return np.concatenate(rows)
+
+
+def interpolation(job: "Job", other: int) -> "Images":
+    """One row for each image index, from its noise in the one seed (left) to that in the other (right)."""
+    import torch
+
+    from fm import noise
+
+    shape = job.generator.shape
+    left, right = (noise.normal(noise.streams(seed, 0, job.count), shape) for seed in (job.seed, other))
+    columns = [noise.slerp(left, right, share / (COLUMNS - 1)) for share in range(COLUMNS)]
+    x0 = torch.stack(columns, dim=1).flatten(0, 1)
+    labels = [label for label in job.labels(0, job.count) for _ in range(COLUMNS)]
+    try:
+        return job.generator.sample_from(x0, labels)
+    except ValueError as error:
+        raise UserError(f"--interpolate: {error}; take another --solver, for example ddim or midpoint") from None
 
 
 def natural(text: str) -> int:
@@ -54,42 +146,17 @@ def positive(text: str) -> int:
     return at_least(1, text)
 
 
+def share(text: str) -> tuple[int, int]:
+    index, _, of = text.partition("/")
+    if not (index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of)):
+        raise argparse.ArgumentTypeError(f"must be like 2/8, the second of eight, not {text!r}")
+    return int(index), int(of)
+
+
 def at_least(least: int, text: str) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"must be a whole number and at least {least}, not {text!r}")
     return int(text)
-
-
-def wanted(label: str | None, generator: "Generator", count: int) -> list[int] | None:
-    """One label for each image; none for all labels in turn."""
-    if label is None:
-        return None
-    try:
-        return [generator.label_number(label)] * count
-    except ValueError as error:
-        raise UserError(f"--label: {error}") from None
-
-
-def champion() -> "Generator":
-    """The registered model's champion, fetched from where MLflow keeps it."""
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
-
-    from fm.generator import Generator
-    from pipelines import tracking
-    from pipelines.served_model import GENERATOR
-
-    name = params.load().register_.model_name
-    try:
-        version = tracking.client().get_model_version_by_alias(name, "champion").version
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        raise UserError(f"{name} has no champion yet: run `make run`, or name a folder with --model") from None
-    print(f"{name}, version {version}")
-    with tempfile.TemporaryDirectory() as folder:
-        uri = f"models:/{name}/{version}/artifacts/{GENERATOR}"
-        return Generator.load(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking.uri()))
 
 
 if __name__ == "__main__":

@@ -69,9 +69,10 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
             uint8 (rows * num_samples, H, W, C); for the format png a list of PNG files, in base64.
         """
         request = Request.of(params or {}, self.generator)
-        if model_input.empty and not len(model_input.index):
+        # MLflow forgets how many rows there were where none has a column it knows.
+        labels = list(model_input["label"]) if "label" in model_input else [None]
+        if not labels:
             raise refused("the input has no row; give one for each label, or one without any: [{}]")
-        labels = model_input["label"] if "label" in model_input else [None] * len(model_input)
         wanted = [self.number(request.label if missing(label) else label) for label in labels]
         if len(wanted) * request.num_samples > MOST_IMAGES:
             raise refused(

@@ -24,3 +24,22 @@ def test_streams_differ_and_are_standard_normal() -> None:
 def test_a_stream_goes_on() -> None:
     streams = noise.streams(0, 0, 2)
     assert not torch.equal(noise.normal(streams, (4,)), noise.normal(streams, (4,)))
+
+
+@given(share=st.floats(0, 1), seed=st.integers(0, 1000))
+@settings(deadline=None)
+def test_slerp_keeps_to_the_sphere_and_to_the_angle(share: float, seed: int) -> None:
+    a, b = (noise.normal(noise.streams(seed, first, 3), (2, 8, 8)).double() for first in (0, 3))
+    a, b = (x / x.flatten(1).norm(dim=1).reshape(3, 1, 1, 1) for x in (a, b))
+    between = noise.slerp(a, b, share)
+    torch.testing.assert_close(between.flatten(1).norm(dim=1), torch.ones(3, dtype=torch.float64))
+
+    def angle(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (x * y).flatten(1).sum(1).clamp(-1, 1).acos()
+
+    torch.testing.assert_close(angle(a, between), share * angle(a, b), atol=1e-6, rtol=0)
+
+
+def test_slerp_of_a_noise_with_itself() -> None:
+    a = noise.normal(noise.streams(0, 0, 2), (1, 4, 4))
+    torch.testing.assert_close(noise.slerp(a, a, 0.3), a)

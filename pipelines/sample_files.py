@@ -1,0 +1,163 @@
+"""Many samples as files: in chunks, so that memory stays bounded, several can share the work, and a run that was cut
+short goes on where it was.
+
+A chunk begins at a multiple of CHUNK and is always made whole, so an image is the same bits whoever makes it.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fm import images
+from fm.errors import UserError
+from fm.generator import Generator
+from pipelines.project import whole_file
+
+CHUNK = 200
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for: images 0 to `count` - 1 of `seed`, all of one label (by number) or of all in turn."""
+
+    generator: Generator
+    seed: int
+    label: int | None
+    count: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides an image, beside its index."""
+        config = self.generator.config
+        return {
+            "generator": fingerprint(self.generator),
+            "sampler": config.sampler.model_dump(mode="json"),
+            "seed": self.seed,
+            "label": "all in turn" if self.label is None else self.label,
+        }
+
+    def labels(self, first: int, count: int) -> list[int]:
+        names = self.generator.no_label
+        if self.label is not None:
+            return [self.label] * count
+        return [index % names if names else 0 for index in range(first, first + count)]
+
+    def chunk(self, first: int) -> images.Images:
+        """The CHUNK images from index `first` on, uint8 (CHUNK, H, W, C)."""
+        return self.generator.sample(CHUNK, self.seed, self.labels(first, CHUNK), first_index=first, batch_size=CHUNK)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The `index`-th of `of` shares of the work, counted from 1."""
+
+    index: int = 1
+    of: int = 1
+
+    def starts(self, count: int) -> Iterator[int]:
+        """Where its chunks begin."""
+        yield from range((self.index - 1) * CHUNK, count, self.of * CHUNK)
+
+
+def fingerprint(generator: Generator) -> str:
+    """SHA-256 of the weights and of what the network is, without the sampler."""
+    config = generator.config.model_dump_json(exclude={"sampler"})
+    digest = hashlib.sha256(config.encode())
+    for name, value in sorted(generator.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def to_folder(job: Job, folder: Path, shard: Shard) -> int:
+    """A PNG file an image, called by its index: `000123.png`. Those that are there stay.
+
+    Returns:
+        The number of files written.
+
+    Raises:
+        UserError: the folder has files of other settings.
+    """
+    claim(folder, job.settings)
+    written = 0
+    for first in shard.starts(job.count):
+        wanted = {i: folder / f"{i:06d}.png" for i in range(first, min(first + CHUNK, job.count))}
+        missing = {i: path for i, path in wanted.items() if not path.exists()}
+        if missing:
+            made = job.chunk(first)
+            for i, path in missing.items():
+                with whole_file(path) as partial:
+                    images.save_png(made[i - first], partial)
+            written += len(missing)
+            print(f"{folder}: {first + len(wanted)}/{job.count}", flush=True)
+    return written
+
+
+def to_npz(job: Job, file: Path, shard: Shard) -> bool:
+    """All images in one file: `images` uint8 (N, H, W, C), `labels` int64 (N,), `settings` in JSON.
+
+    Chunks lie beside it until all are there; whoever makes the last puts them together.
+
+    Returns:
+        Whether the file is complete.
+
+    Raises:
+        UserError: the file, or the chunks beside it, are of other settings.
+    """
+    if file.exists() and finished(file, job):
+        return True
+    parts = file.with_name(f"{file.name}.parts")
+    claim(parts, job.settings)
+    for first in shard.starts(job.count):
+        path = parts / f"{first:06d}.npy"
+        if not path.exists():
+            made = job.chunk(first)
+            with whole_file(path) as partial, partial.open("wb") as content:
+                np.save(content, made)
+            print(f"{file}: {min(first + CHUNK, job.count)}/{job.count}", flush=True)
+    needed = [parts / f"{first:06d}.npy" for first in Shard().starts(job.count)]
+    if not all(path.exists() for path in needed):
+        return False
+    together = np.concatenate([np.load(path) for path in needed])[: job.count]
+    with whole_file(file) as partial, partial.open("wb") as content:
+        np.savez_compressed(
+            content,
+            images=together,
+            labels=np.array(job.labels(0, job.count), dtype=np.int64),
+            settings=json.dumps(job.settings | {"count": job.count}),
+        )
+    shutil.rmtree(parts, ignore_errors=True)
+    return True
+
+
+def finished(file: Path, job: Job) -> bool:
+    """Whether the file has at least the images asked for. Raises UserError if it is of other settings."""
+    with np.load(file) as content:
+        there = json.loads(str(content["settings"]))
+    require_same(file, {key: value for key, value in there.items() if key != "count"}, job.settings)
+    return bool(there["count"] == job.count)
+
+
+def claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Say in the folder what is made there. Raises UserError if that is something else already."""
+    path = folder / SETTINGS
+    if path.exists():
+        require_same(folder, json.loads(path.read_text()), settings)
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder}: has files that were not made here; name another folder, or an empty one")
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def require_same(where: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
+    for key, value in asked.items():
+        if there.get(key) != value:
+            raise UserError(f"{where}: has images with {key} {there.get(key)}, not {value}; write to another place")
