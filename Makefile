@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ui prefect-ui register venv lock
+.PHONY: help run test ui prefect-ui demo serve register venv lock
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -28,6 +28,12 @@ register: venv ## gate and register what `dvc repro` made
 
 ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+demo: venv ## a page with the methods side by side, http://127.0.0.1:7860
+	@$(BIN)/python -m pipelines.demo
+
+serve: venv ## the champion over HTTP, http://127.0.0.1:5001/invocations
+	@$(BIN)/python -m pipelines.serve
 
 prefect-ui: venv ## the Prefect pages on what has been run, http://127.0.0.1:4200
 	PREFECT_API_URL=http://127.0.0.1:4200/api $(BIN)/prefect server start --host 127.0.0.1 --port 4200 </dev/null

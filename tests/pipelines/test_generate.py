@@ -116,8 +116,12 @@ def test_what_is_there_is_not_made_again(monkeypatch: pytest.MonkeyPatch, capsys
 def test_images_of_other_settings_are_never_mixed(monkeypatch: pytest.MonkeyPatch, out: str) -> None:
     command(monkeypatch, f"--model model --count 5 --seed 1 --out {out}")
     tiny_generator(seed=9).save("other")
-    for line, key in (("--model model --seed 2", "seed 1, not 2"), ("--model model --seed 1 --steps 3", "sampler"),
-                      ("--model model --seed 1 --label 4", "label all in turn, not 4"), ("--model other --seed 1", "generator")):  # fmt: skip
+    for line, key in (
+        ("--model model --seed 2", "seed 1, not 2"),
+        ("--model model --seed 1 --steps 3", "sampler"),
+        ("--model model --seed 1 --label 4", "label all in turn, not 4"),
+        ("--model other --seed 1", "generator"),
+    ):
         with pytest.raises(UserError, match=f"{out}: has images with {key}"):
             command(monkeypatch, f"{line} --count 5 --out {out}")
 

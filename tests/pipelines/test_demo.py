@@ -1,0 +1,137 @@
+"""The page of the methods, by a real server and, where there is one, in a browser."""
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+import yaml
+from PIL import Image
+
+from fm import images
+from fm.errors import UserError
+from fm.generator import Generator
+from pipelines import demo, params
+from pipelines.project import MODELS, ROOT
+from tests.fm.conftest import tiny_generator
+from tests.pipelines.test_serving import free_port
+
+METHODS = {"flow_matching": 0, "diffusion": 1}
+
+
+def generators(label_names: tuple[str, ...] = ("cat", "dog")) -> dict[str, Generator]:
+    return {method: tiny_generator(label_names=label_names, seed=seed) for method, seed in METHODS.items()}
+
+
+def serving(made: dict[str, Generator]) -> Iterator[str]:
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(demo.create_app(made), host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}/"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    yield from serving(generators())
+
+
+def get(site: str, **query: object) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"{site}?{urllib.parse.urlencode(query, doseq=True)}", timeout=60) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def sheets(page: str) -> list[np.ndarray]:
+    found = re.findall(r'src="data:image/png;base64,([^"]*)"', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in found]
+
+
+def test_both_methods_from_the_same_noise(site: str) -> None:
+    status, page = get(site, label="dog", seed=5, steps=3, count=9)
+    assert status == 200
+    expected = [
+        images.grid(generator.sample(9, 5, [1] * 9, steps=3), 8).squeeze(2) for generator in generators().values()
+    ]
+    assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
+    assert len(re.findall(r"<b>\d+\.\d\d s</b> <span>DDIM, 3 evaluations an image", page)) == 2
+    assert '<option value="1" selected>dog</option>' in page
+
+
+def test_one_method_alone(site: str) -> None:
+    _, page = get(site, method="diffusion")
+    assert len(sheets(page)) == 1
+    assert "images by Diffusion" in page
+    assert page.count(" checked") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"steps": "many"}, "steps must be a whole number from 1 to 200, not &#39;many&#39;"),
+        ({"steps": "0"}, "steps must be a whole number from 1 to 200"),
+        ({"count": "1000000"}, "images must be a whole number from 1 to 64"),
+        ({"count": "1.5"}, "images must be a whole number from 1 to 64"),
+        ({"seed": "-1"}, "seed must be a whole number from 0"),
+        ({"label": "horse"}, "no label &#39;horse&#39;; the labels are 0 (cat), 1 (dog)"),
+        ({"method": "magic"}, "no method &#39;magic&#39;: there are flow_matching, diffusion"),
+        ({"label": "<script>"}, "no label &#39;&lt;script&gt;&#39;"),
+    ],
+)
+def test_what_cannot_be_is_told_and_the_form_stays(site: str, query: dict[str, str], message: str) -> None:
+    status, page = get(site, **query)
+    assert status == 400
+    assert message in page
+    assert "<form>" in page
+    assert sheets(page) == []
+
+
+def test_without_labels_there_is_no_choice_of_one() -> None:
+    for site in serving(generators(())):
+        status, page = get(site, count=3)
+        assert status == 200
+        assert "<select" not in page
+        assert len(sheets(page)) == 2
+
+
+def test_shows_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = yaml.safe_load((ROOT / params.FILE).read_text())
+    with pytest.raises(UserError, match="no method is trained yet: run `make run` first"):
+        demo.trained(params.parse(content))
+    for method in ("diffusion", "of an earlier run"):
+        tiny_generator().save(MODELS / method)
+    assert list(demo.trained(params.parse(content))) == ["diffusion"]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium on this machine")
+def test_in_a_browser(site: str) -> None:
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    query = urllib.parse.urlencode({"label": "cat", "steps": 4, "count": 8})
+    done = subprocess.run(
+        ["chromium", *flags.split(), "--disable-component-update", "--disable-sync", "--dump-dom", f"{site}?{query}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert len(sheets(done.stdout)) == 2
+    assert "Flow matching" in done.stdout
+    assert "4 evaluations an image" in done.stdout
