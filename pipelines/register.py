@@ -9,6 +9,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 CANDIDATE, CHAMPION = "candidate", "champion"
 FINGERPRINT, DECISION = "generator.sha256", "gate.decision"
 NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
-CARD = "MODEL_CARD.md"
+CARD, SHEET = "MODEL_CARD.md", "samples.png"
 
 
 def main() -> None:
@@ -95,14 +96,19 @@ def register(
     )
     with tracking.stage_run(stage, experiment) as tracked:
         origin = {**lineage.tags(stage), **training_run(experiment, winner.method), FINGERPRINT: tags[FINGERPRINT]}
-        page = card(Facts(settings, winner.method, generator.config, winner.evaluation, winner.row, origin))
         known = {**tags, **origin}
         tracked.dataset_input(experiment, winner.protocol.data_md5, str(PREPARED))
         describe(tracked, winner, generator, known)
+        parameters = sum(weight.numel() for weight in generator.network.parameters())
+        facts = Facts(
+            settings, winner.method, generator.config, winner.evaluation, winner.row, origin, parameters, SHEET
+        )
         path = folder.with_name(CARD)
-        path.write_text(page)
+        path.write_text(card(facts))
         tracked.artifact(path)
-        return create_version(model_name(settings), tracked.run_id, generator, folder, path, known)
+        # The description is shown on a page of its own, from where MLflow's server gives the sheet by this address.
+        description = card(replace(facts, samples=f"get-artifact?path={SHEET}&run_uuid={tracked.run_id}"))
+        return create_version(model_name(settings), tracked.run_id, generator, folder, path, description, known)
 
 
 def training_run(experiment: str, method: str) -> dict[str, str]:
@@ -115,12 +121,22 @@ def describe(tracked: tracking.StageRun, winner: Winner, generator: Generator, t
         tracking.client().set_tag(tracked.run_id, name, value)
     tracked.params({"method": winner.method, "solver": winner.row.solver, "steps": winner.row.steps})
     tracked.metrics({winner.protocol.metric: winner.value, "nfe": float(winner.row.nfe)}, step=0)
-    columns = max(len(generator.config.label_names), 1)
-    tracked.image("samples", images.grid(generator.sample(8 * columns, seed=0), columns), step=0)
+    columns = images.columns(len(generator.config.label_names))
+    sheet = images.grid(generator.sample(images.ROWS * columns, seed=0), columns)
+    tracked.image("samples", sheet, step=0)
+    with tempfile.TemporaryDirectory() as scratch:
+        images.save_png(sheet, Path(scratch) / SHEET)
+        tracked.artifact(Path(scratch) / SHEET)
 
 
 def create_version(
-    name: str, run_id: str, generator: Generator, folder: Path, page: Path, tags: Mapping[str, str]
+    name: str,
+    run_id: str,
+    generator: Generator,
+    folder: Path,
+    page: Path,
+    description: str,
+    tags: Mapping[str, str],
 ) -> "ModelVersion":
     store = tracking.client()
     model = log_model(run_id, generator, folder, page)
@@ -131,7 +147,7 @@ def create_version(
         run_id=run_id,
         model_id=model.model_id,
         tags=dict(tags),
-        description=page.read_text(),
+        description=description,
     )
     # By this the model's own page links to the version.
     versions = json.dumps([{"name": name, "version": version.version}])

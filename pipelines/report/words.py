@@ -39,8 +39,12 @@ VERDICTS = {
 }
 
 
+ABBREVIATIONS = {"edm", "ddpm", "ot", "cfm"}
+
+
 def method_name(method: str) -> str:
-    text = method.replace("_", " ")
+    """`flow_matching` is Flow matching, `ot_cfm` OT CFM."""
+    text = " ".join(word.upper() if word in ABBREVIATIONS else word for word in method.split("_"))
     return text[:1].upper() + text[1:]
 
 

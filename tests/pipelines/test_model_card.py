@@ -1,3 +1,5 @@
+import json
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -26,7 +28,9 @@ def facts() -> Facts:
         floor=3.0, rows=[row],
     )  # fmt: skip
     config = tiny_generator().config
-    return Facts(params.parse(content), "diffusion", config, evaluation, row, {"git.commit": "abc"})
+    return Facts(
+        params.parse(content), "diffusion", config, evaluation, row, {"git.commit": "abc"}, 12345, "samples.png"
+    )
 
 
 def test_says_what_it_is_how_good_and_where_from(facts: Facts) -> None:
@@ -39,6 +43,21 @@ def test_says_what_it_is_how_good_and_where_from(facts: Facts) -> None:
     assert "| images recognised as the label asked for | 87.6% |" in page
     assert "| git.commit | `abc` |" in page
     assert "models:/digits-generator@champion" in page
+    assert "| licence of the images | CC BY 4.0 |" in page
+    assert "](samples.png)" in page
+    assert "A network of 12,345 weights (kind unet, width 32" in page
+    assert "so the distance is not FID" in page
+
+
+def test_the_request_by_http_is_one_that_the_model_answers(facts: Facts) -> None:
+    odd = facts.config.model_copy(update={"label_names": ['it\'s a "bag"', "b"]})
+    page = card(replace(facts, config=odd))
+    line = next(line for line in page.splitlines() if line.startswith("curl "))
+    body = json.loads(shlex.split(line)[-1])
+    assert body == {
+        "dataframe_records": [{}],
+        "params": {"label": 'it\'s a "bag"', "num_samples": 4, "format": "png"},
+    }
 
 
 def test_leaves_out_what_was_not_measured(facts: Facts) -> None:
