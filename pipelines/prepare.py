@@ -56,6 +56,8 @@ def measured(splits: Splits) -> PrepareMetrics:
         train_images=len(splits.train_labels),
         test_images=len(splits.test_labels),
         labels=len(splits.label_names),
+        num_skipped=len(splits.skipped),
+        num_in_both_splits=len(pairs),
         skipped=[SkippedFile(file=one.file, reason=one.reason) for one in splits.skipped],
         in_both_splits=[Same(train=named(splits.train_files, i), test=named(splits.test_files, j)) for i, j in pairs],
     )

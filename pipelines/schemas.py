@@ -40,8 +40,10 @@ class PrepareMetrics(Schema):
     train_images: int
     test_images: int
     labels: int
-    skipped: list[SkippedFile] = Field(description="files that cannot be used (dataset.on_bad_image)")
-    in_both_splits: list[Same] = Field(description="images of the test split that are in the training split too")
+    num_skipped: int = Field(description="files that cannot be used (dataset.on_bad_image)")
+    num_in_both_splits: int = Field(description="images of the test split that are in the training split too")
+    skipped: list[SkippedFile]
+    in_both_splits: list[Same]
 
 
 class FeatureMetrics(Schema):
