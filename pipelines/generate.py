@@ -38,6 +38,8 @@ def main() -> None:
         raise UserError(str(error)) from None
     try:
         print(make(chosen, generator, label))
+    except ValueError as error:  # a solver that can't walk the model's path
+        raise UserError(str(error)) from None
     except OSError as error:
         raise UserError(f"can't write {chosen.out}: {error.strerror or error}") from None
 

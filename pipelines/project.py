@@ -74,9 +74,9 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """A path to write to that becomes `target` at the end, whole, or leaves nothing behind."""
+    """A path to write to that becomes `target` at the end, whole, or leaves nothing behind; several may at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         yield partial
         partial.replace(target)

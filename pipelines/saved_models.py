@@ -3,23 +3,24 @@
 import tempfile
 from pathlib import Path
 
+from fm import devices
 from fm.errors import UserError
 from fm.generator import Generator
 from pipelines import params, tracking
 
 
 def load(name: str) -> Generator:
-    """`champion`, another alias, a version's number, or a generator's folder.
+    """`champion`, another alias, a version's number, or a generator's folder; on a GPU where there is one.
 
     Raises:
         UserError: there is no such thing; the message says what there is.
     """
     if Path(name).is_dir() or "/" in name:
-        return Generator.load(name)
+        return Generator.load(name).to(devices.pick("auto"))
     registered = params.load().register_.model_name
     version = find_version(str(registered), name)
     print(f"{registered}, version {version}")
-    return fetch(f"models:/{registered}/{version}")
+    return fetch(f"models:/{registered}/{version}").to(devices.pick("auto"))
 
 
 def find_version(registered: str, name: str) -> str:

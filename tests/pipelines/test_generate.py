@@ -48,6 +48,7 @@ def test_all_labels_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--model model --label bag", r"no label 'bag'; the labels are 0 \(0\), 1 \(1\)"),
         ("--model no/where", "no/where is no generator"),
         ("--model model --count 1 --out nowhere/a.png", "can't write nowhere/a.png"),
+        ("--model model --count 1 --solver edm", "solver edm on CondOT"),
     ],
 )
 def test_mistakes_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch, line: str, message: str) -> None:
