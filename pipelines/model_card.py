@@ -1,12 +1,13 @@
-"""The page that comes with a registered model: what it is, how good it is, where it comes from, how to use it."""
+"""The page that comes with a registered model: what it is, how it was made and measured, what it cannot do."""
 
-import json
-import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 from fm.generator import Config
+from pipelines.model_use import instructions
 from pipelines.params import Params
-from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas import Evaluation, EvaluationRow, PrepareMetrics, TrainMetrics, distance_key
+from pipelines.wording import in_words
 
 
 @dataclass(frozen=True)
@@ -14,59 +15,78 @@ class Facts:
     """What the card is written from.
 
     Attributes:
+        parameters: the network's, counted.
+        prepared: what the dataset has become, if it is still known.
+        trained: what the training took, if it is still known.
         row: how the registered sampler did, one row of `evaluation`.
+        decided_by: the metric that chose it.
         lineage: the tags that say where it comes from.
-        parameters: of the network.
-        samples: where a sheet of samples lies, as a page that shows the card can reach it.
     """
 
     settings: Params
     method: str
     config: Config
+    parameters: int
+    prepared: PrepareMetrics | None
+    trained: TrainMetrics | None
     evaluation: Evaluation
     row: EvaluationRow
+    decided_by: str
     lineage: dict[str, str]
-    parameters: int
-    samples: str
+
+    @property
+    def metric(self) -> str:
+        return distance_key(self.evaluation.extractor)
 
 
-def card(facts: Facts) -> str:
-    """Markdown."""
+def card(facts: Facts, samples: str) -> str:
+    """Markdown with a line for each paragraph, since MLflow's pages break lines where the text does.
+
+    `samples` is where the page that shows it finds the picture.
+    """
+    names = facts.config.label_names
+    name = facts.settings.register_.model_name or "the model"
     sections = [
         introduction(facts),
+        f"![images by this model]({samples})\n\n{caption(names)}",
         figures(facts),
+        limits(facts),
+        instructions(name, names[0] if names else None),
         data(facts),
         method(facts),
         origin(facts),
-        use(facts),
-        limits(facts),
     ]
     return "\n\n".join(sections) + "\n"
 
 
 def introduction(facts: Facts) -> str:
-    image = facts.config.image
-    labels = ", ".join(facts.config.label_names) or "none"
+    image, row = facts.config.image, facts.row
     colours = {1: "grey", 3: "colour"}.get(image.channels, f"{image.channels}-channel")
     return f"""\
 # {facts.settings.register_.model_name}
 
-Makes {colours} images of {image.size}×{image.size} pixels like those of {facts.settings.dataset.name}.
-Labels: {labels}.
+Makes {colours} images of {image.size}×{image.size} pixels like those of {dataset_name(facts.settings)}.
 
-It is the best of the methods {", ".join(facts.settings.methods)} by {facts.settings.register_.metric} at
-{facts.row.nfe} network evaluations an image: **{facts.method}**, sampled with {facts.row.solver} in
-{facts.row.steps} steps.
+It is **{facts.method}**, sampled with {row.solver} in {row.steps} steps, which are {row.nfe} calls of the network an \
+image: the best by {facts.decided_by} at {row.nfe} calls among {", ".join(facts.settings.methods)}."""
 
-![A sheet of samples, labels in turn]({facts.samples})"""
+
+def dataset_name(settings: Params) -> str:
+    """What people call it; where a folder lies is nobody's business but its owner's."""
+    dataset = settings.dataset
+    return f"the folder {Path(dataset.path).name}" if dataset.name == "image-folder" else dataset.name
+
+
+def caption(names: list[str]) -> str:
+    what = f"the labels in turn, {', '.join(names)}" if names else "without labels"
+    return f"Not chosen by hand: seed 0, {what}. The picture is `samples.png` among the model's artifacts."
 
 
 def figures(facts: Facts) -> str:
     row, evaluation = facts.row, facts.evaluation
-    name = "" if evaluation.extractor == "inception" else ", so the distance is not FID"
     interval = f"{evaluation.confidence:.0%} interval {row.distance_low:.4g} to {row.distance_high:.4g}"
     rows = [
-        (distance_key(evaluation.extractor), f"{row.distance:.4g} ({interval})"),
+        (facts.metric, f"{row.distance:.4g} ({interval})"),
         ("the same, to the test split", f"{row.distance_test:.4g}"),
         ("the test split's own distance, the floor", f"{evaluation.floor:.4g}"),
         ("kernel distance", f"{row.kid:.3g} ({row.kid_low:.3g} to {row.kid_high:.3g})"),
@@ -79,39 +99,74 @@ def figures(facts: Facts) -> str:
     return f"""\
 ## How good it is
 
-{evaluation.num_sets} independent sets of {evaluation.num_images} images, against the {evaluation.reference}; features
-of the extractor `{evaluation.extractor}`{name}. \
-Only figures of the same protocol can be compared.
+{evaluation.num_sets} independent sets of {evaluation.num_images} images, against the {evaluation.reference}; features \
+of the extractor `{evaluation.extractor}`. {what_the_distance_is(facts)} Only figures of the same protocol can be \
+compared.
 
 | measure | value |
 |---|---|
 {table}"""
 
 
-def data(facts: Facts) -> str:
-    dataset, image = facts.settings.dataset, facts.config.image
-    where = f", from `{dataset.path}`" if dataset.name == "image-folder" else ""
-    return f"""\
-## Data
+def what_the_distance_is(facts: Facts) -> str:
+    if facts.metric == "fid":
+        return f"`fid` depends on the number of images: {facts.evaluation.num_images} here, 50,000 in most papers."
+    return f"`{facts.metric}` is a Fréchet distance between those features: not FID, and no match for published FIDs."
 
-| | |
-|---|---|
-| dataset | {dataset.name}{where} |
-| licence of the images | {dataset.licence or "not given"} |
-| as the network sees them | {image.size}×{image.size}, {image.channels} channel{"s" if image.channels > 1 else ""} |
-| version (DVC) | `{facts.lineage.get("data.md5", "unknown")}` |"""
+
+def limits(facts: Facts) -> str:
+    return f"""\
+## Limits
+
+- It knows {dataset_name(facts.settings)} and nothing else, and repeats whatever leanings those images have.
+- Some of its images cannot be recognised. They are not checked before you get them.
+- The figures hold for this sampler; other steps, solvers or guidance have their own.
+- The intervals are of sampling alone. It is one training, seed {facts.settings.train.seed}; another seed can differ \
+by more.
+- Whether some are near copies of training images is to be seen in its run's report, not tested. The licence of the \
+images that it learned from may bind its own."""
+
+
+def data(facts: Facts) -> str:
+    dataset, names, prepared = facts.settings.dataset, facts.config.label_names, facts.prepared
+    lines = [f"- Dataset: {dataset_name(facts.settings)}", f"- Licence of its images: {dataset.licence or 'not given'}"]
+    if prepared is not None:
+        lines.append(f"- Images: {prepared.train_images:,} for training, {prepared.test_images:,} for testing")
+        if prepared.skipped:
+            lines.append(f"- Files left out because they could not be used: {len(prepared.skipped):,}")
+        if prepared.in_both_splits:
+            lines.append(
+                f"- Images of the test split that are in the training split too: {len(prepared.in_both_splits):,}"
+            )
+    listed = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+    lines.append(f"- Labels: {listed or 'none'}")
+    return "\n".join(["## Data", "", *lines])
 
 
 def method(facts: Facts) -> str:
-    settings = facts.settings
-    objective = settings.methods[facts.method].objective
-    network = ", ".join(f"{key} {value}" for key, value in settings.network_of(facts.method).sizes().items())
+    sizes = ", ".join(f"{key} {value}" for key, value in facts.config.network.items())
     return f"""\
 ## Method
 
-Path {objective.path}, coupling {objective.coupling}, timesteps {objective.timesteps}, target {objective.target}, weight
-{objective.weight}. A network of {facts.parameters:,} weights ({network}), trained on {settings.train.images_seen:,}
-images in batches of {settings.train.batch_size}, seed {settings.train.seed}, weights averaged."""
+{in_words(facts.settings.methods[facts.method].objective)}
+
+- Network: {sizes}; {facts.parameters:,} parameters
+- Training: {budget(facts)}"""
+
+
+def budget(facts: Facts) -> str:
+    train, prepared, trained = facts.settings.train, facts.prepared, facts.trained
+    words = [f"{train.images_seen:,} images seen in batches of {train.batch_size}"]
+    if prepared is not None and train.images_seen is not None:
+        words.append(f"each about {train.images_seen / prepared.train_images:.2g} times")
+    words += [f"learning rate {train.learning_rate}", f"seed {train.seed}"]
+    if train.ema_decay:
+        words.append(f"weights averaged with decay {train.ema_decay}")
+    if facts.config.label_names:
+        words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
+    if trained is not None:
+        words.append(f"{trained.seconds / 60:.1f} minutes")
+    return ", ".join(words)
 
 
 def origin(facts: Facts) -> str:
@@ -122,48 +177,3 @@ def origin(facts: Facts) -> str:
 | | |
 |---|---|
 {lines}"""
-
-
-def use(facts: Facts) -> str:
-    label = facts.config.label_names[0] if facts.config.label_names else "all"
-    name = facts.settings.register_.model_name
-    chosen = f"--label {shlex.quote(label)} " if facts.config.label_names else ""
-    quoted = shlex.quote(
-        json.dumps({"dataframe_records": [{}], "params": {"label": label, "num_samples": 4, "format": "png"}})
-    )
-    return f"""\
-## How to use it
-
-From Python, with nothing of the project:
-
-```python
-import mlflow, pandas
-
-model = mlflow.pyfunc.load_model("models:/{name}@champion")
-images = model.predict(pandas.DataFrame({{"label": ["{label}"]}}), params={{"num_samples": 8, "seed": 0}})
-```
-
-By HTTP, from `make serve`:
-
-```sh
-curl http://127.0.0.1:5001/invocations -H "Content-Type: application/json" -d {quoted}
-```
-
-As files, in the project:
-
-```sh
-.venv/bin/python -m pipelines.generate {chosen}--count 1000 --out samples/
-```
-
-`label` is a label's name or number, or `all`; `steps`, `guidance` and `seed` can be given. Images come as uint8
-(number, height, width, channels), or with `format` `png` as PNG files in base64. The same seed gives the same
-images."""
-
-
-def limits(facts: Facts) -> str:
-    return f"""\
-## Limits
-
-It knows {facts.settings.dataset.name} and nothing else, and repeats whatever leanings those images have. Some images
-are not recognisable; whether some are near copies of training images is shown in the report of its run. The figures
-above hold for this sampler and one training seed; other steps or solvers have their own."""

@@ -6,23 +6,21 @@ by, and the value of each sample set. A version's tags are written with it; the 
 """
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
-from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
-from pipelines import lineage, params, tracking
+from pipelines import lineage, model_version, params, tracking
 from pipelines.gate import PROTOCOL, Verdict, Winner, choose, judge
 from pipelines.model_card import Facts, card
 from pipelines.params import Params
 from pipelines.program import run
-from pipelines.project import MODELS, PREPARED, ROOT
+from pipelines.project import METRICS, MODELS, PREPARED
+from pipelines.schemas import PrepareMetrics, TrainMetrics
 from pipelines.stage import Stage, declared
 
 if TYPE_CHECKING:
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 FINGERPRINT, DECISION = "generator.sha256", "gate.decision"
-NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
-CARD, SHEET = "MODEL_CARD.md", "samples.png"
+CARD, SAMPLES = "MODEL_CARD.md", "samples.png"
+SHEET_WIDTH = 600  # pixels at most, where images are small
 
 
 def main() -> None:
@@ -98,17 +96,44 @@ def register(
         origin = {**lineage.tags(stage), **training_run(experiment, winner.method), FINGERPRINT: tags[FINGERPRINT]}
         known = {**tags, **origin}
         tracked.dataset_input(experiment, winner.protocol.data_md5, str(PREPARED))
-        describe(tracked, winner, generator, known)
-        parameters = sum(weight.numel() for weight in generator.network.parameters())
-        facts = Facts(
-            settings, winner.method, generator.config, winner.evaluation, winner.row, origin, parameters, SHEET
-        )
-        path = folder.with_name(CARD)
-        path.write_text(card(facts))
-        tracked.artifact(path)
-        # The description is shown on a page of its own, from where MLflow's server gives the sheet by this address.
-        description = card(replace(facts, samples=f"get-artifact?path={SHEET}&run_uuid={tracked.run_id}"))
-        return create_version(model_name(settings), tracked.run_id, generator, folder, path, description, known)
+        describe(tracked, winner, known)
+        facts = gather(settings, winner, generator, origin)
+        pages = write_pages(folder.with_name("pages"), facts, generator)
+        tracked.artifact(pages)
+        description = card(facts, model_version.run_artifact(tracked.run_id, SAMPLES))
+        return model_version.create(model_name(settings), tracked.run_id, generator, folder, pages, known, description)
+
+
+def gather(settings: Params, winner: Winner, generator: Generator, origin: dict[str, str]) -> Facts:
+    prepared, trained = METRICS / "prepare.json", METRICS / "train" / f"{winner.method}.json"
+    return Facts(
+        settings=settings,
+        method=winner.method,
+        config=generator.config,
+        parameters=sum(weight.numel() for weight in generator.network.parameters()),
+        prepared=PrepareMetrics.load(prepared) if prepared.exists() else None,
+        trained=TrainMetrics.load(trained) if trained.exists() else None,
+        evaluation=winner.evaluation,
+        row=winner.row,
+        decided_by=winner.protocol.metric,
+        lineage=origin,
+    )
+
+
+def write_pages(folder: Path, facts: Facts, generator: Generator) -> Path:
+    """The card and the picture that it shows, side by side."""
+    folder.mkdir()
+    (folder / CARD).write_text(card(facts, SAMPLES))
+    images.save_png(sample_sheet(generator), folder / SAMPLES)
+    return folder
+
+
+def sample_sheet(generator: Generator) -> images.Images:
+    """Rows of the labels in turn, enlarged where images are small: uint8 (H, W, C)."""
+    columns = images.columns(len(generator.config.label_names))
+    sheet = images.grid(generator.sample(images.ROWS * columns, seed=0), columns)
+    times = max(1, SHEET_WIDTH // sheet.shape[1])
+    return sheet.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def training_run(experiment: str, method: str) -> dict[str, str]:
@@ -116,81 +141,11 @@ def training_run(experiment: str, method: str) -> dict[str, str]:
     return {"training.run_id": found.info.run_id} if found else {}
 
 
-def describe(tracked: tracking.StageRun, winner: Winner, generator: Generator, tags: Mapping[str, str]) -> None:
+def describe(tracked: tracking.StageRun, winner: Winner, tags: Mapping[str, str]) -> None:
     for name, value in tags.items():
         tracking.client().set_tag(tracked.run_id, name, value)
     tracked.params({"method": winner.method, "solver": winner.row.solver, "steps": winner.row.steps})
     tracked.metrics({winner.protocol.metric: winner.value, "nfe": float(winner.row.nfe)}, step=0)
-    columns = images.columns(len(generator.config.label_names))
-    sheet = images.grid(generator.sample(images.ROWS * columns, seed=0), columns)
-    tracked.image("samples", sheet, step=0)
-    with tempfile.TemporaryDirectory() as scratch:
-        images.save_png(sheet, Path(scratch) / SHEET)
-        tracked.artifact(Path(scratch) / SHEET)
-
-
-def create_version(
-    name: str,
-    run_id: str,
-    generator: Generator,
-    folder: Path,
-    page: Path,
-    description: str,
-    tags: Mapping[str, str],
-) -> "ModelVersion":
-    store = tracking.client()
-    model = log_model(run_id, generator, folder, page)
-    ensure_registered(name)
-    version = store.create_model_version(
-        name,
-        source=f"models:/{model.model_id}",
-        run_id=run_id,
-        model_id=model.model_id,
-        tags=dict(tags),
-        description=description,
-    )
-    # By this the model's own page links to the version.
-    versions = json.dumps([{"name": name, "version": version.version}])
-    store.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})
-    return version
-
-
-def log_model(run_id: str, generator: Generator, folder: Path, page: Path) -> Any:
-    """Log the generator as code and safetensors: no pickle, and no need of this project to load it."""
-    import mlflow
-    import pandas
-
-    from pipelines import served_model
-
-    image = generator.config.image
-    label = generator.config.label_names[0] if generator.config.label_names else served_model.ALL_LABELS
-    mlflow.set_tracking_uri(tracking.uri())
-    # MLflow's active run is good enough here: this command has one thread.
-    with mlflow.start_run(run_id=run_id):
-        return mlflow.pyfunc.log_model(
-            name="generator",
-            python_model=str(ROOT / "pipelines" / "served_model.py"),
-            artifacts={served_model.GENERATOR: str(folder), "card": str(page)},
-            code_paths=[str(ROOT / "fm")],
-            signature=served_model.signature(image.channels, image.size),
-            input_example=(pandas.DataFrame({"label": [label]}), {"num_samples": 2, "seed": 0}),
-            pip_requirements=requirements(),
-        )
-
-
-def requirements() -> list[str]:
-    """What `fm` and MLflow need to load the model, as it is installed here."""
-    return [f"{name}=={installed(name).split('+')[0]}" for name in ("mlflow", *NEEDED_BY_FM)]
-
-
-def ensure_registered(name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        tracking.client().create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def set_aliases(name: str, version: "ModelVersion", winner: Winner) -> None:

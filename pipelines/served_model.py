@@ -14,14 +14,14 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.types.schema import AnyType
+from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from fm import devices
 from fm.generator import Generator
 from fm.images import Images, png
 
 GENERATOR = "generator"  # the artifact's name
+LABEL = "label"
 ALL_LABELS = "all"
 MOST_IMAGES = 1000  # of a request
 MOST_STEPS = 1000
@@ -50,7 +50,7 @@ class Request:
             steps=whole_number(params, "steps", sampler.steps, 1, MOST_STEPS),
             guidance=scale(params, "guidance", sampler.guidance),
             format=one_of(params, "format", FORMATS),
-            label=ALL_LABELS if params.get("label") is None else params["label"],
+            label=ALL_LABELS if params.get(LABEL) is None else params[LABEL],
         )
 
 
@@ -60,19 +60,25 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
     def load_context(self, context: PythonModelContext) -> None:
         self.generator = Generator.load(context.artifacts[GENERATOR]).to(devices.pick("auto"))
 
+    # MLflow makes a schema of the hint of model_input, or warns; a DataFrame's alone it leaves in peace.
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> Images | list[str]:
         """Images of each row, one after the other; image i is made from the noise of sample i of `seed`.
 
+        Args:
+            model_input: rows with the column `label`, which may be left out: a DataFrame, a list of dicts or of labels,
+                or a dict of lists.
+            params: as in the signature; `label` is for rows that have none of their own.
+
         Returns:
             uint8 (rows * num_samples, H, W, C); for the format png a list of PNG files, in base64.
+
+        Raises:
+            MlflowException: a request that cannot be met. The scoring server answers with status 400.
         """
         request = Request.of(params or {}, self.generator)
-        # MLflow forgets how many rows there were where none has a column it knows.
-        labels = list(model_input["label"]) if "label" in model_input else [None]
-        if not labels:
-            raise refused("the input has no row; give one for each label, or one without any: [{}]")
+        labels = [row.get(LABEL) for row in rows(model_input)]
         wanted = [self.number(request.label if missing(label) else label) for label in labels]
         if len(wanted) * request.num_samples > MOST_IMAGES:
             raise refused(
@@ -97,15 +103,50 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
         text = str(label)
         if text.casefold() == ALL_LABELS:
             return None
+        if not self.generator.config.label_names:
+            raise refused(f"no label {text!r}: this model has no labels; leave it out or say {ALL_LABELS!r}")
         try:
             return self.generator.label_number(text)
         except ValueError as error:
             raise refused(f"{error}, and {ALL_LABELS!r} for all in turn") from None
 
 
+def rows(model_input: Any) -> list[dict[Any, Any]]:
+    """The input's rows, whichever of the forms that MLflow makes of a request it comes in."""
+    found = records(plain(model_input))
+    if not found:
+        raise refused("the input has no row; give one for each label, or one without any: [{}]")
+    for row in found:
+        if unknown := [name for name in row if name != LABEL]:
+            raise refused(
+                f"the input has no column {unknown[0]!r}: {LABEL!r} is the only one, all else goes into params"
+            )
+    return [{name: plain(value) for name, value in row.items()} for row in found]
+
+
+def records(given: Any) -> list[dict[Any, Any]]:
+    if given is None:
+        return []
+    if isinstance(given, pd.DataFrame):
+        return list(given.to_dict("records"))
+    if isinstance(given, Mapping):
+        if LABEL not in given:
+            return [dict(given)]
+        column = plain(given[LABEL])
+        return [{**given, LABEL: label} for label in (column if isinstance(column, list) else [column])]
+    if isinstance(given, list):
+        return [dict(row) if isinstance(row, Mapping) else {LABEL: row} for row in given]
+    return [{LABEL: given}]
+
+
+def plain(value: Any) -> Any:
+    """Python's own for what MLflow has turned into numpy's."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
 def missing(label: object) -> bool:
-    """Whether a row of a table has no label, where other rows may have one."""
-    return label is None or (isinstance(label, float) and np.isnan(label))
+    """Whether a row has no label, where other rows may have one."""
+    return label is None or label is pd.NA or (isinstance(label, float) and np.isnan(label))
 
 
 def whole_number(params: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
@@ -141,14 +182,17 @@ def refused(message: str) -> MlflowException:
 
 
 def signature(channels: int, size: int) -> ModelSignature:
-    """What the model takes and gives, for images of `size` x `size`."""
+    """What the model takes and gives, for images of `size` x `size`.
+
+    The input's one column, `label`, is left out: of optional columns MLflow drops those it doesn't know, and loses the
+    number of rows where none is left, without a word to who asked. `rows` checks them instead.
+    """
     return ModelSignature(
-        inputs=Schema([ColSpec(AnyType(), "label", required=False)]),
         outputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, size, size, channels))]),
         params=ParamSchema([
             ParamSpec("num_samples", DataType.long, 1),
             ParamSpec("seed", DataType.long, 0),
-            ParamSpec("label", DataType.string, ALL_LABELS),
+            ParamSpec(LABEL, DataType.string, ALL_LABELS),
             ParamSpec("steps", DataType.long, None),
             ParamSpec("guidance", DataType.double, None),
             ParamSpec("format", DataType.string, FORMATS[0]),

@@ -102,7 +102,8 @@ def test_first_version_is_champion_and_tells_where_it_comes_from(
     run = store.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert version.tags.items() <= (run.data.tags | {register.DECISION: version.tags[register.DECISION]}).items()
-    assert {"MODEL_CARD.md"} <= {file.path for file in store.list_artifacts(version.run_id)}
+    assert {"MODEL_CARD.md", "samples.png"} <= {file.path for file in store.list_artifacts(version.run_id)}
+    assert f"](get-artifact?path=samples.png&run_uuid={version.run_id})" in version.description
     assert "champion: version 1; there is no champion yet" in capfd.readouterr().out
     assert_loads_elsewhere()
 
@@ -115,6 +116,8 @@ assert not any(path == {str(ROOT)!r} for path in sys.path)
 model = mlflow.pyfunc.load_model("models:/{NAME}@champion")
 images = model.predict(pandas.DataFrame({{"label": ["3", "all"]}}), params={{"num_samples": 2, "seed": 5}})
 print(images.shape, images.dtype, sys.modules["fm"].__file__)
+for page in ("MODEL_CARD.md", "samples.png"):
+    mlflow.artifacts.download_artifacts("models:/{NAME}@champion/artifacts/" + page)
 images.tofile("images")
 try:
     model.predict(pandas.DataFrame({{"label": ["3"]}}), params={{"num_samples": 1.5}})
@@ -178,6 +181,13 @@ def test_what_was_cut_short_is_completed(project: Project, monkeypatch: pytest.M
 
     assert aliases() == {"candidate": "1", "champion": "1"}
     assert len(tracking.client().search_model_versions(f"name = '{NAME}'")) == 1
+
+
+@pytest.mark.parametrize(("labels", "columns"), [(0, 10), (3, 3), (10, 10), (40, 10)])
+def test_the_sample_sheet_has_eight_rows_and_few_columns(labels: int, columns: int) -> None:
+    sheet = register.sample_sheet(tiny_generator(label_names=[str(i) for i in range(labels)]))
+    assert sheet.shape[0] / sheet.shape[1] == (8 * 9 + 1) / (columns * 9 + 1)
+    assert 500 <= sheet.shape[1] <= register.SHEET_WIDTH
 
 
 # Without MLflow

@@ -106,13 +106,41 @@ def test_a_row_without_a_label_takes_that_of_the_params(served: ServedGenerator,
 def test_a_generator_without_labels() -> None:
     unlabelled = named()
     assert unlabelled.predict(None, pd.DataFrame([{}]), {"num_samples": 2}).shape == (2, 8, 8, 1)
-    with pytest.raises(MlflowException, match=r"no label '3'; the labels are none, and 'all'"):
+    with pytest.raises(MlflowException, match="no label '3': this model has no labels; leave it out or say 'all'"):
         unlabelled.predict(None, pd.DataFrame([{}]), {"label": "3"})
 
 
-def test_no_row(served: ServedGenerator) -> None:
-    with pytest.raises(MlflowException, match="no row"):
-        predict(served, [])
+# What MLflow makes of the bodies that people send.
+INPUTS = [
+    ([{"label": "7"}, {"label": 2}], ["7", "2"]),
+    ([{"label": np.array(7)}, {"label": np.array("2")}], ["7", "2"]),
+    (np.array(["7", "2"]), ["7", "2"]),
+    ({"label": np.array([7, 2])}, ["7", "2"]),
+    ({"label": np.array("7")}, ["7"]),
+    ({"label": ["7", "2"]}, ["7", "2"]),
+    (np.array("7"), ["7"]),
+    ([{}, {"label": 2}], ["all", "2"]),
+    ([{}, {}], ["all", "all"]),
+    ({}, ["all"]),
+    (pd.DataFrame([{"label": 7}, {}]), ["7", "all"]),
+]
+
+
+@pytest.mark.parametrize(("given", "labels"), INPUTS, ids=lambda value: str(value)[:40])
+def test_every_form_of_input(served: ServedGenerator, given: Any, labels: list[str]) -> None:
+    assert np.array_equal(served.predict(None, given, {"steps": 1}), predict(served, labels, steps=1))
+
+
+@pytest.mark.parametrize("given", [[], {"label": []}, pd.DataFrame(), np.array(None)], ids=str)
+def test_no_row(served: ServedGenerator, given: Any) -> None:
+    with pytest.raises(MlflowException, match="the input has no row; give one for each label"):
+        served.predict(None, given, {})
+
+
+@pytest.mark.parametrize("given", [[{"lable": "7"}], {"lable": ["7"]}, pd.DataFrame({"lable": ["7"]})], ids=str)
+def test_an_unknown_column_is_not_passed_over(served: ServedGenerator, given: Any) -> None:
+    with pytest.raises(MlflowException, match="no column 'lable': 'label' is the only one"):
+        served.predict(None, given, {})
 
 
 @pytest.mark.parametrize(

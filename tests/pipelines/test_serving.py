@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import served_model
-from pipelines.project import ROOT
+from pipelines import model_version, tracking
 from tests.fm.conftest import tiny_generator
 
+NAME = "tiny-generator"
 Ask = Callable[[Any], tuple[int, Any]]
 
 
@@ -38,24 +37,19 @@ def free_port() -> int:
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send a body to the server; status and what came back."""
     folder = tmp_path_factory.mktemp("served")
-    tiny_generator().save(folder / "generator")
-    mlflow.pyfunc.save_model(
-        folder / "model",
-        python_model=str(ROOT / "pipelines" / "served_model.py"),
-        artifacts={served_model.GENERATOR: str(folder / "generator")},
-        code_paths=[str(ROOT / "fm")],
-        signature=served_model.signature(1, 8),
-        pip_requirements=["mlflow"],
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        registered(folder)
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model"), "--env-manager", "local"]
+    model = ["-m", f"models:/{NAME}@champion", "--env-manager", "local"]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            [sys.executable, "-m", "mlflow", "models", "serve", *model, "--host", "127.0.0.1", "--port", str(port)],
             cwd=folder,
             # MLflow starts uvicorn by its name: `make serve` sets the path too.
-            env=os.environ
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
             | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+            | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
             | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "OMP_NUM_THREADS": "1"},
             stdout=log,
             stderr=log,
@@ -67,6 +61,16 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(20)
+
+
+def registered(folder: Path) -> None:
+    """A champion in the store of MLFLOW_TRACKING_URI, made as pipelines.register makes it."""
+    generator = tiny_generator()
+    generator.save(folder / "generator")
+    (folder / "pages").mkdir()
+    run_id = tracking.start(tracking.experiment_id("tiny"), "register", {})
+    version = model_version.create(NAME, run_id, generator, folder / "generator", folder / "pages", {}, "a page")
+    tracking.client().set_registered_model_alias(NAME, "champion", version.version)
 
 
 def wait_until_up(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -109,8 +113,25 @@ def test_arrays_of_each_row(ask: Ask, label: object) -> None:
     assert np.array_equal(np.array(answer["predictions"]), tiny_generator().sample(4, 0, [7] * 4))
 
 
-def test_the_shortest_request(ask: Ask) -> None:
-    status, answer = ask({"dataframe_records": [{}]})
+@pytest.mark.parametrize("label", [7, "7"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda label: {"inputs": [{"label": label}, {}]},
+        lambda label: {"inputs": {"label": [label, None]}},
+        lambda label: {"dataframe_records": [{"label": label}, {}]},
+        lambda label: {"dataframe_split": {"columns": ["label"], "data": [[label], [None]]}},
+    ],
+)
+def test_rows_keep_their_number_and_places(ask: Ask, form: Callable[[object], dict[str, Any]], label: object) -> None:
+    status, answer = ask({**form(label), "params": {"label": "3"}})
+    assert status == 200, answer
+    assert np.array_equal(np.array(answer["predictions"]), tiny_generator().sample(2, 0, [7, 3]))
+
+
+@pytest.mark.parametrize("body", [{"inputs": [{}]}, {"instances": [{}]}, {"dataframe_records": [{}]}])
+def test_the_shortest_request(ask: Ask, body: dict[str, Any]) -> None:
+    status, answer = ask(body)
     assert status == 200, answer
     assert np.array_equal(np.array(answer["predictions"]), tiny_generator().sample(1, 0))
 
@@ -132,7 +153,20 @@ def test_the_shortest_request(ask: Ask) -> None:
         (records({}, label="dog"), "no label 'dog'; the labels are 0 (0), 1 (1)"),
         (records({"label": 12}), "no label '12'; the labels are 0 (0)"),
         (records({"label": ["7"]}), "no label"),
+        (records({}, num_samples=True), "num_samples"),
+        (records({}, seed=2**63), "seed must be a whole number from 0 to 9223372036854775807"),
+        (records({}, steps=1001), "steps must be a whole number from 1 to 1000, not 1001"),
+        (records({}, guidance=101), "at most 100, not 101"),
+        (records({}, format=3), "format"),
+        (records({"lable": "7"}), "no column 'lable': 'label' is the only one"),
+        (records({"label": True}), "no label 'True'"),
+        (records({"label": 1.5}), "no label '1.5'"),
+        (records(), "the input has no row; give one for each label"),
+        ({"inputs": []}, "the input has no row; give one for each label"),
+        ({"inputs": None}, "the input has no row; give one for each label"),
+        ({"inputs": [{}], "params": [1]}, "Parameters must be a dictionary"),
         ({"params": {"num_samples": 1}}, "dataframe_records"),
+        ({}, "dataframe_records"),
         (b"{not json", "JSON"),
     ],
     ids=lambda value: str(value)[:40],

@@ -1,0 +1,94 @@
+"""A version of the registered model: the generator as code and safetensors, with its card and its tags."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from fm.generator import Generator
+from pipelines import tracking
+from pipelines.project import ROOT
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
+
+
+def create(
+    name: str,
+    run_id: str,
+    generator: Generator,
+    folder: Path,
+    pages: Path,
+    tags: Mapping[str, str],
+    description: str,
+) -> "ModelVersion":
+    """Log the model to a run and make it a version.
+
+    Args:
+        folder: the generator's.
+        pages: a folder whose files lie beside it among the model's artifacts.
+        description: Markdown, which the version's page shows.
+    """
+    store = tracking.client()
+    model = log(run_id, generator, folder, pages)
+    ensure_registered(name)
+    version = store.create_model_version(
+        name,
+        source=f"models:/{model.model_id}",
+        run_id=run_id,
+        model_id=model.model_id,
+        tags=dict(tags),
+        description=description,
+    )
+    # By this the model's own page links to the version.
+    versions = json.dumps([{"name": name, "version": version.version}])
+    store.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})
+    return version
+
+
+def log(run_id: str, generator: Generator, folder: Path, pages: Path) -> Any:
+    """Log the generator as code and safetensors: no pickle, and no need of this project to load it."""
+    import mlflow
+
+    from pipelines import served_model
+
+    image, names = generator.config.image, generator.config.label_names
+    mlflow.set_tracking_uri(tracking.uri())
+    # MLflow's active run is good enough here: this command has one thread.
+    with mlflow.start_run(run_id=run_id):
+        return mlflow.pyfunc.log_model(
+            name="generator",
+            python_model=str(ROOT / "pipelines" / "served_model.py"),
+            artifacts={
+                served_model.GENERATOR: str(folder),
+                **{page.stem: str(page) for page in sorted(pages.iterdir())},
+            },
+            code_paths=[str(ROOT / "fm")],
+            signature=served_model.signature(image.channels, image.size),
+            input_example=([{"label": names[0]} if names else {}], {"num_samples": 2, "seed": 0}),
+            pip_requirements=requirements(),
+        )
+
+
+def requirements() -> list[str]:
+    """What `fm` and MLflow need to load the model, as it is installed here."""
+    return [f"{name}=={installed(name).split('+')[0]}" for name in ("mlflow", *NEEDED_BY_FM)]
+
+
+def ensure_registered(name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tracking.client().create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def run_artifact(run_id: str, path: str) -> str:
+    """Where a page of MLflow's finds an artifact of a run; of pictures in a description it shows no others."""
+    return f"get-artifact?{urlencode({'path': path, 'run_uuid': run_id})}"
