@@ -32,8 +32,8 @@ def facts() -> Facts:
         floor=3.0, rows=[row],
     )  # fmt: skip
     prepared = PrepareMetrics(
-        train_images=1437, test_images=360, labels=10, skipped=[SkippedFile(file="a.png", reason="empty")],
-        in_both_splits=[],
+        train_images=1437, test_images=360, labels=10, num_skipped=1, num_in_both_splits=0,
+        skipped=[SkippedFile(file="a.png", reason="empty")], in_both_splits=[],
     )  # fmt: skip
     trained = TrainMetrics(
         images_seen=30000, steps=469, seconds=90.0, images_per_second=333.0, peak_memory_bytes=1, final_loss=0.1,
