@@ -132,11 +132,11 @@ def data(facts: Facts) -> str:
     lines = [f"- Dataset: {dataset_name(facts.settings)}", f"- Licence of its images: {dataset.licence or 'not given'}"]
     if prepared is not None:
         lines.append(f"- Images: {prepared.train_images:,} for training, {prepared.test_images:,} for testing")
-        if prepared.skipped:
-            lines.append(f"- Files left out because they could not be used: {len(prepared.skipped):,}")
-        if prepared.in_both_splits:
+        if prepared.num_skipped:
+            lines.append(f"- Files left out because they could not be used: {prepared.num_skipped:,}")
+        if prepared.num_in_both_splits:
             lines.append(
-                f"- Images of the test split that are in the training split too: {len(prepared.in_both_splits):,}"
+                f"- Images of the test split that are in the training split too: {prepared.num_in_both_splits:,}"
             )
     listed = ", ".join(f"{number} {name}" for number, name in enumerate(names))
     lines.append(f"- Labels: {listed or 'none'}")

@@ -90,5 +90,5 @@ def ensure_registered(name: str) -> None:
 
 
 def run_artifact(run_id: str, path: str) -> str:
-    """Where a page of MLflow's finds an artifact of a run; of pictures in a description it shows no others."""
+    """The address of a run's artifact on MLflow's own pages. They show such a picture, but none that is a data URI."""
     return f"get-artifact?{urlencode({'path': path, 'run_uuid': run_id})}"
