@@ -54,10 +54,12 @@ def known(registered: str) -> str:
 
 
 def fetch(model: str) -> Generator:
+    import mlflow
     from mlflow.artifacts import download_artifacts
 
     from pipelines.served_model import GENERATOR
 
+    mlflow.set_tracking_uri(tracking.uri())  # `models:/` is looked up there, whatever an argument says
     with tempfile.TemporaryDirectory() as folder:
         uri = f"{model}/artifacts/{GENERATOR}"
-        return Generator.load(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking.uri()))
+        return Generator.load(download_artifacts(artifact_uri=uri, dst_path=folder))
