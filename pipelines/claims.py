@@ -31,7 +31,6 @@ class Definition:
 
 
 SEVERAL_SEEDS = "needs several training seeds: the study, not built yet"
-OWN_SAMPLING = "needs samples of its own from the trained networks, which one run does not draw yet"
 OTHER_TRAININGS = "needs trainings that the default run does not make: the study, not built yet"
 
 CLAIMS = (
@@ -117,7 +116,6 @@ CLAIMS = (
         better="equal",
         null=None,
         threshold=0,
-        missing=OWN_SAMPLING,
     ),
     Definition(
         "special_case",
@@ -127,7 +125,6 @@ CLAIMS = (
         better="equal",
         null=None,
         threshold=1e-3,
-        missing=OWN_SAMPLING,
     ),
     Definition(
         "stability",
@@ -137,7 +134,6 @@ CLAIMS = (
         better="up",
         null=1,
         threshold=1,
-        missing=OWN_SAMPLING,
     ),
     Definition(
         "transformers",

@@ -1,27 +1,23 @@
-"""Stage compare: all methods side by side, for people (report.html) and for programs (comparison.json)."""
+"""Stage compare, second half: all that was measured, for people (report.html) and for programs (comparison.json)."""
 
 import csv
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from pipelines import lineage, params, stage
-from pipelines.measurements import Results, best_row, judge
+from pipelines.measurements import judge
+from pipelines.measurements.distances import best_row
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import CURVES, METRICS, PREPARED, REPORTS, SAMPLES, whole_file
 from pipelines.report import Contents, markdown, render
-from pipelines.report.answer import Ranking
 from pipelines.report.pictures import grid_of_real
 from pipelines.report.plots import Curve
-from pipelines.schemas import Comparison, Evaluation, FeatureMetrics, MethodSummary, Schema, TrainMetrics
-
-S = TypeVar("S", bound=Schema)
+from pipelines.results import Ranking, Results, metric_of, rank, read
+from pipelines.schemas import Comparison, Evaluation, MethodSummary
 
 
 def main() -> None:
@@ -35,66 +31,6 @@ def main() -> None:
     save_report(contents(settings, comparison, results, ranking))
     winner = ranking[0][1]
     print(f"{comparison.winner} is best by {comparison.metric} at {winner.nfe} evaluations")
-
-
-def read(methods: list[str]) -> Results:
-    """The metrics of these methods and of no other: a file of a removed method may still lie there."""
-    results = Results(
-        train={method: load(TrainMetrics, METRICS / "train" / f"{method}.json") for method in methods},
-        evaluations={method: load(Evaluation, METRICS / "evaluate" / f"{method}.json") for method in methods},
-        classifier_accuracy=load(FeatureMetrics, METRICS / "features.json").test_accuracy,
-    )
-    require_one_protocol(results.evaluations)
-    return results
-
-
-def load(schema: type[S], path: Path) -> S:
-    try:
-        return schema.load(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: `dvc repro` makes it") from None
-    except (ValidationError, json.JSONDecodeError, KeyError) as error:
-        first = " ".join(str(error).split())
-        raise UserError(f"{path} is not what this version writes ({first}): `dvc repro` makes it anew") from None
-
-
-def require_one_protocol(evaluations: dict[str, Evaluation]) -> None:
-    """Figures of another extractor, reference or sample count stand for something else.
-
-    Raises:
-        UserError: names the first field in which two methods differ.
-    """
-    first, *others = evaluations
-    for other in others:
-        for field in ("extractor", "reference", "num_images", "num_sets", "confidence"):
-            one, two = getattr(evaluations[first], field), getattr(evaluations[other], field)
-            if one != two:
-                raise UserError(
-                    f"not comparable: {field} is {one!r} for {first} and {two!r} for {other}; evaluate both again"
-                )
-
-
-def metric_of(settings: Params) -> str:
-    if settings.register_.metric is None:
-        raise UserError("register.metric: there is no default for this dataset")
-    return settings.register_.metric
-
-
-def rank(evaluations: dict[str, Evaluation], metric: str, nfe: int) -> Ranking:
-    """Every method's best row with `nfe` evaluations, the best method first; of equals, the first in params.yaml."""
-    rows = {}
-    for method, evaluation in evaluations.items():
-        if all(row.nfe != nfe for row in evaluation.rows):
-            have = ", ".join(str(count) for count in sorted({row.nfe for row in evaluation.rows}))
-            raise UserError(
-                f"register.nfe = {nfe}: {method} has no row with that many evaluations; it has rows with {have} "
-                f"(methods.{method}.samplers)"
-            )
-        try:
-            rows[method] = evaluation.best(metric, nfe)
-        except LookupError as error:
-            raise UserError(str(error.args[0])) from None
-    return sorted(rows.items(), key=lambda item: evaluations[item[0]].cost(item[1], metric))
 
 
 def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str) -> Comparison:

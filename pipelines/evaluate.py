@@ -12,7 +12,15 @@ from fm import devices, images
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.metrics.distances import Moments, gaussian_distance, kernel_distance, moments, nearest, precision_recall
+from fm.metrics.distances import (
+    Moments,
+    distance_limit,
+    gaussian_distance,
+    kernel_distance,
+    moments,
+    nearest,
+    precision_recall,
+)
 from fm.metrics.extractors import Extractor, Floats, load
 from fm.metrics.intervals import mean_interval
 from pipelines import params, tracking
@@ -131,6 +139,7 @@ def measure(
     fitted = [moments(one.features) for one in sets]
     distances = [gaussian_distance(one, real.train) for one in fitted]
     distance = mean_interval(distances, CONFIDENCE)
+    limits = [distance_limit(one.features, real.train) for one in sets]
     kernel = mean_interval([kernel_distance(one.features, real.train_subset) for one in sets], CONFIDENCE)
     everything = np.concatenate([one.features for one in sets])
     precision, recall = precision_recall(real.train_subset[: len(everything)], everything[: len(real.train_subset)])
@@ -146,6 +155,7 @@ def measure(
         distance_high=distance.high,
         distance_test=float(np.mean([gaussian_distance(one, real.test) for one in fitted])),
         distance_sets=distances,
+        distance_limit_sets=[limit for limit in limits if limit is not None],
         kid=kernel.mean,
         kid_low=kernel.low,
         kid_high=kernel.high,

@@ -31,6 +31,7 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "DVC_NO_ANALYTICS": "1",
     "GIT_PYTHON_REFRESH": "quiet",
+    "KINETO_LOG_LEVEL": "99",  # PyTorch's profiler
 }
 
 

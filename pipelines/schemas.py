@@ -80,6 +80,9 @@ class EvaluationRow(Schema):
     distance_high: float
     distance_test: float = Field(description="Frechet distance to the test split")
     distance_sets: list[float] = Field(description="the distance of each set, index-aligned over all methods")
+    distance_limit_sets: list[float] = Field(
+        description="the same extrapolated to infinitely many images; empty where a set is too small to be halved"
+    )
     kid: float
     kid_low: float
     kid_high: float
@@ -152,6 +155,73 @@ class Evaluation(Schema):
             raise LookupError(f"register.metric {metric!r} is not measured with extractor {self.extractor!r}")
         value = float(values[metric])
         return -value if metric in HIGHER_IS_BETTER else value
+
+
+class SamplerTiming(Schema):
+    """One sampler of a method, timed in turn with all samplers of all methods."""
+
+    solver: str = Field(description="the sampler in one word (SamplerSettings.label)")
+    steps: int
+    seconds: list[float] = Field(description="per image, in each round")
+
+
+class Repetition(Schema):
+    """One sampler drawn three times from the same noise: twice in a process, once in another."""
+
+    solver: str
+    steps: int
+    bytes: int = Field(description="in one drawing")
+    differing: int = Field(description="bytes in which the second or the third differs from the first, added up")
+
+
+class Convergence(Schema):
+    """How far samples of a few steps are from those of many, from the same noise."""
+
+    steps: int
+    distances: list[float] = Field(description="root mean square over the pixels in [-1, 1], image by image")
+
+
+class Guided(Schema):
+    """How well a scale of classifier-free guidance brings out the label that was asked for."""
+
+    solver: str
+    steps: int
+    nfe: int
+    scale: float
+    recognised: list[float] = Field(description="share of images the classifier gives that label, in each sample set")
+
+
+class MethodProbe(Schema):
+    """What was measured of one method beside the others."""
+
+    timings: list[SamplerTiming]
+    one_at_a_time: list[float] = Field(description="seconds for one image alone, by DDIM with 10 evaluations")
+    repetitions: list[Repetition]
+    convergence: list[Convergence]
+    straightness: list[float] = Field(description="fm.trajectories.straightness along the straight path, by image")
+    guidance: list[Guided] = Field(description="empty where the extractor is no classifier")
+    step_seconds: list[float] = Field(description="of a training step, in each round")
+    step_peak_bytes: list[int] = Field(description="the most that tensors held in training steps, in each round")
+
+
+class ChangeOfPath(Schema):
+    """A trained model by DDIM on its own path and by Euler's method on the straight one, in float64."""
+
+    method: str
+    steps: int
+    differences: list[float] = Field(description="largest difference of a pixel in [-1, 1], image by image")
+
+
+class Probes(Schema):
+    """metrics/probes.json: what only methods side by side, in one go on one machine, can show."""
+
+    device: str
+    threads: int
+    batch_size: int = Field(description="of the timed samplings")
+    train_batch_size: int
+    guidance_images: int = Field(description="in each of the sample sets of `guidance`")
+    methods: dict[str, MethodProbe]
+    change_of_path: ChangeOfPath | None = Field(description="none without a diffusion model to try it on")
 
 
 class MethodSummary(Schema):

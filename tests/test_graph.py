@@ -52,24 +52,27 @@ def needed(module: str) -> set[Path]:
     return seen
 
 
-def module_of(stage: dict) -> str:
-    return stage["cmd"].split(" -m ")[1].split()[0]
+def modules_of(stage: dict) -> list[str]:
+    commands = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
+    return [command.split(" -m ")[1].split()[0] for command in commands]
+
+
+def needed_by(stage: dict) -> set[Path]:
+    return set().union(*(needed(module) for module in modules_of(stage)))
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_import_is_a_dependency(name: str) -> None:
     declared = [Path(dependency) for dependency in STAGES[name]["deps"]]
     missing = {
-        str(file)
-        for file in needed(module_of(STAGES[name]))
-        if not any(file == one or one in file.parents for one in declared)
+        str(file) for file in needed_by(STAGES[name]) if not any(file == one or one in file.parents for one in declared)
     }
     assert not missing, f"dvc.yaml, stage {name}: add to deps: {', '.join(sorted(missing))}"
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_no_code_is_declared_that_is_not_used(name: str) -> None:
-    used = needed(module_of(STAGES[name]))
+    used = needed_by(STAGES[name])
     code = [Path(one) for one in STAGES[name]["deps"] if one.endswith(".py")]
     assert not {str(one) for one in code} - {str(one) for one in used}
 
@@ -77,4 +80,4 @@ def test_no_code_is_declared_that_is_not_used(name: str) -> None:
 def test_the_walk_sees_through_packages() -> None:
     assert Path("fm/networks/unet.py") in needed("pipelines.train")
     assert Path("fm/networks/unet.py") not in needed("pipelines.prepare")
-    assert not any(file.parts[0] == "flows" for stage in STAGES.values() for file in needed(module_of(stage)))
+    assert not any(file.parts[0] == "flows" for stage in STAGES.values() for file in needed_by(stage))

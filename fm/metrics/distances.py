@@ -21,6 +21,21 @@ def frechet_distance(features_a: Features, features_b: Features) -> float:
     return gaussian_distance(moments(features_a), moments(features_b))
 
 
+def distance_limit(features: Features, reference: "Moments") -> float | None:
+    """The Frechet distance that infinitely many samples would have (Chong & Forsyth 2020, arXiv 1911.07023).
+
+    Its bias is linear in 1/N, so the line through the distance of all samples and the mean distance of their two
+    halves gives it. The estimate scatters more than the distance itself, and can be below 0. None where a half has
+    no more samples than dimensions.
+    """
+    count, half = len(features), len(features) // 2
+    if half <= features.shape[1]:
+        return None
+    whole = gaussian_distance(moments(features), reference)
+    halves = [gaussian_distance(moments(part), reference) for part in (features[:half], features[-half:])]
+    return float((count * whole - half * np.mean(halves)) / (count - half))
+
+
 class Moments(NamedTuple):
     """Mean (D,) and unbiased covariance (D, D), float64."""
 

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from pipelines.measurements import best_row, paired_difference
+from pipelines.measurements.distances import best_row, paired_difference
 from pipelines.report.words import duration, method_name, number, size, solver_name
+from pipelines.results import Ranking
 from pipelines.schemas import Comparison, Evaluation, EvaluationRow, TrainMetrics, distance_key
-
-Ranking = list[tuple[str, EvaluationRow]]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import jinja2
 from PIL import Image
 
 from fm.images import columns
-from pipelines.measurements import Results
 from pipelines.project import NEAREST
 from pipelines.report import words
-from pipelines.report.answer import Ranking, answer
+from pipelines.report.answer import answer
 from pipelines.report.pictures import data_uri, first_row, picture
-from pipelines.report.plots import Curve, distance_plot, loss_plot
+from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot
+from pipelines.results import Ranking, Results
 from pipelines.schemas import Comparison, EvaluationRow, distance_key
 
 
@@ -81,6 +81,9 @@ def context(contents: Contents) -> dict[str, Any]:
         "classifier_accuracy": results.classifier_accuracy,
         "distance_plot": distance_plot(results.evaluations, contents.names, key, comparison.nfe),
         "loss_plot": loss_plot(contents.curves, contents.names),
+        "convergence_plot": convergence_plot(results.probes.methods, contents.names),
+        "guidance_plot": guidance_plot(results.probes.methods, contents.names),
+        "probes": results.probes,
         "grids": grids(contents),
         "neighbours": neighbours(contents),
         "extractor": words.EXTRACTORS.get(comparison.extractor, words.OWN_EXTRACTOR),

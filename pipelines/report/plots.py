@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, geometric_mean
 from typing import Any
 
 import matplotlib
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from pipelines.report.words import solver_name
-from pipelines.schemas import Evaluation, EvaluationRow
+from pipelines.schemas import Evaluation, EvaluationRow, MethodProbe
 
 # Drawn in these colours and turned into the style sheet's variables afterwards.
 INK, MUTED, GRID = "#0a0b0c", "#7a7b7c", "#dadbdc"
@@ -118,6 +119,40 @@ def loss_plot(curves: dict[str, Curve], names: dict[str, str]) -> str:
         plain_numbers(axes)
         legend(figure, axes)
         return as_svg(figure, "loss", "training loss against images seen")
+
+
+def convergence_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:
+    """How far few steps are from many, by steps, both logarithmic."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, axes = panel()
+        for index, (method, probe) in enumerate(probes.items()):
+            line, marker = STYLES[index % len(STYLES)]
+            steps = [one.steps for one in probe.convergence]
+            means = [geometric_mean(one.distances) for one in probe.convergence]
+            axes.plot(steps, means, color=colour(index), linestyle=line, marker=marker, label=names[method])
+        axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="pixels' distance to 1000 steps")
+        axes.set_xticks(steps, [str(count) for count in steps])
+        axes.xaxis.set_minor_locator(NullLocator())
+        plain_numbers(axes)
+        legend(figure, axes)
+        return as_svg(figure, "convergence", "distance of a few steps from a thousand")
+
+
+def guidance_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:
+    """How often the classifier sees the label that was asked for, by scale of guidance; nothing where it knows none."""
+    if not all(probe.guidance for probe in probes.values()):
+        return ""
+    with matplotlib.rc_context(SETTINGS):
+        figure, axes = panel()
+        for index, (method, probe) in enumerate(probes.items()):
+            line, marker = STYLES[index % len(STYLES)]
+            scales = [one.scale for one in probe.guidance]
+            shares = [100 * fmean(one.recognised) for one in probe.guidance]
+            axes.plot(scales, shares, color=colour(index), linestyle=line, marker=marker, label=names[method])
+        axes.set(xlabel="scale of guidance (1: none)", ylabel="images of the right class, %")
+        axes.set_xticks(scales, [f"{scale:g}" for scale in scales])
+        legend(figure, axes)
+        return as_svg(figure, "guidance", "share of images recognised, by scale of guidance")
 
 
 def legend(figure: Figure, axes: Axes) -> None:

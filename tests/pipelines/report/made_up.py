@@ -12,10 +12,25 @@ from fm.data.prepared import write
 from fm.data.splits import Splits
 from pipelines.params import FILE
 from pipelines.project import CURVES, METRICS, NEAREST, PREPARED, ROOT, SAMPLES
-from pipelines.schemas import Evaluation, EvaluationRow, FeatureMetrics, TrainMetrics
+from pipelines.schemas import (
+    ChangeOfPath,
+    Convergence,
+    Evaluation,
+    EvaluationRow,
+    FeatureMetrics,
+    Guided,
+    MethodProbe,
+    Probes,
+    Repetition,
+    SamplerTiming,
+    TrainMetrics,
+)
 
 # The luck of each sample set, shared by all methods: it cancels in paired differences and nowhere else.
 LUCK = (-0.03, 0.01, 0.02, 0.0)
+
+# What a distance of few images exceeds that of infinitely many by.
+BIAS = 2.0
 
 LABELS = ("zero", "one", "two")
 SIZE = 8
@@ -42,6 +57,7 @@ def row(
         distance_high=1.1 * distance,
         distance_test=distance + 0.5,
         distance_sets=sets,
+        distance_limit_sets=[(distance - BIAS) * (1 + luck) for luck in LUCK],
         kid=distance / 1000,
         kid_low=distance / 1100,
         kid_high=distance / 900,
@@ -77,6 +93,41 @@ def training(seconds: float = 100.0, memory: int = 10**9) -> TrainMetrics:
     )
 
 
+def method_probe(rows: Rows, call: float = 0.001, factor: float = 1.0) -> MethodProbe:
+    """A method whose network call takes `call` seconds, and whose other figures are `factor` times the usual ones."""
+    return MethodProbe(
+        timings=[SamplerTiming(solver=solver, steps=steps, seconds=[call * nfe] * 3) for solver, steps, nfe, _ in rows],
+        one_at_a_time=[10 * call * (1 + luck) for luck in LUCK],
+        repetitions=[Repetition(solver=rows[0][0], steps=2, bytes=1000, differing=0)],
+        convergence=[
+            Convergence(steps=steps, distances=[factor * (1 + luck) / steps for luck in LUCK]) for steps in (2, 10, 100)
+        ],
+        straightness=[0.1 * factor] * 4,
+        guidance=[
+            Guided(solver="ddim", steps=10, nfe=10, scale=1.0, recognised=[0.8, 0.8]),
+            Guided(solver="ddim", steps=10, nfe=20, scale=2.0, recognised=[0.8 + 0.1 / factor, 0.75 + 0.1 / factor]),
+        ],
+        step_seconds=[0.1 * factor * (1 + luck) for luck in LUCK],
+        step_peak_bytes=[int(1e8 * factor)] * 2,
+    )
+
+
+def probes(methods: dict[str, Rows]) -> Probes:
+    """Every method after the first is twice as costly, and as far from its many-step images."""
+    return Probes(
+        device="cpu",
+        threads=2,
+        batch_size=64,
+        train_batch_size=64,
+        guidance_images=250,
+        methods={
+            method: method_probe(rows, call=0.001 if index == 0 else 0.002, factor=1.0 if index == 0 else 2.0)
+            for index, (method, rows) in enumerate(methods.items())
+        },
+        change_of_path=ChangeOfPath(method="diffusion", steps=50, differences=[1e-9, 2e-9]),
+    )
+
+
 def write_project(root: Path, methods: dict[str, Rows], nfe: int = 10, metric: str | None = None) -> None:
     """Everything that the stage compare reads, under `root`."""
     write_params(root, methods, nfe, metric)
@@ -84,6 +135,7 @@ def write_project(root: Path, methods: dict[str, Rows], nfe: int = 10, metric: s
     FeatureMetrics(extractor="classifier", dimensions=64, test_accuracy=0.97, seconds=1.0).save(
         root / METRICS / "features.json"
     )
+    probes(methods).save(root / METRICS / "probes.json")
     for method, rows in methods.items():
         evaluation(rows).save(root / METRICS / "evaluate" / f"{method}.json")
         training().save(root / METRICS / "train" / f"{method}.json")

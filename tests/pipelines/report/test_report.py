@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from pipelines.claims import CLAIMS
-from pipelines.compare import rank
-from pipelines.measurements import Results, judge
+from pipelines.measurements import judge
 from pipelines.report import Contents, render
 from pipelines.report.plots import Curve
+from pipelines.results import Results, rank
 from pipelines.schemas import Comparison
-from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, training, write_sheets
+from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, probes, training, write_sheets
 
 NFE = 10
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -27,6 +27,7 @@ def contents(folder: Path, methods: dict[str, Rows], metric: str = "fid_classifi
     results = Results(
         train={method: training() for method in methods},
         evaluations={method: evaluation(rows) for method, rows in methods.items()},
+        probes=probes(methods),
         classifier_accuracy=0.97,
     )
     ranking = rank(results.evaluations, metric, NFE)
@@ -138,7 +139,7 @@ def test_shows_every_row_and_picture(page: str):
     rows = sum(map(len, TWO.values()))
     assert len(re.findall(r"<td>(?:Euler|midpoint|DDIM)</td>", page)) == rows
     assert page.count("<img ") == 3 + rows + len(TWO)
-    assert page.count("<svg ") == 2
+    assert page.count("<svg ") == 4
 
 
 def test_shows_whether_samples_are_copies(page: str):
@@ -185,3 +186,16 @@ def test_names_from_outside_are_escaped(tmp_path: Path):
     text = render(given)
     assert "<b>bold</b>" not in text
     assert "<i>x</i>" not in text
+
+
+def test_shows_what_only_methods_side_by_side_can_show(page: str):
+    assert 'aria-label="distance of a few steps from a thousand"' in page
+    assert 'aria-label="share of images recognised, by scale of guidance"' in page
+
+
+def test_without_a_classifier_there_is_no_plot_of_guidance(tmp_path: Path):
+    given = contents(tmp_path, TWO)
+    unlabelled = {name: one.model_copy(update={"guidance": []}) for name, one in given.results.probes.methods.items()}
+    blind = given.results.probes.model_copy(update={"methods": unlabelled})
+    found = render(replace(given, results=replace(given.results, probes=blind)))
+    assert "by scale of guidance" not in found

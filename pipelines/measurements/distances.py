@@ -1,0 +1,236 @@
+"""Claims that the distances of the evaluate stages decide: how good, for how many evaluations, in how much time."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import fmean, stdev
+
+from fm.metrics.intervals import Interval, mean_interval
+from pipelines.measurements.measurement import ONE_SEED, Measurement
+from pipelines.measurements.shares import normal_quantile
+from pipelines.results import DIFFUSION, FLOW_MATCHING, Results
+from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+
+EDM = "edm"
+
+# How close to its own best the baseline has to come before its evaluations are counted.
+MATCHED = 1.05
+
+
+def paired_difference(ours: EvaluationRow, theirs: EvaluationRow, confidence: float) -> Interval:
+    """By how much the distance of `theirs` exceeds that of `ours`; set k of both started from the same noise."""
+    pairs = zip(ours.distance_sets, theirs.distance_sets, strict=True)
+    return mean_interval([other - own for own, other in pairs], confidence)
+
+
+def quality(results: Results) -> Measurement:
+    """Relative reduction of the distance, each method at its best."""
+    ours, theirs = corrected(results)
+    found = reduction(ours.rows, theirs.rows, ours.confidence)
+    notes = [other_readings(results)]
+    for nfe in (10, 20, 50):
+        own, other = ([row for row in evaluation.rows if row.nfe == nfe] for evaluation in (ours, theirs))
+        if own and other:
+            at = reduction(own, other, ours.confidence)
+            notes.append(f"At {nfe} evaluations: {at.mean:.0%} ({at.low:.0%} to {at.high:.0%}).")
+    notes.append(stronger_baseline(results))
+    chosen = "each method's sampler is chosen on the other sets and read on this one, set by set"
+    return Measurement(found.mean, found.low, found.high, f"{protocol(results)}; {chosen}", " ".join(notes).strip())
+
+
+def corrected(results: Results) -> tuple[Evaluation, Evaluation]:
+    """Flow matching and diffusion, each set's distance replaced by its limit for many images; or as they are.
+
+    The bias of a Frechet distance is much the same for both and shrinks their ratio, so ratios are taken without it
+    where every set of both has a limit above 0.
+    """
+    ours, theirs = results.evaluations[FLOW_MATCHING], results.evaluations[DIFFUSION]
+    if not is_corrected(results):
+        return ours, theirs
+    return with_limits(ours), with_limits(theirs)
+
+
+def is_corrected(results: Results) -> bool:
+    rows = [row for name in (FLOW_MATCHING, DIFFUSION) for row in results.evaluations[name].rows]
+    return all(row.distance_limit_sets and min(row.distance_limit_sets) > 0 for row in rows)
+
+
+def with_limits(evaluation: Evaluation) -> Evaluation:
+    rows = [row.model_copy(update={"distance_sets": row.distance_limit_sets}) for row in evaluation.rows]
+    return evaluation.model_copy(update={"rows": rows})
+
+
+def reduction(ours: list[EvaluationRow], theirs: list[EvaluationRow], confidence: float) -> Interval:
+    pairs = zip(held_out(ours), held_out(theirs), strict=True)
+    return mean_interval([1 - own / other for own, other in pairs], confidence)
+
+
+def held_out(rows: list[EvaluationRow]) -> list[float]:
+    """The best row's distance, set by set.
+
+    The row is chosen on all the other sets: whoever picks the smallest of several noisy figures and
+    reports that same figure flatters the method with more rows.
+    """
+    sets = range(len(rows[0].distance_sets))
+
+    def elsewhere(row: EvaluationRow, k: int) -> float:
+        return sum(row.distance_sets) - row.distance_sets[k]
+
+    return [min(rows, key=lambda row: elsewhere(row, k)).distance_sets[k] for k in sets]
+
+
+def other_readings(results: Results) -> str:
+    """The same reduction by raw distances, whose common bias shrinks it, and by the kernel distance, which has none."""
+    ours, theirs = results.evaluations[FLOW_MATCHING], results.evaluations[DIFFUSION]
+    own, other = best_row(ours), best_row(theirs)
+    text = f"Raw distances {own.distance:.3g} against {other.distance:.3g}: {1 - own.distance / other.distance:.0%}"
+    if other.kid > 0:
+        text += f"; by the kernel distance (unbiased, no paired interval) {1 - own.kid / other.kid:.0%}"
+    return text + "."
+
+
+def stronger_baseline(results: Results) -> str:
+    """What EDM, the strongest diffusion setting there is, says of the baseline; nothing if it was not trained."""
+    theirs, edm = results.evaluations[DIFFUSION], results.evaluations.get(EDM)
+    if edm is None:
+        return "No EDM beside it: `methods.edm=@methods/edm.yaml` shows whether the baseline is weak on this budget."
+    own, other = best_row(edm), best_row(theirs)
+    gap = paired_difference(own, other, theirs.confidence)
+    if gap.low <= 0:
+        return f"EDM reaches {own.distance:.3g}, which is no better than the baseline beyond doubt."
+    ours = best_row(results.evaluations[FLOW_MATCHING])
+    return (
+        f"The baseline looks undertrained: EDM, diffusion too, reaches {own.distance:.3g} on the same budget "
+        f"({gap.mean:.3g} lower, {gap.low:.3g} to {gap.high:.3g}), flow matching {ours.distance:.3g}."
+    )
+
+
+def best_row(evaluation: Evaluation) -> EvaluationRow:
+    return min(evaluation.rows, key=lambda row: row.distance)
+
+
+def evaluations(results: Results) -> Measurement:
+    """Evaluations diffusion needs to come within 5% of its best, over those flow matching needs for the same."""
+    return at_matched_distance(results, "evaluations", lambda method, row: float(row.nfe), extra_variance=0.0)
+
+
+def sampling_speed(results: Results) -> Measurement:
+    """Seconds per image at the same distance, diffusion over flow matching."""
+    seconds = {
+        (method, each.solver, each.steps): fmean(each.seconds)
+        for method, probe in results.probes.methods.items()
+        for each in probe.timings
+    }
+    found = at_matched_distance(
+        results, "seconds", lambda method, row: seconds[method, row.solver, row.steps], timing_variance(results)
+    )
+    rounds = len(seconds_per_call(results, FLOW_MATCHING))
+    how = (
+        f"{found.protocol}; timed in turn, {rounds} rounds of batches of {results.probes.batch_size} on "
+        f"{results.probes.device}"
+    )
+    calls = [1000 * fmean(seconds_per_call(results, name)) for name in (FLOW_MATCHING, DIFFUSION)]
+    note = (
+        f"One network call took {calls[0]:.3g} ms an image for flow matching and {calls[1]:.3g} ms for diffusion, "
+        "though the network is the same; the interval includes how much that ratio varies from round to round."
+    )
+    return Measurement(found.measured, found.low, found.high, how, f"{found.note} {note}".strip())
+
+
+def timing_variance(results: Results) -> float:
+    """Variance of the mean, over the rounds, of the logarithm of both methods' seconds per call."""
+    own, other = (seconds_per_call(results, name) for name in (FLOW_MATCHING, DIFFUSION))
+    ratios = [math.log(b / a) for a, b in zip(own, other, strict=True)]
+    return stdev(ratios) ** 2 / len(ratios) if len(ratios) > 1 else 0.0
+
+
+def seconds_per_call(results: Results, method: str) -> list[float]:
+    """Geometric mean over a method's samplers, round by round: every call is of the same network."""
+    calls = {(row.solver, row.steps): row.nfe for row in results.evaluations[method].rows}
+    each = [
+        [seconds / calls[one.solver, one.steps] for seconds in one.seconds]
+        for one in results.probes.methods[method].timings
+    ]
+    return [geometric_mean(in_round) for in_round in zip(*each, strict=True)]
+
+
+def at_matched_distance(
+    results: Results, what: str, cost: Callable[[str, EvaluationRow], float], extra_variance: float
+) -> Measurement:
+    """What diffusion pays to come within 5% of its best, over what flow matching pays for the same distance."""
+    ours, theirs = corrected(results)
+    own_cost, their_cost = partial(cost, FLOW_MATCHING), partial(cost, DIFFUSION)
+    targets = [MATCHED * best for best in held_out(theirs.rows)]
+    needed = [cost_to_reach(theirs.rows, their_cost, k, target) for k, target in enumerate(targets)]
+    reached = [cost_to_reach(ours.rows, own_cost, k, target) for k, target in enumerate(targets)]
+    most = max(own_cost(row) for row in ours.rows)
+    ratios = [(other or math.inf) / (own or most) for other, own in zip(needed, reached, strict=True)]
+    measured = math.exp(fmean(map(math.log, ratios)))
+    how = (
+        f"{protocol(results)}; the distance to match is 5% above diffusion's best, whose sampler is chosen on the "
+        f"other sets; {what} interpolated between samplers"
+    )
+    cheapest = min(their_cost(row) for row in theirs.rows)
+    if not any(reached):
+        note = f"Flow matching never comes within 5% of diffusion's best, up to {most:.3g} {what}: an upper bound."
+        return Measurement(max(ratios), 0.0, max(ratios), how, note)
+    if not all(reached):
+        note = f"No interval: up to {most:.3g} {what}, flow matching matches diffusion in some of the sets only."
+        return Measurement(measured, None, None, how, note)
+    if cheapest in needed:
+        note = (
+            f"No interval: diffusion is as good as it gets with its cheapest sampler already ({cheapest:.3g} {what})."
+        )
+        return Measurement(measured, None, None, how, note)
+    logs = widened(
+        mean_interval([math.log(ratio) for ratio in ratios], ours.confidence), extra_variance, ours.confidence
+    )
+    note = f"On average {geometric_mean(needed):.3g} {what} against {geometric_mean(reached):.3g}."
+    return Measurement(measured, math.exp(logs.low), math.exp(logs.high), how, note)
+
+
+def widened(interval: Interval, variance: float, confidence: float) -> Interval:
+    """The interval of a value that has another, independent error of this variance besides."""
+    reach = math.hypot(interval.high - interval.mean, normal_quantile(confidence) * math.sqrt(variance))
+    return Interval(interval.mean, interval.mean - reach, interval.mean + reach)
+
+
+def geometric_mean(values: Sequence[float | None]) -> float:
+    return math.exp(fmean(math.log(value) for value in values if value))
+
+
+def cost_to_reach(
+    rows: list[EvaluationRow], cost: Callable[[EvaluationRow], float], k: int, target: float
+) -> float | None:
+    """The least cost at which set k's distance is down to `target`; none where it never is.
+
+    Follows the best distance that can be had for a cost or less, straight between samplers in
+    logarithms of both. The cheapest row's cost where that row is there already.
+    """
+    before: tuple[float, float] | None = None
+    for row in sorted(rows, key=cost):
+        here = (cost(row), row.distance_sets[k])
+        if here[1] <= target:
+            return crossing(before, here, target) if before else here[0]
+        if before is None or here[1] < before[1]:
+            before = here
+    return None
+
+
+def crossing(before: tuple[float, float], after: tuple[float, float], target: float) -> float:
+    share = math.log(before[1] / target) / math.log(before[1] / after[1])
+    return before[0] * math.pow(after[0] / before[0], share)
+
+
+def protocol(results: Results) -> str:
+    ours = results.evaluations[FLOW_MATCHING]
+    bias = (
+        f"extrapolated to infinitely many images from each set and its halves (floor at {ours.num_images} images "
+        f"{ours.floor:.3g})"
+        if is_corrected(results)
+        else f"biased upwards at so few images (floor {ours.floor:.3g})"
+    )
+    return (
+        f"{ONE_SEED}; {distance_key(ours.extractor)}, reference: {ours.reference}; {ours.num_sets} independent sets of "
+        f"{ours.num_images} images paired by noise, {ours.confidence:.0%} t-interval over the sets; {bias}"
+    )

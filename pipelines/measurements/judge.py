@@ -1,0 +1,67 @@
+"""Every claim with its measurement and its verdict."""
+
+from collections.abc import Callable
+
+from pipelines.claims import CLAIMS, Definition, verdict
+from pipelines.measurements.distances import evaluations, quality, sampling_speed
+from pipelines.measurements.measurement import Measurement, not_measured
+from pipelines.measurements.side_by_side import (
+    conditioning,
+    determinism,
+    memory,
+    real_time,
+    special_case,
+    stability,
+    step_cost,
+)
+from pipelines.results import DIFFUSION, FLOW_MATCHING, Results
+from pipelines.schemas import Claim
+
+MEASUREMENTS: dict[str, Callable[[Results], Measurement]] = {
+    "quality": quality,
+    "evaluations": evaluations,
+    "sampling_speed": sampling_speed,
+    "memory": memory,
+    "step_cost": step_cost,
+    "conditioning": conditioning,
+    "real_time": real_time,
+    "determinism": determinism,
+    "special_case": special_case,
+    "stability": stability,
+}
+
+
+def judge(results: Results) -> list[Claim]:
+    """Every claim of the table with its measurement, if one run gives one, and its verdict."""
+    return [entry(definition, measure(definition, results)) for definition in CLAIMS]
+
+
+def measure(definition: Definition, results: Results) -> Measurement:
+    absent = [name for name in (FLOW_MATCHING, DIFFUSION) if name not in results.evaluations]
+    if definition.missing:
+        return not_measured(definition.missing)
+    if absent:
+        return not_measured(f"compares the methods {FLOW_MATCHING} and {DIFFUSION}; params.yaml lacks {absent[0]}")
+    return MEASUREMENTS[definition.id](results)
+
+
+def entry(definition: Definition, found: Measurement) -> Claim:
+    """A claim as comparison.json has it."""
+    without_interval = found.measured is not None and found.low is None
+    return Claim(
+        id=definition.id,
+        claim=definition.claim,
+        source_value=definition.source_value,
+        measured=found.measured,
+        low=found.low,
+        high=found.high,
+        unit=definition.unit,
+        better=definition.better,
+        null=definition.null,
+        threshold=definition.threshold,
+        verdict="inconclusive"
+        if without_interval
+        else verdict(found.low, found.high, definition.better, definition.null, definition.threshold),
+        protocol=found.protocol,
+        note=found.note,
+    )

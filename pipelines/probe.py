@@ -1,0 +1,97 @@
+"""Stage compare, first half: what only methods side by side, in one go on one machine, can show."""
+
+import torch
+
+from fm import devices
+from fm.config import SamplerConfig
+from fm.data.prepared import Prepared
+from fm.generator import Generator
+from fm.metrics.extractors import load
+from fm.paths import CondOT
+from pipelines import params
+from pipelines.evaluate import images_per_set, with_count
+from pipelines.params import Evaluate, Params
+from pipelines.probes.guidance import guided
+from pipelines.probes.repetition import repetitions
+from pipelines.probes.timing import one_at_a_time, timings
+from pipelines.probes.training_step import costs
+from pipelines.probes.trajectories import change_of_path, convergence, straightness_of
+from pipelines.program import run
+from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
+from pipelines.results import DIFFUSION, metric_of, rank, read_evaluations
+from pipelines.schemas import ChangeOfPath, MethodProbe, Probes
+from pipelines.train import budget, objective
+
+MOST_TIMED = 64  # images in a batch
+MOST_GUIDED = 250  # images in a set
+ALONE = SamplerConfig(solver="ddim", steps=10)
+
+
+def main() -> None:
+    settings = params.load()
+    device = devices.pick(settings.train.accelerator)
+    with compute_slot(device.type):
+        found = probe(settings, device)
+    found.save(METRICS / "probes.json")
+
+
+def probe(settings: Params, device: torch.device) -> Probes:
+    """All methods of params.yaml, as they lie trained in artifacts/models."""
+    methods = list(settings.methods)
+    deciding = dict(rank(read_evaluations(methods), metric_of(settings), settings.register_.nfe))
+    dataset = Prepared.open(PREPARED)
+    chosen = few(with_count(settings.evaluate, len(dataset.test)))
+    samplers = {m: [one for each in settings.methods[m].samplers for one in each.each()] for m in methods}
+    generators = {method: Generator.load(MODELS / method).to(device) for method in methods}
+    batch_size, seed = min(MOST_TIMED, chosen.batch_size), chosen.seed
+
+    tell("timing samplers")
+    timed = timings(generators, samplers, batch_size, seed)
+    alone = one_at_a_time(generators, ALONE, seed)
+    tell("timing training steps")
+    step = costs(generators, {m: objective(settings, m) for m in methods}, budget(settings), dataset)
+    tell("drawing the same again")
+    repeated = repetitions({m: MODELS / m for m in methods}, samplers, str(device), seed)
+    extractor = load(FEATURES, device)
+    found = {}
+    for method, generator in generators.items():
+        tell(f"{method}: many steps, and guidance")
+        found[method] = MethodProbe(
+            timings=timed[method],
+            one_at_a_time=alone[method],
+            repetitions=repeated[method],
+            convergence=convergence(generator, seed),
+            straightness=straightness_of(generator, seed),
+            guidance=guided(generator, deciding[method].sampler, extractor, dataset, chosen),
+            step_seconds=step[method].seconds,
+            step_peak_bytes=step[method].peak_bytes,
+        )
+    return Probes(
+        device=str(device),
+        threads=torch.get_num_threads(),
+        batch_size=batch_size,
+        train_batch_size=budget(settings).batch_size,
+        guidance_images=images_per_set(chosen),
+        methods=found,
+        change_of_path=diffusion_as_a_flow(generators, seed),
+    )
+
+
+def few(chosen: Evaluate) -> Evaluate:
+    return chosen.model_copy(update={"images": min(images_per_set(chosen), MOST_GUIDED)})
+
+
+def diffusion_as_a_flow(generators: dict[str, Generator], seed: int) -> ChangeOfPath | None:
+    """Nothing if there is no diffusion model, or if it is on the straight path already."""
+    generator = generators.get(DIFFUSION)
+    if generator is None or generator.path == CondOT():
+        return None
+    return change_of_path(DIFFUSION, generator, seed)
+
+
+def tell(what: str) -> None:
+    print(f"side by side: {what}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

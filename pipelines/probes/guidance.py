@@ -1,0 +1,33 @@
+"""How well the label that was asked for shows, by scale of classifier-free guidance (Ho & Salimans 2022)."""
+
+from fm.config import SamplerConfig
+from fm.data.prepared import Prepared
+from fm.generator import Generator
+from fm.metrics.extractors import Extractor
+from pipelines.evaluate import draw
+from pipelines.params import Evaluate
+from pipelines.schemas import Guided
+
+SCALES = (1.0, 1.5, 2.0, 3.0)
+SETS = 2  # one to choose the scale on, one to read
+
+
+def guided(
+    generator: Generator, sampler: SamplerConfig, extractor: Extractor, dataset: Prepared, chosen: Evaluate
+) -> list[Guided]:
+    """The share of images that the classifier recognises at each scale; nothing where the extractor is none."""
+    if extractor.classify(dataset.test.images[:1]) is None:
+        return []
+    return [at_scale(generator.with_sampler(sampler), scale, extractor, dataset, chosen) for scale in SCALES]
+
+
+def at_scale(generator: Generator, scale: float, extractor: Extractor, dataset: Prepared, chosen: Evaluate) -> Guided:
+    scaled = generator.adjusted(guidance=scale)
+    sets = [draw(scaled, extractor, dataset, chosen, number) for number in range(SETS)]
+    return Guided(
+        solver=generator.adjusted(guidance=1.0).config.sampler.label,
+        steps=generator.config.sampler.steps,
+        nfe=sets[0].nfe,
+        scale=scale,
+        recognised=[one.recognised for one in sets if one.recognised is not None],
+    )

@@ -1,0 +1,53 @@
+"""Whether the same noise gives the same image, byte for byte: within a process and from one process to the next."""
+
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fm.config import SamplerConfig
+from fm.generator import Generator
+from fm.images import Images
+from pipelines.schemas import Repetition
+
+COUNT = 16
+
+
+def repetitions(
+    folders: Mapping[str, Path], samplers: Mapping[str, Sequence[SamplerConfig]], device: str, seed: int
+) -> dict[str, list[Repetition]]:
+    """Every solver of every method with its fewest steps, drawn three times with as many threads."""
+    chosen = {method: shortest(given) for method, given in samplers.items()}
+    asked = [(folders[method], sampler) for method, given in chosen.items() for sampler in given]
+    threads = torch.get_num_threads()
+    here = [drawings(asked, device, threads, seed) for _ in range(2)]
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as another:
+        elsewhere = another.submit(drawings, asked, device, threads, seed).result()
+    counted = iter([compared(first, [second, third]) for first, second, third in zip(*here, elsewhere, strict=True)])
+    return {method: [repetition(sampler, *next(counted)) for sampler in given] for method, given in chosen.items()}
+
+
+def shortest(samplers: Sequence[SamplerConfig]) -> list[SamplerConfig]:
+    """The sampler of fewest steps for each way of drawing."""
+    by_label: dict[str, SamplerConfig] = {}
+    for sampler in sorted(samplers, key=lambda one: one.steps):
+        by_label.setdefault(sampler.label, sampler)
+    return list(by_label.values())
+
+
+def drawings(asked: Sequence[tuple[Path, SamplerConfig]], device: str, threads: int, seed: int) -> list[Images]:
+    """COUNT images of each generator folder by its sampler, loaded anew."""
+    torch.set_num_threads(threads)
+    return [Generator.load(folder).to(device).with_sampler(one).sample(COUNT, seed) for folder, one in asked]
+
+
+def compared(first: Images, others: Sequence[Images]) -> tuple[int, int]:
+    """How many bytes there are, and in how many the others differ."""
+    return first.nbytes, sum(int(np.count_nonzero(first != other)) for other in others)
+
+
+def repetition(sampler: SamplerConfig, total: int, differing: int) -> Repetition:
+    return Repetition(solver=sampler.label, steps=sampler.steps, bytes=total, differing=differing)

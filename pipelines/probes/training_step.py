@@ -1,0 +1,106 @@
+"""What a training step costs, every method in turn: its time, and the most memory that tensors hold in it."""
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+from torch.profiler import ProfilerActivity, profile
+
+from fm.batches import Batch, Batches, Budget
+from fm.data.prepared import Prepared
+from fm.ema import ema_with_warmup
+from fm.generator import Generator
+from fm.objectives import Objective
+from fm.training import Training
+
+ROUNDS = 10
+STEPS = 3  # of a round
+PEAKS = 2
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one method: seconds of a step in each round, peak bytes in each repetition."""
+
+    seconds: list[float]
+    peak_bytes: list[int]
+
+
+def costs(
+    generators: Mapping[str, Generator], objectives: Mapping[str, Objective], budget: Budget, dataset: Prepared
+) -> dict[str, Costs]:
+    """Forward, backward, clipping, optimiser and averaging on the same batches; float32, one process."""
+    ready = {
+        method: partial(prepared, generator, objectives[method], budget, dataset)
+        for method, generator in generators.items()
+    }
+    peaks: dict[str, list[int]] = {method: [] for method in ready}
+    for _ in range(PEAKS):
+        for method, prepare in ready.items():
+            peaks[method].append(peak_bytes(prepare, device_of(generators[method])))
+    steps = {method: prepare() for method, prepare in ready.items()}
+    taken: dict[str, list[float]] = {method: [] for method in ready}
+    for number in range(ROUNDS + 1):
+        for method, step in steps.items():
+            elapsed = seconds(step, device_of(generators[method]))
+            if number > 0:  # the first steps are slow
+                taken[method].append(elapsed / STEPS)
+    return {method: Costs(taken[method], peaks[method]) for method in ready}
+
+
+def prepared(generator: Generator, objective: Objective, budget: Budget, dataset: Prepared) -> Callable[[], None]:
+    """STEPS training steps of a copy of the generator's network, ready to be taken, as fm.training takes them."""
+    device = device_of(generator)
+    training = Training(copy.deepcopy(generator.network).train(), objective, budget)
+    optimizer = training.configure_optimizers()["optimizer"]
+    averaged = AveragedModel(training, multi_avg_fn=ema_with_warmup(budget.ema_decay))
+    source = Batches(dataset.train.images, dataset.train.labels, generator.no_label, budget, objective.stratified)
+    batches = [Batch(*(part.to(device) for part in source[number % len(source)])) for number in range(STEPS)]
+
+    def take() -> None:
+        for batch in batches:
+            loss = training.training_step(batch, 0)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            training.configure_gradient_clipping(optimizer)
+            optimizer.step()
+            averaged.update_parameters(training)
+
+    return take
+
+
+def seconds(job: Callable[[], None], device: torch.device) -> float:
+    started = time.perf_counter()
+    job()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def peak_bytes(prepare: Callable[[], Callable[[], None]], device: torch.device) -> int:
+    """The most bytes that tensors hold at once, from making network and optimiser to the end of the steps.
+
+    On a GPU and on a CPU alike it counts what PyTorch's allocator hands out, the same at every repetition; a
+    process's resident set would also hold the interpreter and the libraries, which differ by chance.
+    """
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        prepare()()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        prepare()()
+    held = most = 0
+    for event in profiled.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
+
+
+def device_of(generator: Generator) -> torch.device:
+    return next(generator.network.parameters()).device

@@ -1,0 +1,76 @@
+"""The way from noise to data: how soon few steps come close to many, how straight it is, and what a change of path does
+to it."""
+
+import copy
+
+import torch
+from torch import Tensor
+
+from fm import noise
+from fm.change_of_path import matching_time, scale
+from fm.config import SamplerConfig
+from fm.field import Field
+from fm.generator import Generator
+from fm.paths import CondOT, Path
+from fm.sampling import times_of
+from fm.solvers import solve
+from fm.solvers.gaussian import ddim
+from fm.trajectories import straightness
+from pipelines.schemas import ChangeOfPath, Convergence
+
+COUNT = 32
+STEPS = (2, 5, 10, 20, 50, 100)
+MANY = 1000
+STRAIGHT = SamplerConfig(solver="euler", steps=100, path="cond_ot")
+
+
+def convergence(generator: Generator, seed: int) -> list[Convergence]:
+    """Images of a few steps against those of MANY from the same noise, by the generator's own deterministic sampler.
+
+    That is DDIM, which on the straight path is Euler's method.
+    """
+    fine, _ = generator.adjusted(steps=MANY).sample_float(COUNT, seed)
+    found = []
+    for steps in STEPS:
+        x, _ = generator.adjusted(steps=steps).sample_float(COUNT, seed)
+        distances = (x - fine).flatten(1).square().mean(dim=1).sqrt()
+        found.append(Convergence(steps=steps, distances=distances.tolist()))
+    return found
+
+
+@torch.no_grad()
+def straightness_of(generator: Generator, seed: int) -> list[float]:
+    """Of each trajectory along the straight path, whatever path the model was trained on: fit to be compared."""
+    along = generator.with_sampler(STRAIGHT)
+    x0, labels = start(generator, seed)
+    field = along.field(labels)
+    return straightness(field.velocity, x0, times_of(STRAIGHT, field.along)).tolist()
+
+
+@torch.no_grad()
+def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath:
+    """DDIM on the model's own path, and Euler's method at the matching times of the straight one, both in float64."""
+    own, straight = generator.path, CondOT()
+    sampler = generator.config.sampler.model_copy(update={"solver": "ddim", "path": None})
+    times = times_of(sampler, own)
+    x0, labels = start(generator, seed)
+    network = copy.deepcopy(generator.network).double()
+    x = float(own.sigma(times[0])) * x0.double()
+
+    def field(along: Path) -> Field:
+        return Field(network, own, generator.config.target, labels, generator.no_label, along=along)
+
+    expected = ddim(field(own).ends, own, x, times)
+    there = matching_time(own, straight, times)
+    factor = scale(own, straight, times, there)
+    found = solve(field(straight).velocity, x * float(factor[0]), "euler", times=there).x1 / float(factor[-1])
+    differences = (found - expected).abs().flatten(1).amax(dim=1)
+    return ChangeOfPath(method=method, steps=sampler.steps, differences=differences.tolist())
+
+
+def start(generator: Generator, seed: int) -> tuple[Tensor, Tensor]:
+    """Noise (COUNT, C, H, W) and labels in turn, on the generator's device."""
+    device = next(generator.network.parameters()).device
+    x0 = noise.normal(noise.streams(seed, 0, COUNT), generator.shape)
+    labels = torch.arange(COUNT) % max(generator.no_label, 1)
+    return x0.to(device), labels.to(device)
