@@ -33,6 +33,8 @@ MEASURED_ANEW = {
     "peak_memory_bytes",
     "resumed",
     "seconds_per_image",
+    "one_at_a_time",
+    "step_seconds",
 }
 
 
