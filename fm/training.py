@@ -7,11 +7,12 @@ with the same bits as one that was not.
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -181,6 +182,29 @@ class Samples(Callback):
             self.show(step, Generator(self.generator.config, self.ema.network))
 
 
+class Snapshots(Callback):
+    """Keeps the averaged network after some of the steps, as generator folders named by the images seen."""
+
+    def __init__(self, folder: Path, steps: Sequence[int], generator: Generator, ema: Ema) -> None:
+        self.folder = folder
+        self.steps = frozenset(steps)
+        self.generator = generator
+        self.ema = ema
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        if trainer.is_global_zero and trainer.global_step in self.steps:
+            place = self.folder / str(trainer.global_step * pl_module.budget.batch_size)
+            partial = place.with_suffix(".partial")
+            Generator(self.generator.config, self.ema.network).save(partial)
+            shutil.rmtree(place, ignore_errors=True)  # of a training that was killed before its next checkpoint
+            partial.replace(place)
+
+
+def snapshot_steps(steps: int, count: int) -> list[int]:
+    """`count` steps that cut a training of `steps` into equal parts; fewer where there are not so many steps."""
+    return sorted({steps * part // (count + 1) for part in range(1, count + 1)} - {0})
+
+
 class ProgressLine(Callback):
     """A bar with images/s and time left on a terminal, a plain line every tenth elsewhere."""
 
@@ -225,6 +249,7 @@ def train(
     checkpoint: Path,
     *,
     checkpoint_every: int,
+    snapshots: int,
     title: str,
     report: Callable[[Point, float], None],
     show: Callable[[int, Generator], None],
@@ -236,6 +261,7 @@ def train(
         images: uint8 (N, H, W, C); may be memory-mapped.
         labels: int64 (N,).
         checkpoint: file to save to and to resume from.
+        snapshots: how many averaged networks to keep along the way, in the folder `snapshots` beside the checkpoint.
         report: called with every point of the curve and the present images/s.
         show: called now and then with the step and a generator of the averaged weights.
         hardware: accelerator, devices, strategy and precision, as lightning.Trainer takes them.
@@ -257,6 +283,7 @@ def train(
             curve,
             Samples(max(budget.steps // 5, 1), generator, ema, show),
             ProgressLine(title, budget.batch_size),
+            Snapshots(checkpoint.parent / "snapshots", snapshot_steps(budget.steps, snapshots), generator, ema),
             Checkpoint(checkpoint, checkpoint_every),
         ],
         logger=False,

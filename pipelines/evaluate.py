@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fm import devices, images
+from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
@@ -23,7 +24,7 @@ from fm.metrics.distances import (
 )
 from fm.metrics.extractors import Extractor, Floats, load
 from fm.metrics.intervals import mean_interval
-from pipelines import params, tracking
+from pipelines import params, snapshots, tracking
 from pipelines.features import reference
 from pipelines.params import Evaluate, Params
 from pipelines.program import method_argument, run
@@ -84,6 +85,11 @@ def main(method: str) -> None:
                     rows.append(measure(current, extractor, dataset, real, chosen))
                     save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
                     report(tracked, extractor.name, rows[-1])
+
+        def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
+            young = Generator.load(folder).to(device).with_sampler(sampler)
+            return measure(young, extractor, dataset, real, chosen)
+
         evaluation = Evaluation(
             extractor=extractor.name,
             reference=f"training split of {settings.dataset.name}, {len(dataset.train.images)} images, unflipped",
@@ -92,6 +98,7 @@ def main(method: str) -> None:
             confidence=CONFIDENCE,
             floor=real.floor,
             rows=rows,
+            along=snapshots.along(method, min(rows, key=lambda row: row.distance), measure_young),
         )
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
         for grid in sorted((SAMPLES / method).glob("*.png")):

@@ -74,6 +74,7 @@ class Train(Section):
     gradient_clip: float = Field(gt=0)
     seed: int = Field(ge=0, lt=2**63)
     checkpoint_every: PositiveInt
+    snapshots: int = Field(ge=0, le=100, description="averaged networks kept along the way, for evaluate to measure")
     accelerator: str
     devices: int | str | list[int]
     strategy: str

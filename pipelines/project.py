@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PREPARED = Path("data/prepared")
 FEATURES = Path("artifacts/features")
 MODELS = Path("artifacts/models")
+SNAPSHOTS = Path("artifacts/snapshots")
 CURVES = Path("artifacts/curves")
 SAMPLES = Path("artifacts/samples")
 NEAREST = "-nearest.png"

@@ -100,6 +100,15 @@ def distance_key(extractor: str) -> str:
     return "fid" if extractor == "inception" else f"fid_{extractor}"
 
 
+class Snapshot(Schema):
+    """A method's network before its training was over, by the sampler that is best for the finished one."""
+
+    images_seen: int
+    distance: float
+    distance_sets: list[float]
+    distance_limit_sets: list[float]
+
+
 class Evaluation(Schema):
     """metrics/evaluate/<method>.json. On disk `distance` is called after its extractor (distance_key)."""
 
@@ -110,14 +119,16 @@ class Evaluation(Schema):
     confidence: float = Field(description="of the intervals: Student's t over the sets")
     floor: float = Field(description="the same distance of the test split, at num_images")
     rows: list[EvaluationRow]
+    along: list[Snapshot] = Field(description="the way there, the finished network last; empty without train.snapshots")
 
     def save(self, path: Path) -> None:
         content = self.model_dump(mode="json")
-        content["rows"] = [self.row_on_disk(row) for row in self.rows]
+        for part in ("rows", "along"):
+            content[part] = [self.row_on_disk(row) for row in getattr(self, part)]
         with whole_file(path) as partial:
             partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
-    def row_on_disk(self, row: EvaluationRow) -> dict[str, Any]:
+    def row_on_disk(self, row: EvaluationRow | Snapshot) -> dict[str, Any]:
         key = distance_key(self.extractor)
         return {
             name.replace("distance", key, 1) if name in DISTANCE_FIELDS else name: value
@@ -129,7 +140,8 @@ class Evaluation(Schema):
         content = json.loads(path.read_text())
         key = distance_key(content["extractor"])
         on_disk = {name.replace("distance", key, 1): name for name in DISTANCE_FIELDS}
-        content["rows"] = [{on_disk.get(name, name): value for name, value in row.items()} for row in content["rows"]]
+        for part in ("rows", "along"):
+            content[part] = [{on_disk.get(name, name): value for name, value in row.items()} for row in content[part]]
         return cls.model_validate(content)
 
     def best(self, metric: str, nfe: int | None = None) -> EvaluationRow:

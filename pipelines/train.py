@@ -15,7 +15,7 @@ from fm.errors import UserError
 from fm.generator import Generator
 from fm.names import Choice, parts
 from fm.objectives import Objective
-from pipelines import params, tracking
+from pipelines import params, snapshots, tracking
 from pipelines.params import Params
 from pipelines.program import method_argument, run
 from pipelines.project import CURVES, METRICS, MODELS, PREPARED, cache_dir, compute_slot, whole_file, whole_folder
@@ -46,6 +46,7 @@ def main(method: str) -> None:
         totals = fit(settings, method, dataset, generator, checkpoint, tracked)
         metrics = summarise(settings, generator, totals)
         write(method, generator, totals, metrics)
+        snapshots.keep(method, workspace / "snapshots", metrics.images_seen)
         tracked.metrics(
             {"seconds": metrics.seconds, "peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps
         )
@@ -109,6 +110,7 @@ def fit(
         dataset.train.labels,
         checkpoint,
         checkpoint_every=chosen.checkpoint_every,
+        snapshots=chosen.snapshots,
         title=f"train {method}",
         report=partial(report, run),
         show=partial(show, run),

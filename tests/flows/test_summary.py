@@ -12,7 +12,8 @@ def row(solver: str, nfe: int, distance: float) -> EvaluationRow:
     return EvaluationRow(
         solver=solver, steps=nfe, sampler=SamplerConfig(solver=solver, steps=nfe), nfe=nfe,
         distance=distance, distance_low=distance - 1, distance_high=distance + 1,
-        distance_test=distance, distance_sets=[distance], kid=0.01, kid_low=0, kid_high=0.02, precision=0.5, recall=0.5,
+        distance_test=distance, distance_sets=[distance], distance_limit_sets=[],
+        kid=0.01, kid_low=0, kid_high=0.02, precision=0.5, recall=0.5,
         accuracy=None, seconds_per_image=0.00321,
     )  # fmt: skip
 
@@ -21,6 +22,7 @@ def evaluation(*rows: EvaluationRow) -> Evaluation:
     return Evaluation(
         extractor="classifier", reference="training split", num_images=100, num_sets=4, confidence=0.95, floor=1.5,
         rows=list(rows),
+        along=[],
     )  # fmt: skip
 
 

@@ -24,12 +24,13 @@ def facts() -> Facts:
     row = EvaluationRow(
         solver="midpoint", steps=5, sampler=SamplerConfig(solver="midpoint", steps=5), nfe=10,
         distance=12.3456, distance_low=12.0, distance_high=12.7, distance_test=13.0,
-        distance_sets=[12.0, 12.7], kid=0.01, kid_low=0.0, kid_high=0.02, precision=0.5, recall=0.4, accuracy=0.876,
+        distance_sets=[12.0, 12.7], distance_limit_sets=[],
+        kid=0.01, kid_low=0.0, kid_high=0.02, precision=0.5, recall=0.4, accuracy=0.876,
         seconds_per_image=0.01,
     )  # fmt: skip
     evaluation = Evaluation(
         extractor="classifier", reference="training split of digits", num_images=100, num_sets=2, confidence=0.95,
-        floor=3.0, rows=[row],
+        floor=3.0, rows=[row], along=[],
     )  # fmt: skip
     prepared = PrepareMetrics(
         train_images=1437, test_images=360, labels=10, num_skipped=1, num_in_both_splits=0,

@@ -51,7 +51,9 @@ class Project:
 def evaluation(sets: list[float], **protocol: Any) -> Evaluation:
     rows = [row([value + 50 for value in sets], solver="euler", nfe=5), row(sets, solver="midpoint", nfe=10)]
     known = {"extractor": "classifier", "reference": "training split of digits", "num_images": 100}
-    return Evaluation(**{**known, "num_sets": len(sets), "confidence": 0.95, "floor": 1.0, "rows": rows, **protocol})
+    return Evaluation(
+        **{**known, "num_sets": len(sets), "confidence": 0.95, "floor": 1.0, "rows": rows, "along": [], **protocol}
+    )
 
 
 def row(sets: list[float], solver: str, nfe: int) -> EvaluationRow:
@@ -59,7 +61,8 @@ def row(sets: list[float], solver: str, nfe: int) -> EvaluationRow:
     return EvaluationRow(
         solver=solver, steps=5, sampler=SamplerConfig(solver=solver, steps=5), nfe=nfe,
         distance=mean, distance_low=mean, distance_high=mean, distance_test=mean,
-        distance_sets=sets, kid=0.1, kid_low=0.1, kid_high=0.1, precision=0.5, recall=0.5, accuracy=0.9,
+        distance_sets=sets, distance_limit_sets=[],
+        kid=0.1, kid_low=0.1, kid_high=0.1, precision=0.5, recall=0.5, accuracy=0.9,
         seconds_per_image=0.01,
     )  # fmt: skip
 

@@ -4,14 +4,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas import Evaluation, EvaluationRow, Snapshot, distance_key
 
 
 def row(**changes: object) -> EvaluationRow:
     content = {
         "sampler": {"solver": "euler", "steps": 10},
         "solver": "euler", "steps": 10, "nfe": 10, "distance": 4.0, "distance_low": 3.0, "distance_high": 5.0,
-        "distance_test": 4.5, "distance_sets": [3.5, 4.5], "kid": 0.1, "kid_low": 0.0, "kid_high": 0.2,
+        "distance_test": 4.5, "distance_sets": [3.5, 4.5], "distance_limit_sets": [3.0, 4.0],
+        "kid": 0.1, "kid_low": 0.0, "kid_high": 0.2,
         "precision": 0.8, "recall": 0.5, "accuracy": None, "seconds_per_image": 0.01,
     }  # fmt: skip
     return EvaluationRow.model_validate(content | changes)
@@ -19,7 +20,14 @@ def row(**changes: object) -> EvaluationRow:
 
 def evaluation(*rows: EvaluationRow, extractor: str = "classifier") -> Evaluation:
     return Evaluation(
-        extractor=extractor, reference="train", num_images=100, num_sets=2, confidence=0.95, floor=1.0, rows=list(rows)
+        extractor=extractor,
+        reference="train",
+        num_images=100,
+        num_sets=2,
+        confidence=0.95,
+        floor=1.0,
+        rows=list(rows),
+        along=[],
     )
 
 
@@ -55,3 +63,14 @@ def test_what_is_not_a_number_is_never_written(tmp_path: Path) -> None:
 def test_unknown_fields_are_refused() -> None:
     with pytest.raises(ValidationError):
         row(fid=3.0)
+
+
+def test_the_way_is_named_after_the_extractor_too(tmp_path: Path) -> None:
+    given = evaluation().model_copy(
+        update={
+            "along": [Snapshot(images_seen=64, distance=2.0, distance_sets=[1.0, 3.0], distance_limit_sets=[0.5, 2.5])]
+        }
+    )
+    given.save(tmp_path / "one.json")
+    assert json.loads((tmp_path / "one.json").read_text())["along"][0]["fid_classifier_limit_sets"] == [0.5, 2.5]
+    assert Evaluation.load(tmp_path / "one.json") == given

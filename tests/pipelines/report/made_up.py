@@ -77,6 +77,7 @@ def evaluation(rows: Rows, accuracy: float | None = 0.9, call: float = 0.001) ->
         confidence=0.95,
         floor=4.0,
         rows=[row(*each, accuracy=accuracy, call=call) for each in rows],
+        along=[],
     )
 
 

@@ -1,0 +1,45 @@
+"""Networks kept along a training (train.snapshots): from train, which makes them, to evaluate, which measures them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from fm.config import SamplerConfig
+from pipelines.project import SNAPSHOTS, whole_folder
+from pipelines.schemas import EvaluationRow, Snapshot
+
+INDEX = "images_seen.json"
+
+
+def keep(method: str, made: Path, images_seen: int) -> None:
+    """Put the generator folders in `made` where evaluate finds them.
+
+    Args:
+        images_seen: by the finished network.
+    """
+    found = sorted(int(folder.name) for folder in made.iterdir()) if made.exists() else []
+    with whole_folder(SNAPSHOTS / method) as target:
+        for seen in found:
+            shutil.copytree(made / str(seen), target / str(seen))
+        (target / INDEX).write_text(json.dumps({"snapshots": found, "finished": images_seen}) + "\n")
+
+
+def along(
+    method: str, finished: EvaluationRow, measure: Callable[[Path, SamplerConfig], EvaluationRow]
+) -> list[Snapshot]:
+    """Each network of the way, measured by the sampler that is best for the finished one, which comes last."""
+    seen = json.loads((SNAPSHOTS / method / INDEX).read_text())
+    if not seen["snapshots"]:
+        return []
+    rows = {count: measure(SNAPSHOTS / method / str(count), finished.sampler) for count in seen["snapshots"]}
+    return [snapshot(count, row) for count, row in {**rows, seen["finished"]: finished}.items()]
+
+
+def snapshot(images_seen: int, row: EvaluationRow) -> Snapshot:
+    return Snapshot(
+        images_seen=images_seen,
+        distance=row.distance,
+        distance_sets=row.distance_sets,
+        distance_limit_sets=row.distance_limit_sets,
+    )

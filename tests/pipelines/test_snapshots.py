@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from fm.config import SamplerConfig
+from fm.training import snapshot_steps
+from pipelines import snapshots
+from pipelines.project import SNAPSHOTS
+from pipelines.schemas import EvaluationRow
+from tests.fm.conftest import tiny_generator
+from tests.pipelines.report.made_up import row
+
+
+@pytest.mark.parametrize(
+    ("steps", "count", "expected"),
+    [(100, 0, []), (100, 3, [25, 50, 75]), (1562, 1, [781]), (3, 7, [1, 2]), (1, 4, [])],
+)
+def test_equal_parts_of_a_training(steps: int, count: int, expected: list[int]) -> None:
+    assert snapshot_steps(steps, count) == expected
+
+
+def test_from_train_to_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seen in (640, 6400):
+        tiny_generator().save(Path("made", str(seen)))
+    snapshots.keep("diffusion", Path("made"), images_seen=9600)
+    finished = row("ddpm", 10, 10, 5.0)
+    asked: list[tuple[Path, SamplerConfig]] = []
+
+    def measure(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
+        assert (folder / "model.safetensors").exists()
+        asked.append((folder, sampler))
+        return row("ddpm", 10, 10, 50.0)
+
+    found = snapshots.along("diffusion", finished, measure)
+    assert asked == [(SNAPSHOTS / "diffusion" / seen, finished.sampler) for seen in ("640", "6400")]
+    assert [(one.images_seen, one.distance) for one in found] == [(640, 50.0), (6400, 50.0), (9600, 5.0)]
+
+
+def test_without_snapshots_there_is_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    snapshots.keep("diffusion", Path("made"), images_seen=9600)
+    assert snapshots.along("diffusion", row("ddpm", 10, 10, 5.0), lambda *_: pytest.fail("nothing to measure")) == []
