@@ -69,8 +69,6 @@ CLAIMS = (
         better="up",
         null=0,
         threshold=0.36,
-        missing="needs the distance along the training, and several training seeds: the study, not built yet. The "
-        "source contradicts itself: 9 days instead of 14 are 36% less time, and the same text calls it 55% faster",
     ),
     Definition(
         "memory",

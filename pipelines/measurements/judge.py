@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pipelines.claims import CLAIMS, Definition, verdict
-from pipelines.measurements.distances import evaluations, quality, sampling_speed
+from pipelines.measurements.distances import evaluations, quality, sampling_speed, training_time
 from pipelines.measurements.measurement import Measurement, not_measured
 from pipelines.measurements.side_by_side import (
     conditioning,
@@ -21,6 +21,7 @@ MEASUREMENTS: dict[str, Callable[[Results], Measurement]] = {
     "quality": quality,
     "evaluations": evaluations,
     "sampling_speed": sampling_speed,
+    "training_time": training_time,
     "memory": memory,
     "step_cost": step_cost,
     "conditioning": conditioning,

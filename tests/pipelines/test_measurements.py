@@ -13,7 +13,7 @@ from pipelines.measurements.distances import cost_to_reach, held_out, paired_dif
 from pipelines.measurements.judge import MEASUREMENTS
 from pipelines.measurements.shares import difference_of_shares
 from pipelines.results import Results
-from pipelines.schemas import Claim, EvaluationRow, MethodProbe
+from pipelines.schemas import Claim, EvaluationRow, MethodProbe, Snapshot
 from tests.pipelines.report.made_up import BIAS, DIFFUSION, FLOW, LUCK, Rows, evaluation, probes, row, training
 
 
@@ -33,7 +33,7 @@ def judged(given: Results) -> dict[str, Claim]:
     return {claim.id: claim for claim in judge(given)}
 
 
-def test_there_are_fourteen_claims_of_which_one_run_tries_ten():
+def test_there_are_fourteen_claims_of_which_one_run_tries_eleven():
     assert len(CLAIMS) == len({definition.id for definition in CLAIMS}) == 14
     assert set(MEASUREMENTS) == {definition.id for definition in CLAIMS if not definition.missing}
 
@@ -141,6 +141,47 @@ def test_timing_noise_widens_the_interval_of_speed():
     found = judged(changed_probe(given, "flow_matching", timings=timings))["sampling_speed"]
     assert found.measured == pytest.approx(steady.measured)
     assert found.low < 0.9 * found.measured < 1.1 * found.measured < found.high
+
+
+def on_the_way(given: Results, method: str, way: list[tuple[int, float]]) -> Results:
+    """With networks of the way, whose distances share the luck of the sets."""
+    along = [
+        Snapshot(
+            images_seen=seen,
+            distance=distance,
+            distance_sets=[distance * (1 + luck) for luck in LUCK],
+            distance_limit_sets=[(distance - BIAS) * (1 + luck) for luck in LUCK],
+        )
+        for seen, distance in way
+    ]
+    changed = given.evaluations[method].model_copy(update={"along": along})
+    return replace(given, evaluations={**given.evaluations, method: changed})
+
+
+def trained(flow: list[tuple[int, float]]) -> Claim:
+    """Against a baseline that ends at 10 after 64,000 images; a step of its takes twice as long."""
+    given = on_the_way(results(), "diffusion", [(32000, 30.0), (64000, 10.0)])
+    return judged(on_the_way(given, "flow_matching", flow))["training_time"]
+
+
+def test_training_time_until_the_baseline_is_matched():
+    # Without the bias of 2, the baseline ends at 8; flow matching passes that halfway in logarithms from 16 to 4.
+    found = trained([(16000, 18.0), (64000, 6.0)])
+    assert found.measured == pytest.approx(1 - 32000 / 64000 * 0.5)
+    assert found.low == pytest.approx(found.high)
+    assert found.verdict == "reproduced"
+    assert "As good after 32,000 images as the baseline after 64,000" in found.note
+
+
+def test_a_training_that_never_matches_the_baseline_saves_nothing():
+    found = trained([(16000, 18.0), (64000, 12.0)])
+    assert (found.low, found.high, found.verdict) == (-1, 0, "not_reproduced")
+
+
+def test_training_time_needs_networks_of_the_way():
+    found = judged(results())["training_time"]
+    assert found.verdict == "not_measured"
+    assert "train.snapshots" in found.note
 
 
 def test_a_method_that_never_matches_the_baseline_gives_a_bound():
