@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,18 @@ def parse(dot: str) -> Graph:
     for match in EDGE.finditer(dot):
         needs[match["after"]].append(match["before"])
     return {name: tuple(needs[name]) for name in TopologicalSorter(needs).static_order()}
+
+
+def with_needs(graph: Graph, wanted: Iterable[str]) -> Graph:
+    """The part of a graph that the stages `wanted` need, themselves included."""
+    found: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += graph[name]
+    return {name: needs for name, needs in graph.items() if name in found}
 
 
 def changes(root: Path) -> dict[str, Any]:

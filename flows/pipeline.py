@@ -59,7 +59,7 @@ def bring_up_to_date(root: Path) -> dict[str, Outcome]:
     if not graph.changes(root):
         return run_all(root, {}, environment)
     stages = graph.read(root)
-    with parent_run() as run_id:
+    with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
         return run_all(root, stages, environment | {PARENT_RUN_VARIABLE: run_id})
 
 
@@ -75,11 +75,12 @@ def stage_steps(runner: Runner, stages: graph.Graph) -> list[Step]:
 
 
 @contextmanager
-def parent_run() -> Iterator[str]:
-    """The MLflow run that holds the runs of the stages."""
+def mlflow_parent(root: Path, name: str, parent: str | None = None) -> Iterator[str]:
+    """The MLflow run that holds the runs of the stages, itself within `parent` if that is given."""
     from pipelines import tracking
 
-    run_id = tracking.start_parent(flow_run.name or "pipeline", {lineage.FLOW_RUN: str(flow_run.id)})
+    above = {} if parent is None else {tracking.PARENT: parent}
+    run_id = tracking.start_parent(name, {lineage.FLOW_RUN: str(flow_run.id), **above}, root)
     status = "KILLED"  # by SIGTERM or Ctrl-C, which are no Exceptions
     try:
         yield run_id
@@ -88,7 +89,7 @@ def parent_run() -> Iterator[str]:
         status = "FAILED"
         raise
     finally:
-        tracking.finish(run_id, status)
+        tracking.finish(run_id, status, root)
 
 
 def told(outcomes: Mapping[str, Outcome]) -> str:

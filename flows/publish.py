@@ -7,6 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows import summary
 from pipelines.project import REPORTS
 from pipelines.schemas import Comparison
+from pipelines.study.collect import STUDIES
 
 
 def publish(root: Path) -> None:
@@ -15,7 +16,14 @@ def publish(root: Path) -> None:
     create_markdown_artifact(markdown(comparison), key="report", description="What the measurement says of each claim")
 
 
-def markdown(comparison: Comparison) -> str:
+def publish_study(name: str, comparison: Comparison) -> None:
+    key = f"study-{name}".replace("_", "-").lower()
+    create_markdown_artifact(
+        markdown(comparison, STUDIES / name), key=key, description="What the trainings together say of each claim"
+    )
+
+
+def markdown(comparison: Comparison, folder: Path = REPORTS) -> str:
     lines = [
         f"**{summary.winner(comparison)}**",
         "",
@@ -28,6 +36,4 @@ def markdown(comparison: Comparison) -> str:
             figures.append(f"[{claim.low:.4g}, {claim.high:.4g}]")
         cells = (claim.claim, claim.source_value, " ".join(figures), claim.verdict.replace("_", " "))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(
-        [*lines, "", f"With plots and sample grids: `{REPORTS / 'report.html'}`, in the project's folder."]
-    )
+    return "\n".join([*lines, "", f"With plots and sample grids: `{folder / 'report.html'}`, in the project's folder."])

@@ -1,7 +1,7 @@
 """The claims about flow matching, and the verdict that an interval means for them.
 
 The verdict follows from the interval alone, so nobody can talk a result up or down afterwards. What one run of the
-pipeline can measure is in measurements.py.
+pipeline can measure is in measurements/, what only several can in study/verdicts.py.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ class Definition:
     Attributes:
         null: the value that means no difference; none where there is no such value.
         threshold: the source's value; for an equality the margin around null (or 0).
-        missing: why one run does not measure it; empty where it does.
     """
 
     id: str
@@ -27,11 +26,7 @@ class Definition:
     better: Literal["up", "equal"]
     null: float | None
     threshold: float
-    missing: str = ""
 
-
-SEVERAL_SEEDS = "needs several training seeds: the study, not built yet"
-OTHER_TRAININGS = "needs trainings that the default run does not make: the study, not built yet"
 
 CLAIMS = (
     Definition(
@@ -141,7 +136,6 @@ CLAIMS = (
         better="up",
         null=1,
         threshold=1,
-        missing=OTHER_TRAININGS,
     ),
     Definition(
         "touchiness",
@@ -151,7 +145,6 @@ CLAIMS = (
         better="up",
         null=0,
         threshold=0,
-        missing=SEVERAL_SEEDS,
     ),
     Definition(
         "optimal_transport",
@@ -161,7 +154,6 @@ CLAIMS = (
         better="up",
         null=1,
         threshold=1,
-        missing=OTHER_TRAININGS,
     ),
 )
 

@@ -1,6 +1,7 @@
 """What the earlier stages have measured, read back: every method under one protocol."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -30,19 +31,23 @@ class Results:
     classifier_accuracy: float | None
 
 
-def read(methods: list[str]) -> Results:
+def read(methods: Sequence[str], metrics: Path = METRICS) -> Results:
     """The metrics of these methods and of no other: a file of a removed method may still lie there."""
     return Results(
-        train={method: load(TrainMetrics, METRICS / "train" / f"{method}.json") for method in methods},
-        evaluations=read_evaluations(methods),
-        probes=load(Probes, METRICS / "probes.json"),
-        classifier_accuracy=load(FeatureMetrics, METRICS / "features.json").test_accuracy,
+        train=read_trainings(methods, metrics),
+        evaluations=read_evaluations(methods, metrics),
+        probes=load(Probes, metrics / "probes.json"),
+        classifier_accuracy=load(FeatureMetrics, metrics / "features.json").test_accuracy,
     )
 
 
-def read_evaluations(methods: list[str]) -> dict[str, Evaluation]:
+def read_trainings(methods: Sequence[str], metrics: Path = METRICS) -> dict[str, TrainMetrics]:
+    return {method: load(TrainMetrics, metrics / "train" / f"{method}.json") for method in methods}
+
+
+def read_evaluations(methods: Sequence[str], metrics: Path = METRICS) -> dict[str, Evaluation]:
     """What the evaluate stages of these methods found. Raises UserError if it cannot be compared."""
-    evaluations = {method: load(Evaluation, METRICS / "evaluate" / f"{method}.json") for method in methods}
+    evaluations = {method: load(Evaluation, metrics / "evaluate" / f"{method}.json") for method in methods}
     require_one_protocol(evaluations)
     return evaluations
 

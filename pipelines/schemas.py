@@ -65,6 +65,7 @@ class TrainMetrics(Schema):
     peak_memory_bytes: int = Field(description="device memory on a GPU, resident set on a CPU")
     final_loss: float = Field(description="mean over the last tenth of training")
     parameters: int
+    flops: int = Field(description="of one call of the network for one image (fm.networks.flops)")
     resumed: int = Field(description="times the training was resumed")
 
 

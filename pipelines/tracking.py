@@ -121,19 +121,20 @@ def experiment_id(name: str) -> str:
     return str(found.experiment_id)
 
 
-def start_parent(name: str, tags: Mapping[str, str]) -> str:
-    """Start the run that holds one pipeline run; its id is what PARENT_RUN_VARIABLE hands to the stages."""
-    settings = params.load(ROOT / params.FILE)
-    patch = lineage.uncommitted_patch()
-    known = lineage.describe(lineage.prepared_md5(), lineage.params_md5(settings), lineage.commit(), patch)
+def start_parent(name: str, tags: Mapping[str, str], root: Path = ROOT) -> str:
+    """Start the run that holds one pipeline run in the checkout `root`; its id is what PARENT_RUN_VARIABLE hands to
+    the stages."""
+    settings = params.load(root / params.FILE)
+    patch = lineage.uncommitted_patch(root)
+    known = lineage.describe(lineage.prepared_md5(root), lineage.params_md5(settings), lineage.commit(root), patch)
     run_id = start(experiment_id(settings.dataset.name), name, {**known, **tags})
     log_patch(run_id, patch)
     return run_id
 
 
-def finish(run_id: str, status: str) -> None:
+def finish(run_id: str, status: str, root: Path = ROOT) -> None:
     """End a parent run; by now the data is known for certain."""
-    client().set_tag(run_id, lineage.DATA, lineage.prepared_md5())
+    client().set_tag(run_id, lineage.DATA, lineage.prepared_md5(root))
     client().set_terminated(run_id, status)
 
 

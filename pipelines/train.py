@@ -14,6 +14,7 @@ from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.names import Choice, parts
+from fm.networks.flops import flops_of_a_call
 from fm.objectives import Objective
 from pipelines import params, snapshots, tracking
 from pipelines.params import Params
@@ -156,6 +157,7 @@ def summarise(settings: Params, generator: Generator, totals: training.Totals) -
         peak_memory_bytes=training.peak_memory_bytes(),
         final_loss=sum(point.loss for point in last_tenth) / len(last_tenth),
         parameters=sum(weight.numel() for weight in generator.network.parameters()),
+        flops=flops_of_a_call(generator.network, generator.shape),
         resumed=totals.resumed,
     )
 

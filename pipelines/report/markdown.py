@@ -16,7 +16,7 @@ def markdown(contents: Contents) -> str:
     key = distance_key(comparison.extractor)
     sections = [
         f"# {first.headline}",
-        f"{comparison.dataset}, same network and budget, one training each. " + " ".join(first.sentences),
+        f"{comparison.dataset}, same network and budget, {contents.several.trainings}. " + " ".join(first.sentences),
         costs(list(contents.names.values()), first.table),
         f"Lower is better; real test images score {number(comparison.floor)} at this sample size. `{key}`: "
         + words.EXTRACTORS.get(comparison.extractor, words.OWN_EXTRACTOR),

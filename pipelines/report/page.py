@@ -18,6 +18,22 @@ from pipelines.schemas import Comparison, EvaluationRow, distance_key
 
 
 @dataclass(frozen=True)
+class Several:
+    """What several trainings add to the page.
+
+    Attributes:
+        trainings: how many there were of what, in a few words.
+        plots: SVG and what it shows, each.
+    """
+
+    trainings: str
+    plots: list[tuple[str, str]]
+
+
+ONE_TRAINING = Several("one training each", [])
+
+
+@dataclass(frozen=True)
 class Contents:
     """What the report is made of.
 
@@ -26,6 +42,7 @@ class Contents:
         real: grid of training images, laid out as the generated grids are.
         samples: the folder with a folder of grids for every method.
         facts: what identifies this report (commit, date, seeds): label and text.
+        several: the other trainings of a study, of which everything but the claims shows the first.
     """
 
     comparison: Comparison
@@ -36,6 +53,7 @@ class Contents:
     label_names: list[str]
     samples: Path
     facts: list[tuple[str, str]]
+    several: Several = ONE_TRAINING
 
     @property
     def names(self) -> dict[str, str]:
@@ -94,6 +112,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "unjudged": [claim for claim in comparison.claims if claim.verdict == "not_measured"],
         "verdicts": words.VERDICTS,
         "facts": contents.facts,
+        "several": contents.several,
     }
 
 

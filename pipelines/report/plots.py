@@ -155,6 +155,49 @@ def guidance_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:
         return as_svg(figure, "guidance", "share of images recognised, by scale of guidance")
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line of a plot of several trainings: those of one training seed share a look."""
+
+    name: str
+    shade: int
+    seed: int
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+def lines_plot(lines: Sequence[Line], name: str, title: str, x: str, y: str, log_x: bool) -> str:
+    """Figures of several trainings, a line each; colour tells what was trained, the line's style the seed."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, axes = panel()
+        named: set[str] = set()
+        for line in lines:
+            style, marker = STYLES[line.seed % len(STYLES)]
+            axes.plot(
+                line.x,
+                line.y,
+                color=colour(line.shade),
+                linestyle=style,
+                marker=marker,
+                markersize=4,
+                linewidth=1.4,
+                label=None if line.name in named else line.name,
+            )
+            named.add(line.name)
+        axes.set(yscale="log", xlabel=x, ylabel=y)
+        if log_x:
+            ticks = sorted({value for line in lines for value in line.x})
+            axes.set_xscale("log")
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.xaxis.set_minor_locator(NullLocator())
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        plain_numbers(axes)
+        legend(figure, axes)
+        return as_svg(figure, name, title)
+
+
 def legend(figure: Figure, axes: Axes) -> None:
     """Under the plot, where it hides nothing; the floor comes last, and bars need no explanation."""
     entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda entry: "floor" in entry[1])

@@ -38,7 +38,7 @@ def facts() -> Facts:
     )  # fmt: skip
     trained = TrainMetrics(
         images_seen=30000, steps=469, seconds=90.0, images_per_second=333.0, peak_memory_bytes=1, final_loss=0.1,
-        parameters=123456, resumed=0,
+        parameters=123456, flops=1, resumed=0,
     )  # fmt: skip
     return Facts(
         params.parse(content), "diffusion", tiny_generator().config, 123456, prepared, trained, evaluation, row,

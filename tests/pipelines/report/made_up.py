@@ -90,6 +90,7 @@ def training(seconds: float = 100.0, memory: int = 10**9) -> TrainMetrics:
         peak_memory_bytes=memory,
         final_loss=0.2,
         parameters=12345,
+        flops=10**6,
         resumed=0,
     )
 

@@ -1,0 +1,211 @@
+"""A study as a Prefect flow: the trials of a file in studies/, each a pipeline run in a checkout beside the user's.
+
+`python -m flows.study quick` runs it here and now. It can be stopped at any point: a trial that is done is not done
+again, a stage that is done is restored from DVC's cache, and a training goes on at its last checkpoint.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from flows import graph, settings
+from flows.pipeline import mlflow_parent, stage_steps, terminate
+from flows.processes import Processes
+from flows.publish import publish_study
+from flows.server import use_api
+from flows.stages import Runner
+from flows.steps import StepsFailed, run_steps
+from flows.workspace import workspace
+from fm.errors import UserError
+from pipelines import lineage, params
+from pipelines.project import ROOT, cache_dir
+from pipelines.schemas import Comparison
+from pipelines.study import collect, plan
+from pipelines.study.plan import Trial
+
+# Settings that change what is learned and not how long it takes.
+FREE = ("train.seed", "train.learning_rate")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a study's trials run.
+
+    Attributes:
+        place: the checkout beside the user's.
+        pristine: its params.yaml as the user has it.
+    """
+
+    study: str
+    place: Path
+    pristine: str
+    runner: Runner
+
+    def settings_of(self, trial: Trial) -> str:
+        """The text of params.yaml for a trial. Raises ParamsError where it says what cannot be."""
+        text = settings.merged(self.pristine, {}, from_here(trial.overrides))
+        params.parse(settings.read(text), f"study {self.study}, {trial.name}")
+        return text
+
+    def key(self, trial: Trial) -> str:
+        return collect.key(self.settings_of(trial), ROOT)
+
+    def is_done(self, trial: Trial) -> bool:
+        return collect.is_done(collect.folder(ROOT, self.study, trial), self.key(trial))
+
+    def set_up(self, trial: Trial) -> None:
+        (self.place / params.FILE).write_text(self.settings_of(trial))
+
+
+def from_here(overrides: Any) -> dict[str, Any]:
+    """A folder of images lies in the user's checkout, whatever checkout the trial runs in."""
+    path = overrides.get("dataset.path")
+    return {**overrides, "dataset.path": str(ROOT / path)} if path else dict(overrides)
+
+
+# Prefect's default task runner, threads, is the right one: the work is in subprocesses.
+@flow(name="study", flow_run_name="{name}", persist_result=False)
+def study(name: str = "quick") -> State[Any]:
+    """Run what is not done yet of studies/<name>.yaml, then judge every claim over all its trials.
+
+    Args:
+        name: of a file in studies/, without its suffix.
+    """
+    try:
+        trials = plan.trials(plan.load(name))
+        with Processes() as processes, mlflow_parent(ROOT, f"study {name}") as parent:
+            bench = open_bench(name, processes, parent)
+            waiting = [trial for trial in trials if not bench.is_done(trial)]
+            tell_plan(bench, trials, waiting)
+            failed = [trial.name for trial in waiting if not run_trial(bench, trial, parent)]
+            if failed:
+                return Failed(message=f"Failed: {', '.join(failed)}. Run again when that is mended: the rest is done.")
+            report(bench, trials[0], parent)
+    except UserError as error:
+        return Failed(message=str(error), data=error)
+    found = Comparison.load(collect.reports(ROOT, name) / "comparison.json")
+    publish_study(name, found)
+    return Completed(message=f"{len(trials)} trials, of which {len(waiting)} ran now.")
+
+
+def open_bench(name: str, processes: Processes, parent: str) -> Bench:
+    from pipelines import tracking
+
+    place = workspace(ROOT, cache_dir() / "studies" / name)
+    environment = {**os.environ, tracking.URI_VARIABLE: tracking.uri(), lineage.FLOW_RUN_VARIABLE: str(flow_run.id)}
+    return Bench(name, place, (place / params.FILE).read_text(), Runner(place, environment, processes))
+
+
+def tell_plan(bench: Bench, trials: Sequence[Trial], waiting: Sequence[Trial]) -> None:
+    """What will run and how long it should take, by rates measured on this machine."""
+    log = get_run_logger().info
+    log("study %s: %d trials, %d of them done", bench.study, len(trials), len(trials) - len(waiting))
+    total = 0.0
+    for arm in dict.fromkeys(trial.arm for trial in waiting):
+        alike: dict[str, list[Trial]] = {}
+        for trial in waiting:
+            if trial.arm == arm:
+                alike.setdefault(json.dumps(costly(trial), sort_keys=True), []).append(trial)
+        seconds = sum(len(group) * estimated(bench, group[0]) for group in alike.values())
+        total += seconds
+        log("  %s: %d trials, about %s", arm, sum(map(len, alike.values())), duration(seconds))
+    log("about %s in all, less what is trained already", duration(total))
+
+
+def costly(trial: Trial) -> dict[str, Any]:
+    return {key: value for key, value in trial.overrides.items() if key not in FREE}
+
+
+def estimated(bench: Bench, trial: Trial) -> float:
+    bench.set_up(trial)
+    bench.runner.stage("prepare", lambda line: None)
+    lines: list[str] = []
+    bench.runner.run("estimate", [sys.executable, "-m", "pipelines.estimate"], lines.append)
+    stages: dict[str, float] = json.loads(lines[-1])
+    return sum(seconds for stage, seconds in stages.items() if trial.compares or not stage.startswith("compare"))
+
+
+def run_trial(bench: Bench, trial: Trial, parent: str) -> bool:
+    """One trial as a flow run of its own; whether all went well."""
+    started = time.monotonic()
+
+    @flow(name="trial", flow_run_name=trial.name, persist_result=False)
+    def one() -> State[Any]:
+        try:
+            bench.set_up(trial)
+            bring_up_to_date(bench, "compare" if trial.compares else "evaluate", parent)
+        except StepsFailed as error:
+            return Failed(message=error.headline, data=error)
+        record = collect.Record(
+            name=trial.name,
+            key=bench.key(trial),
+            commit=lineage.commit(),
+            seconds=time.monotonic() - started,
+        )
+        collect.gather(bench.place, collect.folder(ROOT, bench.study, trial), record)
+        return Completed(message=f"Took {duration(record.seconds)}.")
+
+    return bool(one(return_state=True).is_completed())
+
+
+def bring_up_to_date(bench: Bench, last: str, parent: str) -> None:
+    """The stages called `last`, and all that they need."""
+    from pipelines.tracking import PARENT_RUN_VARIABLE
+
+    stages = graph.read(bench.place)
+    wanted = graph.with_needs(stages, [name for name in stages if name.partition("@")[0] == last])
+    with mlflow_parent(bench.place, str(flow_run.name), parent) as run_id:
+        environment = {**bench.runner.environment, PARENT_RUN_VARIABLE: run_id}
+        run_steps(stage_steps(Runner(bench.place, environment, bench.runner.processes), wanted))
+
+
+def report(bench: Bench, first: Trial, parent: str) -> None:
+    """Judge, with the first trial's outputs for pictures: they come out of DVC's cache."""
+    bench.set_up(first)
+    log: Callable[[str], None] = partial(get_run_logger().info, "%s")
+    bring_up_to_date(bench, "compare", parent)
+    command = [sys.executable, "-m", "pipelines.study.report", bench.study, str(ROOT)]
+    bench.runner.run("report", command, log)
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, terminate)
+    parser = argparse.ArgumentParser(prog="python -m flows.study", description="Run a study here and now.")
+    parser.add_argument("name", nargs="?", default="quick", help="a file of studies/, without its suffix")
+    name = parser.parse_args().name
+    try:
+        plan.trials(plan.load(name))  # before Prefect's start, which takes seconds
+        use_api()
+        state = study(name, return_state=True)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    if not state.is_completed():
+        print(f"\n{state.message}", file=sys.stderr)
+        return 1
+    print(f"\n{state.message}\n{collect.reports(ROOT, name) / 'report.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

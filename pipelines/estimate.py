@@ -1,0 +1,73 @@
+"""How long the stages will take with the settings as they are: rates are measured, then multiplied.
+
+`python -m pipelines.estimate` prints seconds by stage, as JSON. It needs data/prepared.
+"""
+
+import json
+from collections.abc import Sequence
+
+import torch
+
+from fm import devices
+from fm.config import SamplerConfig
+from fm.data.prepared import Prepared
+from fm.generator import Generator
+from pipelines import params
+from pipelines.evaluate import images_per_set, with_count
+from pipelines.params import Params, Sampler
+from pipelines.probes.timing import seconds as sampling_seconds
+from pipelines.probes.training_step import STEPS, prepared, seconds
+from pipelines.program import run
+from pipelines.project import PREPARED, compute_slot
+from pipelines.train import budget, objective, untrained
+
+BATCH = 64
+TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
+OVERHEAD = 15.0  # of a stage: imports, MLflow, features, distances
+COMPARE_CALLS = 120_000  # network calls for an image in the stage compare: mostly 32 images of 1000 steps
+
+
+def main() -> None:
+    settings = params.load()
+    device = devices.pick(settings.train.accelerator)
+    dataset = Prepared.open(PREPARED)
+    with compute_slot(device.type):
+        found = {
+            stage: taken
+            for method in settings.methods
+            for stage, taken in of_method(settings, dataset, method, device).items()
+        }
+    print(json.dumps(found))
+
+
+def of_method(settings: Params, dataset: Prepared, method: str, device: torch.device) -> dict[str, float]:
+    generator = untrained(settings, dataset, method).to(device)
+    step, call = rates(settings, dataset, method, generator, device)
+    chosen = with_count(settings.evaluate, len(dataset.test))
+    images = images_per_set(chosen) * chosen.sets
+    evaluations = calls(generator, settings.methods[method].samplers) + settings.train.snapshots * TYPICAL_BEST
+    return {
+        f"train@{method}": OVERHEAD + budget(settings).steps * step,
+        f"evaluate@{method}": OVERHEAD + images * evaluations * call,
+        f"compare, {method}": OVERHEAD + COMPARE_CALLS * call,
+    }
+
+
+def rates(
+    settings: Params, dataset: Prepared, method: str, generator: Generator, device: torch.device
+) -> tuple[float, float]:
+    """Seconds of a training step, and of a network call for one image in a batch."""
+    take = prepared(generator, objective(settings, method), budget(settings), dataset)
+    seconds(take, device)  # the first is slow
+    two = SamplerConfig(solver="ddim", steps=2)
+    sampling_seconds(generator, two, BATCH, seed=0)
+    return seconds(take, device) / STEPS, sampling_seconds(generator, two, BATCH, seed=0) / (2 * BATCH)
+
+
+def calls(generator: Generator, samplers: Sequence[Sampler]) -> int:
+    """Network calls for one image by every sampler once, counted as they happen."""
+    return sum(generator.with_sampler(one).sample_float(1, seed=0)[1] for each in samplers for one in each.each())
+
+
+if __name__ == "__main__":
+    run(main)

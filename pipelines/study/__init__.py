@@ -1,0 +1,1 @@
+"""Several pipeline runs that together answer what one cannot: what to run (plan), and what it says (verdicts)."""

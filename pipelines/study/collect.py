@@ -1,0 +1,75 @@
+"""What the trials of a study leave: one folder each, from which its verdicts are read."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines import lineage
+from pipelines.project import METRICS, REPORTS, whole_folder
+from pipelines.results import read, read_evaluations, read_trainings
+from pipelines.schemas import Schema
+from pipelines.study.plan import Trial
+from pipelines.study.verdicts import Outcome
+
+STUDIES = REPORTS / "studies"
+RECORD = "trial.json"
+KEPT = ("params.yaml", "dvc.lock", str(METRICS), str(REPORTS / "comparison.json"))
+
+
+class Record(Schema):
+    """trial.json: what was run, and how long it took."""
+
+    name: str
+    key: str
+    commit: str
+    seconds: float
+
+
+def reports(root: Path, study: str) -> Path:
+    return root / STUDIES / study
+
+
+def folder(root: Path, study: str, trial: Trial) -> Path:
+    return reports(root, study) / "trials" / trial.name
+
+
+def key(settings: str, root: Path) -> str:
+    """Equal for equal settings (the text of params.yaml) and code."""
+    code = lineage.commit(root).encode() + (lineage.uncommitted_patch(root) or b"")
+    return hashlib.sha256(code + settings.encode()).hexdigest()
+
+
+def is_done(place: Path, key: str) -> bool:
+    try:
+        return Record.load(place / RECORD).key == key
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def gather(workspace: Path, place: Path, record: Record) -> None:
+    """Copy a finished trial's figures to `place`, whole or not at all."""
+    with whole_folder(place) as target:
+        for name in KEPT:
+            source = workspace / name
+            if source.is_dir():
+                shutil.copytree(source, target / name)
+            elif source.exists():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target / name)
+        record.save(target / RECORD)
+
+
+def outcomes(root: Path, study: str, trials: Sequence[Trial]) -> list[Outcome]:
+    """What each trial has measured. Raises UserError where a file is missing or damaged."""
+    found = []
+    for trial in trials:
+        metrics, methods = folder(root, study, trial) / METRICS, list(trial.overrides["methods"])
+        results = read(methods, metrics) if trial.compares else None
+        found.append(Outcome(trial, read_trainings(methods, metrics), read_evaluations(methods, metrics), results))
+    return found
+
+
+def records(root: Path, study: str, trials: Sequence[Trial]) -> list[Record]:
+    return [Record.model_validate(json.loads((folder(root, study, one) / RECORD).read_text())) for one in trials]

@@ -1,0 +1,111 @@
+"""What a study runs: a file of studies/, made into trials."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from pipelines import params
+from pipelines.params import ParamsError, Section
+from pipelines.project import ROOT
+
+STUDIES = Path("studies")
+METHODS = Path("methods")
+
+MAIN = "main"
+TRANSFORMERS = "transformers"
+OPTIMAL_TRANSPORT = "optimal_transport"
+TOUCHINESS = "touchiness"
+
+
+class Arm(Section):
+    """One question's pipeline runs."""
+
+    settings: dict[str, Any] = Field(
+        default={}, description="dotted keys of params.yaml, over the study's and the methods' own"
+    )
+    methods: list[str] = Field(min_length=1, description="of params.yaml, or files of methods/")
+    vary: dict[str, list[Any]] = Field(default={}, description="dotted keys, a trial for each combination of values")
+    seeds: list[int] | None = Field(default=None, min_length=2, description="the study's own unless given")
+
+
+class Study(Section):
+    """A file of studies/."""
+
+    about: str
+    seeds: list[int] = Field(min_length=2, description="of the trainings")
+    settings: dict[str, Any] = Field(description="dotted keys of params.yaml, for every arm")
+    arms: dict[str, Arm] = Field(description="main, and any of transformers, optimal_transport, touchiness")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of the pipeline.
+
+    Attributes:
+        overrides: dotted keys of params.yaml and their values.
+        compares: whether the stage compare is run too, or evaluation is the end.
+    """
+
+    arm: str
+    seed: int
+    varied: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+    compares: bool
+
+    @property
+    def name(self) -> str:
+        """Fit for a folder: `touchiness/learning_rate-0.002/seed-0`."""
+        varied = [f"{key.rpartition('.')[2]}-{value}" for key, value in self.varied.items()]
+        return "/".join([self.arm, *varied, f"seed-{self.seed}"])
+
+
+def load(name: str, root: Path = ROOT) -> Study:
+    """The study of studies/<name>.yaml.
+
+    Raises:
+        ParamsError: there is none, or it says something that cannot be.
+    """
+    known = {file.stem: file for file in sorted((root / STUDIES).glob("*.yaml"))}
+    if name not in known:
+        raise ParamsError(f"no study {name!r}: there are {', '.join(known)} (studies/)")
+    try:
+        study = Study.model_validate(yaml.safe_load(known[name].read_text()))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ParamsError(f"{STUDIES / name}.yaml: {' '.join(str(error).split())}") from None
+    for arm in {MAIN, *study.arms}:
+        if arm not in (MAIN, TRANSFORMERS, OPTIMAL_TRANSPORT, TOUCHINESS) or arm not in study.arms:
+            raise ParamsError(
+                f"{STUDIES / name}.yaml: arms: must be main, and any of transformers, optimal_transport, touchiness"
+            )
+    return study
+
+
+def trials(study: Study, root: Path = ROOT) -> list[Trial]:
+    """Every run of a study, seed by seed within an arm: those of the main arm come first."""
+    return [trial for name in sorted(study.arms, key=lambda one: one != MAIN) for trial in of_arm(study, name, root)]
+
+
+def of_arm(study: Study, name: str, root: Path) -> Iterator[Trial]:
+    arm = study.arms[name]
+    rows = {method: row(method, root) for method in arm.methods}
+    for values in itertools.product(*arm.vary.values()):
+        varied = dict(zip(arm.vary, values, strict=True))
+        for seed in arm.seeds or study.seeds:
+            overrides = {"methods": rows, **study.settings, **arm.settings, **varied, "train.seed": seed}
+            yield Trial(name, seed, varied, overrides, compares=name == MAIN)
+
+
+def row(method: str, root: Path) -> Any:
+    """A method's row: that of params.yaml, else that of methods/<method>.yaml. Raises ParamsError for neither."""
+    own = yaml.safe_load((root / params.FILE).read_text())["methods"]
+    file = root / METHODS / f"{method}.yaml"
+    if method in own:
+        return own[method]
+    if file.exists():
+        return yaml.safe_load(file.read_text())
+    raise ParamsError(f"no method {method!r}: neither in {params.FILE} nor in {METHODS}/")

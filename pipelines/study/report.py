@@ -1,0 +1,123 @@
+"""What a study's trials say together: `python -m pipelines.study.report <study> <checkout>`.
+
+It runs where the study's first trial has just been: the page's pictures are that trial's.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines import compare, params, stage
+from pipelines.program import run
+from pipelines.project import whole_file
+from pipelines.report import Contents, markdown, render, words
+from pipelines.report.page import Several
+from pipelines.report.plots import Line, lines_plot
+from pipelines.results import metric_of, rank, read
+from pipelines.schemas import distance_key
+from pipelines.study import collect, plan
+from pipelines.study.plan import MAIN, OPTIMAL_TRANSPORT, TOUCHINESS, TRANSFORMERS
+from pipelines.study.verdicts import Outcome, judge, learning_rate, sweep, unbiased
+
+CAPTIONS = {
+    MAIN: "How good each method is along its training, by the sampler that is best in the end.",
+    TOUCHINESS: "The distance at the end by learning rate, each at its best sampler.",
+    OPTIMAL_TRANSPORT: "Flow matching by evaluations, noise and data paired at random and by optimal transport.",
+    TRANSFORMERS: "Flow matching by evaluations, with a UNet and with a transformer of about equal compute.",
+}
+
+
+def main(name: str, root: Path) -> None:
+    outcomes = collect.outcomes(root, name, plan.trials(plan.load(name)))
+    told = contents(name, root, outcomes)
+    folder = collect.reports(root, name)
+    told.comparison.save(folder / "comparison.json")
+    for file, text in (("report.html", render(told)), ("report.md", markdown(told))):
+        with whole_file(folder / file) as partial:
+            partial.write_text(text)
+    for claim in told.comparison.claims:
+        print(f"{claim.id}: {words.measured(claim)} ({words.interval(claim)}): {claim.verdict.replace('_', ' ')}")
+
+
+def contents(name: str, root: Path, outcomes: Sequence[Outcome]) -> Contents:
+    """The first trial's page, with the claims and plots of all."""
+    settings = params.load()
+    results = read(list(settings.methods))
+    ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
+    one = compare.compare(settings, results, ranking, stage.declared("compare").data_md5)
+    told = compare.contents(settings, one.model_copy(update={"claims": judge(outcomes)}), results, ranking)
+    seeds = sorted({outcome.trial.seed for outcome in outcomes if outcome.trial.arm == MAIN})
+    hours = sum(record.seconds for record in collect.records(root, name, [one.trial for one in outcomes])) / 3600
+    facts = [
+        ("study", f"{name}: {len(outcomes)} trials in {hours:.1f} h, training seeds {', '.join(map(str, seeds))}"),
+        *told.facts,
+    ]
+    return replace(told, facts=facts, several=Several(f"{len(seeds)} trainings each", plots(outcomes)))
+
+
+def plots(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """A plot for every arm of the study."""
+    drawn = []
+    for arm, lines_of in LINES.items():
+        chosen = [one for one in outcomes if one.trial.arm == arm]
+        lines = lines_of(chosen) if chosen else []
+        if lines:
+            key = distance_key(next(iter(chosen[0].evaluations.values())).extractor)
+            title, x, log_x = AXES[arm]
+            drawn.append((lines_plot(lines, arm, title, x, key, log_x), CAPTIONS[arm]))
+    return drawn
+
+
+def along(outcomes: Sequence[Outcome]) -> list[Line]:
+    return [
+        Line(
+            words.method_name(method),
+            shade,
+            one.trial.seed,
+            [each.images_seen for each in evaluation.along],
+            [each.distance for each in evaluation.along],
+        )
+        for one in outcomes
+        for shade, (method, evaluation) in enumerate(one.evaluations.items())
+        if evaluation.along
+    ]
+
+
+def by_learning_rate(outcomes: Sequence[Outcome]) -> list[Line]:
+    lines = []
+    for seed in sorted({one.trial.seed for one in outcomes}):
+        of_seed = sorted((one for one in outcomes if one.trial.seed == seed), key=learning_rate)
+        for shade, method in enumerate(of_seed[0].evaluations):
+            found = sweep(of_seed, method)
+            lines.append(Line(words.method_name(method), shade, seed, list(found), list(found.values())))
+    return lines
+
+
+def by_evaluations(outcomes: Sequence[Outcome]) -> list[Line]:
+    lines = []
+    for one in outcomes:
+        for shade, (method, evaluation) in enumerate(one.evaluations.items()):
+            best: dict[int, float] = {}
+            for row in sorted(evaluation.rows, key=lambda row: row.nfe):
+                best[row.nfe] = min(best.get(row.nfe, float("inf")), unbiased(row))
+            lines.append(Line(words.method_name(method), shade, one.trial.seed, list(best), list(best.values())))
+    return lines
+
+
+LINES = {
+    MAIN: along,
+    TOUCHINESS: by_learning_rate,
+    OPTIMAL_TRANSPORT: by_evaluations,
+    TRANSFORMERS: by_evaluations,
+}
+AXES = {
+    MAIN: ("distance along the training", "images seen", False),
+    TOUCHINESS: ("distance by learning rate", "learning rate", True),
+    OPTIMAL_TRANSPORT: ("distance by evaluations, with and without optimal transport", "network evaluations", True),
+    TRANSFORMERS: ("distance by evaluations, UNet and transformer", "network evaluations", True),
+}
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1], Path(sys.argv[2])))
