@@ -34,9 +34,9 @@ SOLVERS: Options = {
     "heun": (),
     "rk4": (),
     "dopri5": ("tolerance",),
-    "ddim": ("eta",),
-    "ddpm": (),
-    "dpmpp_2m": (),
+    "ddim": ("eta", "clip"),
+    "ddpm": ("clip",),
+    "dpmpp_2m": ("clip",),
     "edm": ("churn", "noise_scale"),
 }
 EXTRACTORS = ("classifier", "inception", "efficientnet_lite0")

@@ -90,8 +90,13 @@ def config(settings: Params, dataset: Prepared, method: str) -> Config:
 
 
 def default_sampler(path: Choice) -> SamplerConfig:
-    """DDIM, which on the straight path is Euler's method; equal steps of noise would waste EDM's path."""
-    return SamplerConfig(solver="ddim", steps=50, grid="edm" if parts(path)[0] == "edm" else "uniform")
+    """DDIM: on the straight path Euler's method, elsewhere with the predicted data kept in range.
+
+    Equal steps of noise would waste EDM's path.
+    """
+    name, _ = parts(path)
+    solver: Choice = "ddim" if name == "cond_ot" else {"name": "ddim", "clip": 1}
+    return SamplerConfig(solver=solver, steps=50, grid="edm" if name == "edm" else "uniform")
 
 
 def fit(

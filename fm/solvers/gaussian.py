@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fm.paths import Ends, Path
+from fm.paths import Ends, Path, like
 from fm.solvers.ode import at_least_float32
 
 Fresh = Callable[[], Tensor]
@@ -23,16 +23,43 @@ class Predict(Protocol):
         """The noise and the data that (x, t) lies between, each like x."""
 
 
-def ddim(ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None, eta: float = 0.0) -> Tensor:
+def clipped(ends: Predict, path: Path, bound: float | None) -> Predict:
+    """Predictions whose data stay within -bound and bound, and whose noise is what then remains of x.
+
+    No image has pixels beyond -1 and 1, so no prediction of one should (Ho et al. 2020's code; Dhariwal & Nichol 2021,
+    arXiv 2105.05233, appendix H). Where alpha is small, an error in predicted noise is a large one in the data.
+    """
+    if bound is None:
+        return ends
+
+    def predict(x: Tensor, t: Tensor) -> Ends:
+        data = ends(x, t).x1.clamp(-bound, bound)
+        alpha, sigma = (like(value, x).to(x) for value in (path.alpha(t.double()), path.sigma(t.double())))
+        return Ends((x - alpha * data) / sigma, data)
+
+    return predict
+
+
+def ddim(
+    ends: Predict,
+    path: Path,
+    x: Tensor,
+    times: Tensor,
+    fresh: Fresh | None = None,
+    eta: float = 0.0,
+    clip: float | None = None,
+) -> Tensor:
     """The conditionals q(x_next | x_t, x1) of the path (Song et al. 2020, arXiv 2010.02502, eq. 12 and 16).
 
     eta = 0 is DDIM, deterministic; eta = 1 is DDPM's ancestral sampling. On the straight path DDIM is Euler's method.
 
     Args:
         eta: 0 to 1, the share of the posterior's standard deviation that is drawn anew at every step.
+        clip: bound of the predicted data (clipped).
         fresh: standard normal noise like x, asked for once a step when eta > 0.
     """
     source = needed(fresh, eta)
+    ends = clipped(ends, path, clip)
     x = at_least_float32(x)
     for t, t_next in pairwise(times.double()):
         x0_hat, x1_hat = ends(x, spread_out(t, x))
@@ -45,9 +72,11 @@ def ddim(ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | Non
     return x
 
 
-def ddpm(ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
+def ddpm(
+    ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None, clip: float | None = None
+) -> Tensor:
     """DDPM's ancestral sampling (Ho et al. 2020, arXiv 2006.11239, algorithm 2): DDIM with eta = 1."""
-    return ddim(ends, path, x, times, fresh, eta=1.0)
+    return ddim(ends, path, x, times, fresh, eta=1.0, clip=clip)
 
 
 def posterior_deviation(path: Path, t: Tensor, t_next: Tensor) -> Tensor:
@@ -56,12 +85,18 @@ def posterior_deviation(path: Path, t: Tensor, t_next: Tensor) -> Tensor:
     return path.sigma(t_next) * (1 - shrink.square()).clamp(min=0).sqrt()
 
 
-def dpmpp_2m(ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
+def dpmpp_2m(
+    ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None, clip: float | None = None
+) -> Tensor:
     """DPM-Solver++(2M) (Lu et al. 2022, arXiv 2211.01095, algorithm 2), one call a step.
 
     Second order in lambda = log(alpha / sigma), from this step's predicted data and the last one's. A step from
     alpha = 0 or to sigma = 0, where lambda is infinite, is of first order, and that is DDIM's.
+
+    Args:
+        clip: bound of the predicted data (clipped).
     """
+    ends = clipped(ends, path, clip)
     x = at_least_float32(x)
     before: tuple[Tensor, float] | None = None
     for t, t_next in pairwise(times.double()):

@@ -1,7 +1,8 @@
 """Held against diffusers 0.42.1: its samplers of the chain of 1000 steps, which is our path DDPM.
 
 Their index runs down where our t runs up, see tests.parity.schedulers. Their epsilon and sample are our noise and
-data, and their v_prediction is our v. Nothing is clipped. Heun's method they apply to x / alpha, as we do inside.
+data, and their v_prediction is our v. Nothing is clipped unless a test says so. Heun's method they apply to x / alpha,
+as we do inside.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from tests.parity.schedulers import LEVELS, LINEAR, in_float64, stepped, time_at
 PREDICTIONS = pytest.mark.parametrize(
     ("prediction", "source"), [("epsilon", "noise"), ("sample", "data"), ("v_prediction", "v")]
 )
+OUT_OF_RANGE = pytest.mark.parametrize(("prediction", "source"), [("epsilon", "noise"), ("v_prediction", "v")])
 SPACINGS = pytest.mark.parametrize(("spacing", "steps"), [("leading", 10), ("trailing", 10), ("leading", 50)])
 START = normal(*SHAPE, seed=2)
 
@@ -91,6 +93,29 @@ def test_ancestral_sampling(prediction: str, source: Quantity, steps: int, fault
     scheduler = made(DDPMScheduler, steps, prediction_type=prediction, variance_type="fixed_small", clip_sample=False)
     path = fault.path(DDPM())
     ours = ddpm(predict(path, source), path, START, fault.times(times_of(scheduler)), noises())
+    same(ours, sampled(scheduler, step=partial(scheduler.step, generator=torch.Generator().manual_seed(5))))
+
+
+@notices("alpha", "sigma", "time", "clip")
+@pytest.mark.parametrize("clip", [0.5, 1.0])
+@OUT_OF_RANGE
+def test_ddim_with_clipped_data(prediction: str, source: Quantity, clip: float, fault: Fault) -> None:
+    bounds = {"clip_sample": True, "clip_sample_range": clip}
+    scheduler = made(DDIMScheduler, 10, prediction_type=prediction, timestep_spacing="trailing", **bounds)
+    path, times = fault.path(DDPM()), fault.times(times_of(scheduler))
+    ours = ddim(predict(path, source), path, START, times, clip=clip * fault.factor("clip"))
+    theirs = sampled(scheduler, step=lambda *told: scheduler.step(*told, use_clipped_model_output=True))
+    same(ours, theirs)
+
+
+@notices("alpha", "sigma", "time", "clip")
+@OUT_OF_RANGE
+def test_ancestral_sampling_with_clipped_data(prediction: str, source: Quantity, fault: Fault) -> None:
+    options = {"variance_type": "fixed_small", "clip_sample": True}
+    scheduler = made(DDPMScheduler, 20, prediction_type=prediction, **options)
+    path = fault.path(DDPM())
+    times, clip = fault.times(times_of(scheduler)), 1.0 * fault.factor("clip")
+    ours = ddpm(predict(path, source), path, START, times, noises(), clip=clip)
     same(ours, sampled(scheduler, step=partial(scheduler.step, generator=torch.Generator().manual_seed(5))))
 
 

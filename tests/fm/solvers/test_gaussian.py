@@ -12,7 +12,7 @@ from torch import Tensor
 from fm.grids import grid_named
 from fm.paths import DDPM, EDM, CondOT, Cosine, Ends, Path, VariancePreserving, like
 from fm.solvers import solve
-from fm.solvers.gaussian import churned, ddim, ddpm, dpmpp_2m, edm, posterior_deviation
+from fm.solvers.gaussian import churned, clipped, ddim, ddpm, dpmpp_2m, edm, posterior_deviation
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of, flow_of, start, velocity_of
 
 STRAIGHT = CondOT()
@@ -185,3 +185,31 @@ def test_ddim_on_the_straight_path_is_eulers_method_on_any_grid(inner: list[floa
     sampled = ddim(ends_of(STRAIGHT), STRAIGHT, start(), times)
     euler = solve(velocity_of(STRAIGHT), start(), "euler", times=times).x1
     torch.testing.assert_close(sampled, euler, rtol=1e-12, atol=1e-12)
+
+
+def wild(x: Tensor, t: Tensor) -> Ends:
+    """Data far out of range, where the noise says so."""
+    return DDPM().ends(3 * torch.sin(5 * x), x, t, "noise")
+
+
+@pytest.mark.parametrize("sampler", [ddim, dpmpp_2m])
+def test_clipped_data_end_in_range(sampler: Sampler) -> None:
+    free = sampler(wild, DDPM(), start(), uniform(10))
+    kept = sampler(wild, DDPM(), start(), uniform(10), clip=0.5)
+    assert float(free.abs().max()) > 1
+    assert float(kept.abs().max()) <= 0.5 + (0 if sampler is ddim else 0.5)  # what 2M extrapolates is not clipped
+
+
+def test_noise_makes_up_for_clipped_data() -> None:
+    x, t = start(), torch.full((len(start()),), 0.3, dtype=torch.float64)
+    noise, data = clipped(wild, DDPM(), 0.5)(x, t)
+    assert float(data.abs().max()) <= 0.5
+    torch.testing.assert_close(like(DDPM().alpha(t), x) * data + like(DDPM().sigma(t), x) * noise, x)
+
+
+@pytest.mark.parametrize("sampler", [ddim, dpmpp_2m])
+def test_a_bound_that_nothing_reaches_changes_nothing(sampler: Sampler) -> None:
+    path = VariancePreserving()
+    expected = sampler(ends_of(path), path, start(), uniform(10, 0.1, 0.99))
+    found = sampler(ends_of(path), path, start(), uniform(10, 0.1, 0.99), clip=1e6)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
