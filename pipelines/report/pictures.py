@@ -19,11 +19,14 @@ def data_uri(image: Image.Image) -> str:
 
 
 def grid_of_real(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int) -> Image.Image:
-    """Real images laid out as the generated grids are: each place has the next image of its label."""
+    """Real images laid out as the generated grids are, every label's spread evenly over all it has: files that lie
+    together look alike."""
     columns = layout.columns(classes)
     places = np.arange(layout.ROWS * columns)
-    rows = [np.flatnonzero(labels == label) for label in range(max(classes, 1))]
-    chosen = [rows[place % len(rows)][place // len(rows) % len(rows[place % len(rows)])] for place in places]
+    by_label = [np.flatnonzero(labels == label) for label in range(max(classes, 1))]
+    of_each = -(-len(places) // len(by_label))
+    spread = [have[np.linspace(0, len(have) - 1, of_each).astype(np.int64)] for have in by_label]
+    chosen = [spread[place % len(spread)][place // len(spread)] for place in places]
     sheet = layout.grid(images[chosen], columns)
     return Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
 
