@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fm.data.prepared import Prepared
 from fm.errors import UserError
-from pipelines import lineage, params, stage
+from pipelines import lineage, params, stage, tracking
 from pipelines.measurements import judge
 from pipelines.measurements.distances import best_row
 from pipelines.params import Params
@@ -106,8 +106,16 @@ def facts(settings: Params, comparison: Comparison) -> list[tuple[str, str]]:
         ("seeds", f"training {settings.train.seed}, sampling {settings.evaluate.seed}"),
         ("data", f"{comparison.dataset}, md5 {comparison.data_md5}"),
         ("commit", commit()),
+        ("MLflow runs", "; ".join(mlflow_runs(settings)) or "none of this store"),
         ("made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
     ]
+
+
+def mlflow_runs(settings: Params) -> list[str]:
+    """The runs that trained and evaluated each method."""
+    stages = [f"{name}@{method}" for method in settings.methods for name in ("train", "evaluate")]
+    found = {name: tracking.finished_run(stage.declared(name), settings.dataset.name) for name in stages}
+    return [f"{name} {run}" for name, run in found.items() if run is not None]
 
 
 def commit() -> str:

@@ -152,6 +152,15 @@ def stage_run(stage: Stage, experiment: str, resume: bool = True) -> Iterator["S
         yield StageRun(run_id, resumed=unfinished is not None)
 
 
+def finished_run(stage: Stage, experiment: str) -> str | None:
+    """The id of the run that made what `stage` has now; none where this store has not seen it run."""
+    database = database_file(uri())
+    if database is not None and not database.exists():
+        return None
+    found = find_run(experiment_id(experiment), stage.key, finished=True)
+    return None if found is None else str(found.info.run_id)
+
+
 def find_run(container: str, stage_key: str, finished: bool) -> "Run | None":
     """The last run of the stage with this key that is finished, or that isn't."""
     comparison = "=" if finished else "!="

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fm.errors import UserError
-from pipelines import compare, stage
+from pipelines import compare, stage, tracking
 from pipelines.claims import CLAIMS
 from pipelines.project import METRICS, REPORTS
 from pipelines.schemas import Comparison, Evaluation
@@ -21,6 +21,7 @@ OUTPUTS = ("comparison.json", "distance.csv", "report.html")
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project to stand in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setattr(stage, "declared", lambda name: stage.Stage(name, {}, {"data/prepared": MD5}))
     return tmp_path
 
@@ -65,6 +66,16 @@ def test_the_file_for_programs_carries_no_commit_and_no_date(here: Path, monkeyp
     text = (REPORTS / "comparison.json").read_text()
     assert "c0ffee" not in text
     assert not {"commit", "date", "run_id"} & set(json.loads(text))
+
+
+def test_the_report_names_the_runs_in_mlflow(here: Path):
+    with tracking.stage_run(stage.declared("train@diffusion"), "digits") as made:
+        pass
+    with tracking.stage_run(stage.declared("train@flow_matching"), "digits", resume=False):
+        run(here, TWO)  # one that is not over does not count
+    text = (REPORTS / "report.md").read_text()
+    assert f"train@diffusion {made.run_id}" in text
+    assert "train@flow_matching" not in text
 
 
 def test_summary_for_dvc(here: Path):
