@@ -47,11 +47,13 @@ class Bench:
 
     Attributes:
         place: the checkout beside the user's.
+        code: names what is in it (pipelines.study.collect.code), whatever becomes of the user's meanwhile.
         pristine: its params.yaml as the user has it.
     """
 
     study: str
     place: Path
+    code: str
     pristine: str
     runner: Runner
 
@@ -62,7 +64,7 @@ class Bench:
         return text
 
     def key(self, trial: Trial) -> str:
-        return collect.key(self.settings_of(trial), ROOT)
+        return collect.key(self.settings_of(trial), self.code)
 
     def is_done(self, trial: Trial) -> bool:
         return collect.is_done(collect.folder(ROOT, self.study, trial), self.key(trial))
@@ -97,17 +99,15 @@ def study(name: str = "quick") -> State[Any]:
             report(bench, trials[0], parent)
     except UserError as error:
         return Failed(message=str(error), data=error)
-    found = Comparison.load(collect.reports(ROOT, name) / "comparison.json")
-    publish_study(name, found)
     return Completed(message=f"{len(trials)} trials, of which {len(waiting)} ran now.")
 
 
 def open_bench(name: str, processes: Processes, parent: str) -> Bench:
     from pipelines import tracking
 
-    place = workspace(ROOT, cache_dir() / "studies" / name)
+    place, code = workspace(ROOT, cache_dir() / "studies" / name), collect.code(ROOT)
     environment = {**os.environ, tracking.URI_VARIABLE: tracking.uri(), lineage.FLOW_RUN_VARIABLE: str(flow_run.id)}
-    return Bench(name, place, (place / params.FILE).read_text(), Runner(place, environment, processes))
+    return Bench(name, place, code, (place / params.FILE).read_text(), Runner(place, environment, processes))
 
 
 def tell_plan(bench: Bench, trials: Sequence[Trial], waiting: Sequence[Trial]) -> None:
@@ -175,11 +175,21 @@ def bring_up_to_date(bench: Bench, last: str, parent: str) -> None:
 
 def report(bench: Bench, first: Trial, parent: str) -> None:
     """Judge, with the first trial's outputs for pictures: they come out of DVC's cache."""
+    from pipelines import tracking
+
     bench.set_up(first)
     log: Callable[[str], None] = partial(get_run_logger().info, "%s")
     bring_up_to_date(bench, "compare", parent)
     command = [sys.executable, "-m", "pipelines.study.report", bench.study, str(ROOT)]
     bench.runner.run("report", command, log)
+    folder = collect.reports(ROOT, bench.study)
+    found = Comparison.load(folder / "comparison.json")
+    tracking.keep(
+        parent,
+        [folder / name for name in ("comparison.json", "report.html", "report.md")],
+        {claim.id: claim.measured for claim in found.claims if claim.measured is not None},
+    )
+    publish_study(bench.study, found)
 
 
 def duration(seconds: float) -> str:

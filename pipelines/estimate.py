@@ -24,7 +24,7 @@ from pipelines.train import budget, objective, untrained
 BATCH = 64
 TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
 OVERHEAD = 15.0  # of a stage: imports, MLflow, features, distances
-COMPARE_CALLS = 120_000  # network calls for an image in the stage compare: mostly 32 images of 1000 steps
+COMPARE_CALLS = 140_000  # network calls for one image in the stage compare, a method: steps, timings, guidance
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -136,6 +136,14 @@ def finish(run_id: str, status: str, root: Path = ROOT) -> None:
     """End a parent run; by now the data is known for certain."""
     client().set_tag(run_id, lineage.DATA, lineage.prepared_md5(root))
     client().set_terminated(run_id, status)
+
+
+def keep(run_id: str, files: Sequence[Path], metrics: Mapping[str, float]) -> None:
+    """Put files and figures into a parent run."""
+    for file in files:
+        client().log_artifact(run_id, str(file))
+    for name, value in metrics.items():
+        client().log_metric(run_id, name, value)
 
 
 @contextmanager

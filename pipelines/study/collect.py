@@ -35,10 +35,14 @@ def folder(root: Path, study: str, trial: Trial) -> Path:
     return reports(root, study) / "trials" / trial.name
 
 
-def key(settings: str, root: Path) -> str:
+def code(root: Path) -> str:
+    """Names the code in a checkout: equal for equal commits and uncommitted changes."""
+    return hashlib.sha256(lineage.commit(root).encode() + (lineage.uncommitted_patch(root) or b"")).hexdigest()
+
+
+def key(settings: str, code: str) -> str:
     """Equal for equal settings (the text of params.yaml) and code."""
-    code = lineage.commit(root).encode() + (lineage.uncommitted_patch(root) or b"")
-    return hashlib.sha256(code + settings.encode()).hexdigest()
+    return hashlib.sha256(f"{code}\n{settings}".encode()).hexdigest()
 
 
 def is_done(place: Path, key: str) -> bool:
