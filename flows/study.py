@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,7 +56,13 @@ class Bench:
     place: Path
     code: str
     pristine: str
-    runner: Runner
+    environment: Mapping[str, str]
+
+    @contextmanager
+    def runner(self, more: Mapping[str, str] | None = None) -> Iterator[Runner]:
+        """Runs commands there. Leaving ends them, which a flow has to do before Prefect waits for its tasks."""
+        with Processes() as processes:
+            yield Runner(self.place, {**self.environment, **(more or {})}, processes)
 
     def settings_of(self, trial: Trial) -> str:
         """The text of params.yaml for a trial. Raises ParamsError where it says what cannot be."""
@@ -89,8 +96,8 @@ def study(name: str = "quick") -> State[Any]:
     """
     try:
         trials = plan.trials(plan.load(name))
-        with Processes() as processes, mlflow_parent(ROOT, f"study {name}") as parent:
-            bench = open_bench(name, processes, parent)
+        with mlflow_parent(ROOT, f"study {name}") as parent:
+            bench = open_bench(name)
             waiting = [trial for trial in trials if not bench.is_done(trial)]
             tell_plan(bench, trials, waiting)
             failed = [trial.name for trial in waiting if not run_trial(bench, trial, parent)]
@@ -102,12 +109,12 @@ def study(name: str = "quick") -> State[Any]:
     return Completed(message=f"{len(trials)} trials, of which {len(waiting)} ran now.")
 
 
-def open_bench(name: str, processes: Processes, parent: str) -> Bench:
+def open_bench(name: str) -> Bench:
     from pipelines import tracking
 
     place, code = workspace(ROOT, cache_dir() / "studies" / name), collect.code(ROOT)
     environment = {**os.environ, tracking.URI_VARIABLE: tracking.uri(), lineage.FLOW_RUN_VARIABLE: str(flow_run.id)}
-    return Bench(name, place, code, (place / params.FILE).read_text(), Runner(place, environment, processes))
+    return Bench(name, place, code, (place / params.FILE).read_text(), environment)
 
 
 def tell_plan(bench: Bench, trials: Sequence[Trial], waiting: Sequence[Trial]) -> None:
@@ -132,9 +139,10 @@ def costly(trial: Trial) -> dict[str, Any]:
 
 def estimated(bench: Bench, trial: Trial) -> float:
     bench.set_up(trial)
-    bench.runner.stage("prepare", lambda line: None)
     lines: list[str] = []
-    bench.runner.run("estimate", [sys.executable, "-m", "pipelines.estimate"], lines.append)
+    with bench.runner() as runner:
+        runner.stage("prepare", lambda line: None)
+        runner.run("estimate", [sys.executable, "-m", "pipelines.estimate"], lines.append)
     stages: dict[str, float] = json.loads(lines[-1])
     return sum(seconds for stage, seconds in stages.items() if trial.compares or not stage.startswith("compare"))
 
@@ -168,9 +176,11 @@ def bring_up_to_date(bench: Bench, last: str, parent: str) -> None:
 
     stages = graph.read(bench.place)
     wanted = graph.with_needs(stages, [name for name in stages if name.partition("@")[0] == last])
-    with mlflow_parent(bench.place, str(flow_run.name), parent) as run_id:
-        environment = {**bench.runner.environment, PARENT_RUN_VARIABLE: run_id}
-        run_steps(stage_steps(Runner(bench.place, environment, bench.runner.processes), wanted))
+    with (
+        mlflow_parent(bench.place, str(flow_run.name), parent) as run_id,
+        bench.runner({PARENT_RUN_VARIABLE: run_id}) as runner,
+    ):
+        run_steps(stage_steps(runner, wanted))
 
 
 def report(bench: Bench, first: Trial, parent: str) -> None:
@@ -181,7 +191,8 @@ def report(bench: Bench, first: Trial, parent: str) -> None:
     log: Callable[[str], None] = partial(get_run_logger().info, "%s")
     bring_up_to_date(bench, "compare", parent)
     command = [sys.executable, "-m", "pipelines.study.report", bench.study, str(ROOT)]
-    bench.runner.run("report", command, log)
+    with bench.runner() as runner:
+        runner.run("report", command, log)
     folder = collect.reports(ROOT, bench.study)
     found = Comparison.load(folder / "comparison.json")
     tracking.keep(
