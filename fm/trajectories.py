@@ -1,4 +1,4 @@
-"""The way from noise to data: how straight it is."""
+"""The way from noise to data: where it leads, and how straight it is."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,9 +8,21 @@ from torch import Tensor
 
 from fm.paths import like
 
+Velocity = Callable[[Tensor, Tensor], Tensor]
+
 
 @torch.no_grad()
-def straightness(velocity: Callable[[Tensor, Tensor], Tensor], x0: Tensor, times: Tensor) -> Tensor:
+def trajectory(velocity: Velocity, x0: Tensor, times: Tensor) -> Tensor:
+    """Euler's polygon from x0 (B, ...) over rising times (steps + 1,): all its corners, (steps + 1, B, ...)."""
+    corners = [x0]
+    for t, t_next in pairwise(times.to(x0)):
+        x = corners[-1]
+        corners.append(x + like(t_next - t, x) * velocity(x, t.expand(len(x))))
+    return torch.stack(corners)
+
+
+@torch.no_grad()
+def straightness(velocity: Velocity, x0: Tensor, times: Tensor) -> Tensor:
     """How far each trajectory is from a straight line walked at constant speed, like x0 (B,); 0 for such a line.
 
     The integral over t of |velocity - chord|^2 (Liu et al. 2022, arXiv 2209.03003, section 2.1), over |chord|^2 so

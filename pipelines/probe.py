@@ -15,7 +15,7 @@ from pipelines.probes.guidance import guided
 from pipelines.probes.repetition import repetitions
 from pipelines.probes.timing import one_at_a_time, timings
 from pipelines.probes.training_step import costs
-from pipelines.probes.trajectories import change_of_path, convergence, straightness_of
+from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
 from pipelines.results import DIFFUSION, metric_of, rank, read_evaluations
@@ -62,6 +62,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
             repetitions=repeated[method],
             convergence=convergence(generator, seed),
             straightness=straightness_of(generator, seed),
+            pixels=pixels_of(generator, seed),
             guidance=guided(generator, deciding[method].sampler, extractor, dataset, chosen),
             step_seconds=step[method].seconds,
             step_peak_bytes=step[method].peak_bytes,

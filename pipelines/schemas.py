@@ -212,6 +212,7 @@ class MethodProbe(Schema):
     repetitions: list[Repetition]
     convergence: list[Convergence]
     straightness: list[float] = Field(description="fm.trajectories.straightness along the straight path, by image")
+    pixels: list[list[float]] = Field(description="a few pixels of one image along the straight path, time by time")
     guidance: list[Guided] = Field(description="empty where the extractor is no classifier")
     step_seconds: list[float] = Field(description="of a training step, in each round")
     step_peak_bytes: list[int] = Field(description="the most that tensors held in training steps, in each round")

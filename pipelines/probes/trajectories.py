@@ -15,10 +15,11 @@ from fm.paths import CondOT, Path
 from fm.sampling import times_of
 from fm.solvers import solve
 from fm.solvers.gaussian import ddim
-from fm.trajectories import straightness
+from fm.trajectories import straightness, trajectory
 from pipelines.schemas import ChangeOfPath, Convergence
 
 COUNT = 32
+PIXELS = 12
 STEPS = (2, 5, 10, 20, 50, 100)
 MANY = 1000
 STRAIGHT = SamplerConfig(solver="euler", steps=100, path="cond_ot")
@@ -45,6 +46,16 @@ def straightness_of(generator: Generator, seed: int) -> list[float]:
     x0, labels = start(generator, seed)
     field = along.field(labels)
     return straightness(field.velocity, x0, times_of(STRAIGHT, field.along)).tolist()
+
+
+def pixels_of(generator: Generator, seed: int) -> list[list[float]]:
+    """The values of PIXELS pixels, spread over one image, at every hundredth of the straight path."""
+    along = generator.with_sampler(STRAIGHT)
+    x0, labels = start(generator, seed)
+    field = along.field(labels[:1])
+    corners = trajectory(field.velocity, x0[:1], times_of(STRAIGHT, field.along)).flatten(1)
+    chosen = torch.linspace(0, corners.shape[1] - 1, PIXELS + 2).long()[1:-1]
+    return corners[:, chosen].T.tolist()
 
 
 @torch.no_grad()

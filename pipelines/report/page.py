@@ -12,7 +12,7 @@ from pipelines.project import NEAREST
 from pipelines.report import words
 from pipelines.report.answer import answer
 from pipelines.report.pictures import data_uri, first_row, picture
-from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot
+from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot, pixels_plot
 from pipelines.results import Ranking, Results
 from pipelines.schemas import Comparison, EvaluationRow, distance_key
 
@@ -100,6 +100,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "distance_plot": distance_plot(results.evaluations, contents.names, key, comparison.nfe),
         "loss_plot": loss_plot(contents.curves, contents.names),
         "convergence_plot": convergence_plot(results.probes.methods, contents.names),
+        "pixels_plot": pixels_plot(results.probes.methods, contents.names),
         "guidance_plot": guidance_plot(results.probes.methods, contents.names),
         "probes": results.probes,
         "grids": grids(contents),

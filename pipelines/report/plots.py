@@ -138,6 +138,21 @@ def convergence_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> s
         return as_svg(figure, "convergence", "distance of a few steps from a thousand")
 
 
+def pixels_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:
+    """The way of a few pixels from noise to data, along the straight path for every method."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, axes = panel()
+        for index, (method, probe) in enumerate(probes.items()):
+            line, _ = STYLES[index % len(STYLES)]
+            for number, values in enumerate(probe.pixels):
+                times = [step / (len(values) - 1) for step in range(len(values))]
+                label = names[method] if number == 0 else None
+                axes.plot(times, values, color=colour(index), linestyle=line, linewidth=1.1, label=label)
+        axes.set(xlabel="t, from noise (0) to data (1)", ylabel="value of a pixel")
+        legend(figure, axes)
+        return as_svg(figure, "pixels", "trajectories of a few pixels from noise to data")
+
+
 def guidance_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:
     """How often the classifier sees the label that was asked for, by scale of guidance; nothing where it knows none."""
     if not all(probe.guidance for probe in probes.values()):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fm.grids import time_grid
 from fm.paths import CondOT
-from fm.trajectories import straightness
+from fm.trajectories import straightness, trajectory
 
 X0 = torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
 
@@ -38,3 +38,11 @@ def test_an_arc_by_its_chord(angle: float):
     found = straightness(turning, X0, uniform(20000))
     expected = (angle / (2 * math.sin(angle / 2))) ** 2 - 1
     torch.testing.assert_close(found, torch.full((2,), expected, dtype=torch.float64), atol=1e-3, rtol=1e-3)
+
+
+def test_a_trajectory_has_all_corners_of_eulers_polygon():
+    found = trajectory(lambda x, t: 2 * t[:, None].expand_as(x), X0, uniform(2))
+    assert found.shape == (3, 2, 2)
+    torch.testing.assert_close(found[0], X0)
+    torch.testing.assert_close(found[1], X0)  # at t = 0 the velocity is 0
+    torch.testing.assert_close(found[2], X0 + 0.5)

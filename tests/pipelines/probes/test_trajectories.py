@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from fm.config import SamplerConfig
 from pipelines.probes import trajectories
@@ -20,6 +21,16 @@ def test_straightness_does_not_depend_on_the_sampler(generators: dict) -> None:
     assert min(found) > 0
     other = generator.with_sampler(SamplerConfig(solver="ddpm", steps=3))
     assert trajectories.straightness_of(other, seed=0) == found
+
+
+def test_pixels_start_at_noise_and_end_at_the_image(generators: dict) -> None:
+    found = trajectories.pixels_of(generators["flow_matching"], seed=3)
+    assert (len(found), {len(one) for one in found}) == (trajectories.PIXELS, {101})
+    x0, _ = trajectories.start(generators["flow_matching"], seed=3)
+    image, _ = generators["flow_matching"].with_sampler(trajectories.STRAIGHT).sample_float(1, seed=3)
+    assert {one[0] for one in found} <= set(x0[0].flatten().tolist())
+    ends = torch.tensor([one[-1] for one in found])
+    assert all(float((image.flatten() - end).abs().min()) < 1e-5 for end in ends)
 
 
 def test_ddim_is_eulers_method_after_the_change_of_path(generators: dict) -> None:

@@ -105,6 +105,7 @@ def method_probe(rows: Rows, call: float = 0.001, factor: float = 1.0) -> Method
             Convergence(steps=steps, distances=[factor * (1 + luck) / steps for luck in LUCK]) for steps in (2, 10, 100)
         ],
         straightness=[0.1 * factor] * 4,
+        pixels=[[factor, 0.5, 0.0], [-factor, -0.5, 0.5]],
         guidance=[
             Guided(solver="ddim", steps=10, nfe=10, scale=1.0, recognised=[0.8, 0.8]),
             Guided(solver="ddim", steps=10, nfe=20, scale=2.0, recognised=[0.8 + 0.1 / factor, 0.75 + 0.1 / factor]),

@@ -139,7 +139,7 @@ def test_shows_every_row_and_picture(page: str):
     rows = sum(map(len, TWO.values()))
     assert len(re.findall(r"<td>(?:Euler|midpoint|DDIM)</td>", page)) == rows
     assert page.count("<img ") == 3 + rows + len(TWO)
-    assert page.count("<svg ") == 4
+    assert page.count("<svg ") == 5
 
 
 def test_shows_whether_samples_are_copies(page: str):
