@@ -100,7 +100,7 @@ def other_readings(results: Results) -> str:
 
 
 def stronger_baseline(results: Results) -> str:
-    """What EDM, the strongest diffusion setting there is, says of the baseline; nothing if it was not trained."""
+    """What EDM, the strongest diffusion setting there is, says of the baseline, or how to have it said."""
     theirs, edm = results.evaluations[DIFFUSION], results.evaluations.get(EDM)
     if edm is None:
         return "No EDM beside it: `methods.edm=@methods/edm.yaml` shows whether the baseline is weak on this budget."
