@@ -17,7 +17,7 @@ EDM = "edm"
 Figure = TypeVar("Figure", EvaluationRow, Snapshot)
 
 THE_SOURCE_ON_TIME = (
-    "The source contradicts itself: 9 days instead of 14 are 36% less time, and the same text calls it 55% faster."
+    "The source contradicts itself: 9 days instead of 14 are 36% less time, and the same text calls it 55% faster"
 )
 
 # How close to its own best the baseline has to come before its evaluations are counted.
@@ -247,16 +247,18 @@ def training_time(results: Results) -> Measurement:
     )
     if not any(reached):
         note = "Flow matching is never as good within the budget: an upper bound; −100% stands for no lower one. "
-        note += THE_SOURCE_ON_TIME
+        note += f"{THE_SOURCE_ON_TIME}."
         return Measurement(0.0, -1.0, 0.0, how, note)
     if not all(reached):
-        note = f"No interval: flow matching is as good within the budget in some of the sets only. {THE_SOURCE_ON_TIME}"
+        note = (
+            f"No interval: flow matching is as good within the budget in some of the sets only. {THE_SOURCE_ON_TIME}."
+        )
         return Measurement(0.0, None, None, how, note)
     logs = [math.log((seen or whole) / whole) + fmean(a_step) for seen in reached]
     spread = stdev(a_step) ** 2 / len(a_step)
     ratio = widened(mean_interval(logs, ours.confidence), spread, ours.confidence)
     note = (
-        f"As good after {geometric_mean(reached):,.0f} images as the baseline after {whole:,.0f}. {THE_SOURCE_ON_TIME}"
+        f"As good after {geometric_mean(reached):,.0f} images as the baseline after {whole:,.0f}. {THE_SOURCE_ON_TIME}."
     )
     return Measurement(1 - math.exp(ratio.mean), 1 - math.exp(ratio.high), 1 - math.exp(ratio.low), how, note)
 

@@ -129,8 +129,9 @@ def conditioning(results: Results) -> Measurement:
         f"{ONE_SEED}; each at the sampler that decides and the scale of guidance, of "
         f"{', '.join(f'{one.scale:g}' for one in ours.guidance)}, that is best on one set of {count} images, read on "
         f"another; {level:.0%} Newcombe interval",
-        f"{described('flow matching', own, ours.guidance)} {described('diffusion', other, theirs.guidance)}"
-        + ("" if real is None else f" Of real test images the classifier gets {real:.1%}."),
+        f"The classifier recognises {described('flow matching', own, ours.guidance)}, and "
+        f"{described('diffusion', other, theirs.guidance)}"
+        + ("." if real is None else f"; {real:.1%} of real test images."),
     )
 
 
@@ -142,8 +143,8 @@ def best_guidance(rows: list[Guided]) -> Guided:
 def described(method: str, best: Guided, rows: list[Guided]) -> str:
     plain = next(one for one in rows if one.scale == 1)
     return (
-        f"The classifier recognises {best.recognised[-1]:.1%} of {method}'s images at scale {best.scale:g} "
-        f"({best.solver}, {best.nfe} evaluations), {plain.recognised[-1]:.1%} without guidance ({plain.nfe})."
+        f"{best.recognised[-1]:.1%} of {method}'s images at scale {best.scale:g} ({best.solver}, {best.nfe} evaluations) "
+        f"and {plain.recognised[-1]:.1%} without guidance ({plain.nfe})"
     )
 
 

@@ -17,8 +17,8 @@ from fm.generator import Generator
 from fm.objectives import Objective
 from fm.training import Training
 
-ROUNDS = 10
-STEPS = 3  # of a round
+ROUNDS = 30
+STEPS = 2  # of a round
 PEAKS = 2
 
 

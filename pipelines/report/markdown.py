@@ -57,7 +57,7 @@ def claims(judged: Sequence[Claim]) -> str:
 
 def samplers(evaluations: dict[str, Evaluation], names: dict[str, str], key: str) -> str:
     return tabulated(
-        ("method", "solver", "evaluations", key, "to test split", "KID ×1000", "precision", "recall", "an image takes"),
+        ("method", "solver", "evaluations", key, "to test split", "KID", "precision", "recall", "an image takes"),
         [line(names[method], row) for method, evaluation in evaluations.items() for row in evaluation.rows],
     )
 
@@ -69,7 +69,7 @@ def line(name: str, row: EvaluationRow) -> tuple[str, ...]:
         str(row.nfe),
         f"{number(row.distance)} ({number(row.distance_low)} to {number(row.distance_high)})",
         number(row.distance_test),
-        number(1000 * row.kid),
+        number(row.kid),
         percent(row.precision),
         percent(row.recall),
         words.duration(row.seconds_per_image),

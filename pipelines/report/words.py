@@ -49,9 +49,9 @@ def method_name(method: str) -> str:
 
 
 def solver_name(label: str) -> str:
-    """A sampler's label (SamplerSettings.label) for people: `DPM-Solver++(2M), grid edm, guidance 1.5`."""
+    """A sampler's label (SamplerSettings.label) for people: `DPM-Solver++(2M), clipped, guidance 1.5`."""
     solver, *settings = label.split("-")
-    words = [SETTING.sub(r"\1 \2", setting).replace("_", " ", 1) for setting in settings]
+    words = ["clipped" if one == "clip1" else SETTING.sub(r"\1 \2", one).replace("_", " ", 1) for one in settings]
     return ", ".join([SOLVERS.get(solver, solver), *words])
 
 

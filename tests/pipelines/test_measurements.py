@@ -261,7 +261,7 @@ def test_conditioning_compares_recognised_shares_at_the_best_guidance_of_each():
     found = judged(results())["conditioning"]
     assert found.measured == pytest.approx(-0.05)
     assert found.low < -0.05 < found.high
-    assert "at scale 2 (ddim, 20 evaluations), 80.0% without guidance" in found.note
+    assert "at scale 2 (ddim, 20 evaluations) and 80.0% without guidance" in found.note
     better = [{"solver": "ddim", "steps": 10, "nfe": 10, "scale": 1.0, "recognised": [0.99, 0.99]}]
     assert judged(changed_probe(results(), "diffusion", guidance=better))["conditioning"].verdict == "reproduced"
 
