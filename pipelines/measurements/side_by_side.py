@@ -143,8 +143,8 @@ def best_guidance(rows: list[Guided]) -> Guided:
 def described(method: str, best: Guided, rows: list[Guided]) -> str:
     plain = next(one for one in rows if one.scale == 1)
     return (
-        f"{best.recognised[-1]:.1%} of {method}'s images at scale {best.scale:g} ({best.solver}, {best.nfe} evaluations) "
-        f"and {plain.recognised[-1]:.1%} without guidance ({plain.nfe})"
+        f"{best.recognised[-1]:.1%} of {method}'s images at scale {best.scale:g} "
+        f"({best.solver}, {best.nfe} evaluations) and {plain.recognised[-1]:.1%} without guidance ({plain.nfe})"
     )
 
 
