@@ -28,7 +28,7 @@ from flows.pipeline import mlflow_parent, stage_steps, terminate
 from flows.processes import Processes
 from flows.publish import publish_study
 from flows.server import use_api
-from flows.stages import Runner
+from flows.stages import Runner, StepFailed
 from flows.steps import StepsFailed, run_steps
 from flows.workspace import workspace
 from fm.errors import UserError
@@ -104,7 +104,7 @@ def study(name: str = "quick") -> State[Any]:
             if failed:
                 return Failed(message=f"Failed: {', '.join(failed)}. Run again when that is mended: the rest is done.")
             report(bench, trials[0], parent)
-    except UserError as error:
+    except (UserError, StepFailed, StepsFailed) as error:
         return Failed(message=str(error), data=error)
     return Completed(message=f"{len(trials)} trials, of which {len(waiting)} ran now.")
 
