@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+# For this process and all it starts: in networks so small a second thread only waits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 
