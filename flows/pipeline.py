@@ -5,21 +5,20 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows import graph, settings, summary
+from flows import graph, program, settings, summary
 from flows.processes import Processes
 from flows.publish import publish
 from flows.server import use_api
@@ -107,28 +106,15 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, terminate)
     chosen = arguments().parse_args()
-    try:
+
+    def start() -> State[Any]:
         overrides = settings.from_arguments(chosen.overrides)
         params.load(ROOT / params.FILE)  # before Prefect's start, which takes seconds
         use_api()
-        state = pipeline(overrides, chosen.recipe, return_state=True)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    if not state.is_completed():
-        print(f"\n{state.result(raise_on_failure=False)}", file=sys.stderr)
-        return 1
-    print(f"\n{state.message}\n\n{summary.text(ROOT)}")
-    return 0
+        return pipeline(overrides, chosen.recipe, return_state=True)
 
-
-def terminate(number: int, _: object) -> NoReturn:
-    """Leave as Python leaves, so that contexts end what they began."""
-    sys.exit(128 + number)
+    return program.run(start, lambda state: f"{state.message}\n\n{summary.text(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ again, a stage that is done is restored from DVC's cache, and a training goes on
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +22,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows import graph, settings
-from flows.pipeline import mlflow_parent, stage_steps, terminate
+from flows import graph, program, settings
+from flows.pipeline import mlflow_parent, stage_steps
 from flows.processes import Processes
 from flows.publish import publish_study
 from flows.server import use_api
@@ -102,7 +101,8 @@ def study(name: str = "quick") -> State[Any]:
             tell_plan(bench, trials, waiting)
             failed = [trial.name for trial in waiting if not run_trial(bench, trial, parent)]
             if failed:
-                return Failed(message=f"Failed: {', '.join(failed)}. Run again when that is mended: the rest is done.")
+                message = f"Failed: {', '.join(failed)}. Run again when that is mended: the rest is done."
+                return Failed(message=message, data=UserError(message))
             report(bench, trials[0], parent)
     except (UserError, StepFailed, StepsFailed) as error:
         return Failed(message=str(error), data=error)
@@ -208,24 +208,16 @@ def duration(seconds: float) -> str:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, terminate)
     parser = argparse.ArgumentParser(prog="python -m flows.study", description="Run a study here and now.")
     parser.add_argument("name", nargs="?", default="quick", help="a file of studies/, without its suffix")
     name = parser.parse_args().name
-    try:
+
+    def start() -> State[Any]:
         plan.trials(plan.load(name))  # before Prefect's start, which takes seconds
         use_api()
-        state = study(name, return_state=True)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    if not state.is_completed():
-        print(f"\n{state.message}", file=sys.stderr)
-        return 1
-    print(f"\n{state.message}\n{collect.reports(ROOT, name) / 'report.html'}")
-    return 0
+        return study(name, return_state=True)
+
+    return program.run(start, lambda state: f"{state.message}\n{collect.reports(ROOT, name) / 'report.html'}")
 
 
 if __name__ == "__main__":

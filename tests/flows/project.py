@@ -15,8 +15,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import graph
-from flows.pipeline import stage_steps, terminate
+from flows.pipeline import stage_steps
 from flows.processes import Processes
+from flows.program import terminate
 from flows.server import use_api
 from flows.stages import Outcome, Runner
 from flows.steps import StepsFailed, run_steps
