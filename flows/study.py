@@ -77,6 +77,7 @@ class Bench:
 
     def set_up(self, trial: Trial) -> None:
         (self.place / params.FILE).write_text(self.settings_of(trial))
+        collect.clear(self.place, trial.overrides["methods"])
 
 
 def from_here(overrides: Any) -> dict[str, Any]:

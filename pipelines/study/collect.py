@@ -3,11 +3,11 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipelines import lineage
-from pipelines.project import METRICS, REPORTS, whole_folder
+from pipelines.project import CURVES, METRICS, MODELS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
 from pipelines.results import read, read_evaluations, read_trainings
 from pipelines.schemas import Schema
 from pipelines.study.plan import Trial
@@ -15,6 +15,7 @@ from pipelines.study.verdicts import Outcome
 
 STUDIES = REPORTS / "studies"
 RECORD = "trial.json"
+PER_METHOD = (METRICS / "train", METRICS / "evaluate", MODELS, SNAPSHOTS, CURVES, SAMPLES)
 KEPT = ("params.yaml", "dvc.lock", str(METRICS), str(REPORTS / "comparison.json"))
 
 
@@ -50,6 +51,15 @@ def is_done(place: Path, key: str) -> bool:
         return Record.load(place / RECORD).key == key
     except (FileNotFoundError, ValueError):
         return False
+
+
+def clear(workspace: Path, methods: Iterable[str]) -> None:
+    """Remove what other methods than these have left: to the stage compare, whole folders are what it depends on."""
+    kept = set(methods)
+    for folder in PER_METHOD:
+        for path in (workspace / folder).glob("*"):
+            if path.stem not in kept and path.name != ".gitignore":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def gather(workspace: Path, place: Path, record: Record) -> None:
