@@ -19,6 +19,9 @@ CONFIDENCE = 0.95
 # In which chance has no part: their interval is the range over the seeds.
 COUNTED = ("determinism", "special_case", "memory")
 
+# Stands for a ratio of 0, the end of a bound, where its logarithm is asked for.
+TINY = 1e-9
+
 OF_FIVE = 5  # evaluations at which optimal transport is judged
 NEARLY_BEST = 1.1  # a learning rate is good whose distance is within 10% of the best
 
@@ -65,8 +68,22 @@ def over_seeds(definition: Definition, each: Sequence[Measurement]) -> Measureme
     if definition.id in COUNTED:
         low, high = min(one.low or 0.0 for one in each), max(one.high or 0.0 for one in each)
         return Measurement(max(figures, key=abs), low, high, how.replace("t-interval", "range", 1), by_seed)
-    found = geometric(figures) if definition.unit == "ratio" else mean_interval(figures, CONFIDENCE)
-    return Measurement(*found, how, by_seed)
+    how = how.replace("over them", "over them, no narrower than sampling alone makes it", 1)
+    if definition.unit == "ratio":
+        ends = [(math.log(one.low or TINY), math.log(one.high or TINY)) for one in each]
+        found = across(list(map(math.log, figures)), ends)
+        return Measurement(math.exp(found.mean), math.exp(found.low), math.exp(found.high), how, by_seed)
+    return Measurement(*across(figures, [(one.low or 0.0, one.high or 0.0) for one in each]), how, by_seed)
+
+
+def across(figures: Sequence[float], ends: Sequence[tuple[float, float]]) -> Interval:
+    """A t-interval over training seeds, or what the seeds' own intervals leave of their mean if that is wider.
+
+    Two seeds can agree by chance, in counted shares to the last digit.
+    """
+    found = mean_interval(figures, CONFIDENCE)
+    within = math.hypot(*((high - low) / 2 for low, high in ends)) / len(figures)
+    return Interval(found.mean, min(found.low, found.mean - within), max(found.high, found.mean + within))
 
 
 def of_one(protocol: str) -> str:

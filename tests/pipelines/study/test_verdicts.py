@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fm.metrics.intervals import mean_interval
 from pipelines.claims import CLAIMS
 from pipelines.measurements.judge import MEASUREMENTS
+from pipelines.measurements.judge import judge as judge_one_run
 from pipelines.results import Results
 from pipelines.schemas import Claim
 from pipelines.study.plan import Trial
@@ -57,9 +58,25 @@ def test_intervals_are_over_the_training_seeds() -> None:
     found = judged(*seeds)["quality"]
     expected = mean_interval(reductions)
     assert (found.measured, found.low, found.high) == tuple(map(pytest.approx, expected))
-    assert found.protocol.startswith("3 training seeds, 95% t-interval over them; of each: fid_classifier")
+    assert found.protocol.startswith("3 training seeds, 95% t-interval over them, no narrower")
+    assert "of each: fid_classifier" in found.protocol
+    assert found.protocol.startswith("3 training seeds")
     assert "one training seed" not in found.protocol
     assert "Seed by seed: 0.5, 0.4, 0.6." in found.note
+
+
+def test_seeds_that_agree_by_chance_leave_the_luck_of_sampling() -> None:
+    found = judged(*two_seeds())["conditioning"]
+    alone = judged_alone().high - judged_alone().low
+    assert found.high - found.low == pytest.approx(alone / math.sqrt(2))
+    assert found.low < found.measured < found.high
+
+
+def judged_alone() -> Claim:
+    """The same by one training."""
+    results = two_seeds()[0].results
+    assert results is not None
+    return next(claim for claim in judge_one_run(results) if claim.id == "conditioning")
 
 
 def test_what_is_counted_has_the_range_of_the_seeds() -> None:
