@@ -20,6 +20,8 @@ from pipelines.study import collect, plan
 from pipelines.study.plan import MAIN, OPTIMAL_TRANSPORT, TOUCHINESS, TRANSFORMERS
 from pipelines.study.verdicts import Outcome, judge, learning_rate, sweep, unbiased
 
+SHADES = ("flow_matching", "diffusion", "edm", "ot_cfm", "flow_matching_transformer")
+
 CAPTIONS = {
     MAIN: "How good each method is along its training, by the sampler that is best in the end.",
     TOUCHINESS: "The distance at the end by learning rate, each at its best sampler.",
@@ -69,17 +71,22 @@ def plots(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     return drawn
 
 
+def shade(method: str) -> int:
+    """A method has one colour in all plots of the page; those of the user's own share one."""
+    return SHADES.index(method) if method in SHADES else len(SHADES)
+
+
 def along(outcomes: Sequence[Outcome]) -> list[Line]:
     return [
         Line(
             words.method_name(method),
-            shade,
+            shade(method),
             one.trial.seed,
             [each.images_seen for each in evaluation.along],
             [each.distance for each in evaluation.along],
         )
         for one in outcomes
-        for shade, (method, evaluation) in enumerate(one.evaluations.items())
+        for method, evaluation in one.evaluations.items()
         if evaluation.along
     ]
 
@@ -88,20 +95,22 @@ def by_learning_rate(outcomes: Sequence[Outcome]) -> list[Line]:
     lines = []
     for seed in sorted({one.trial.seed for one in outcomes}):
         of_seed = sorted((one for one in outcomes if one.trial.seed == seed), key=learning_rate)
-        for shade, method in enumerate(of_seed[0].evaluations):
+        for method in of_seed[0].evaluations:
             found = sweep(of_seed, method)
-            lines.append(Line(words.method_name(method), shade, seed, list(found), list(found.values())))
+            lines.append(Line(words.method_name(method), shade(method), seed, list(found), list(found.values())))
     return lines
 
 
 def by_evaluations(outcomes: Sequence[Outcome]) -> list[Line]:
     lines = []
     for one in outcomes:
-        for shade, (method, evaluation) in enumerate(one.evaluations.items()):
+        for method, evaluation in one.evaluations.items():
             best: dict[int, float] = {}
             for row in sorted(evaluation.rows, key=lambda row: row.nfe):
                 best[row.nfe] = min(best.get(row.nfe, float("inf")), unbiased(row))
-            lines.append(Line(words.method_name(method), shade, one.trial.seed, list(best), list(best.values())))
+            lines.append(
+                Line(words.method_name(method), shade(method), one.trial.seed, list(best), list(best.values()))
+            )
     return lines
 
 
