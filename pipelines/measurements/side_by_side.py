@@ -107,8 +107,9 @@ def stability(results: Results) -> Measurement:
     straight = [fmean(probe.straightness) for probe in (ours, theirs)]
     return Measurement(
         *found,
-        f"{ONE_SEED}; root mean square over the pixels between {FEW} and 1000 steps of DDIM, which on the straight "
-        f"path is Euler's method; {len(ours.convergence[0].distances)} images of each from the same noise, ratio of "
+        f"{ONE_SEED}; root mean square over the pixels between {FEW} and 1000 steps of DDIM, on the straight path "
+        f"Euler's method, elsewhere with predicted data kept in range; "
+        f"{len(ours.convergence[0].distances)} images of each from the same noise, ratio of "
         f"geometric means, {level:.0%} t-interval of its logarithm",
         f"By number of steps: {curve}. Along the straight path the trajectories' velocities vary by "
         f"{straight[0]:.3g} of the chord's square for flow matching and {straight[1]:.3g} for diffusion (0: straight).",

@@ -218,7 +218,7 @@ def legend(figure: Figure, axes: Axes) -> None:
     entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda entry: "floor" in entry[1])
     handles = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle, _ in entries]
     labels = [label for _, label in entries]
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9.5, handlelength=3, columnspacing=1.5)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8.5, handlelength=2.8, columnspacing=1)
 
 
 def panel() -> tuple[Figure, Axes]:
