@@ -40,11 +40,6 @@ def read_recipe(name: str) -> dict[str, Any]:
     return content
 
 
-def read(text: str) -> Any:
-    """The content of a params.yaml."""
-    return yaml.safe_load(text)
-
-
 def merged(text: str, recipe: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
     writer = YAML()
     writer.preserve_quotes = True

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
@@ -65,9 +66,12 @@ class Bench:
 
     def settings_of(self, trial: Trial) -> str:
         """The text of params.yaml for a trial. Raises ParamsError where it says what cannot be."""
-        text = settings.merged(self.pristine, {}, from_here(trial.overrides))
-        params.parse(settings.read(text), f"study {self.study}, {trial.name}")
-        return text
+        text = settings.merged(self.pristine, {}, trial.overrides)
+        path = params.parse(yaml.safe_load(text), f"study {self.study}, {trial.name}").dataset.path
+        if (self.place / path).exists():
+            return text
+        # A folder of images that git does not have lies in the user's checkout alone.
+        return settings.merged(text, {}, {"dataset.path": str(ROOT / path)})
 
     def key(self, trial: Trial) -> str:
         return collect.key(self.settings_of(trial), self.code)
@@ -78,12 +82,6 @@ class Bench:
     def set_up(self, trial: Trial) -> None:
         (self.place / params.FILE).write_text(self.settings_of(trial))
         collect.clear(self.place, trial.overrides["methods"])
-
-
-def from_here(overrides: Any) -> dict[str, Any]:
-    """A folder of images lies in the user's checkout, whatever checkout the trial runs in."""
-    path = overrides.get("dataset.path")
-    return {**overrides, "dataset.path": str(ROOT / path)} if path else dict(overrides)
 
 
 # Prefect's default task runner, threads, is the right one: the work is in subprocesses.

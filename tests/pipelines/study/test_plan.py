@@ -89,5 +89,5 @@ def test_our_own_studies_can_be_run(name: str) -> None:
     study: Study = plan.load(name)
     assert MAIN in study.arms
     for trial in plan.trials(study):
-        chosen = params.parse(settings.read(settings.merged(text, {}, trial.overrides)))
+        chosen = params.parse(yaml.safe_load(settings.merged(text, {}, trial.overrides)))
         assert chosen.train.seed == trial.seed
