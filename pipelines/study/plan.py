@@ -29,6 +29,9 @@ class Arm(Section):
         default={}, description="dotted keys of params.yaml, over the study's and the methods' own"
     )
     methods: list[str] = Field(min_length=1, description="of params.yaml, or files of methods/")
+    beside: list[str] = Field(
+        default=[], description="further methods, in the first seed's runs alone: they put the others in perspective"
+    )
     vary: dict[str, list[Any]] = Field(default={}, description="dotted keys, a trial for each combination of values")
     seeds: list[int] | None = Field(default=None, min_length=2, description="the study's own unless given")
 
@@ -92,10 +95,12 @@ def trials(study: Study, root: Path = ROOT) -> list[Trial]:
 
 def of_arm(study: Study, name: str, root: Path) -> Iterator[Trial]:
     arm = study.arms[name]
-    rows = {method: row(method, root) for method in arm.methods}
+    seeds = arm.seeds or study.seeds
     for values in itertools.product(*arm.vary.values()):
         varied = dict(zip(arm.vary, values, strict=True))
-        for seed in arm.seeds or study.seeds:
+        for seed in seeds:
+            methods = arm.methods + (arm.beside if seed == seeds[0] else [])
+            rows = {method: row(method, root) for method in methods}
             overrides = {"methods": rows, **study.settings, **arm.settings, **varied, "train.seed": seed}
             yield Trial(name, seed, varied, overrides, compares=name == MAIN)
 

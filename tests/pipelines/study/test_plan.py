@@ -22,7 +22,7 @@ SMALL = {
             "seeds": [5, 6],
             "settings": {"train.ema_decay": 0.9},
         },
-        "main": {"methods": ["flow_matching", "edm"]},
+        "main": {"methods": ["flow_matching"], "beside": ["edm"]},
     },
 }
 
@@ -53,6 +53,7 @@ def test_every_combination_is_a_trial_and_the_main_arm_comes_first(project: Path
     assert [trial.compares for trial in trials] == [True, True, False, False, False, False]
     assert list(trials[0].overrides["methods"]) == ["flow_matching", "edm"]
     assert trials[0].overrides["methods"]["edm"]["objective"]["path"] == "edm"
+    assert list(trials[1].overrides["methods"]) == ["flow_matching"], "a method beside is trained once"
     last = dict(trials[-1].overrides)
     last.pop("methods")
     assert last == {
