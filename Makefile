@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ui prefect-ui demo serve register venv lock
+.PHONY: help run test ui prefect-ui demo serve register services services-status services-stop venv lock
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -37,6 +37,15 @@ serve: venv ## the champion over HTTP, http://127.0.0.1:5001/invocations
 
 prefect-ui: venv ## the Prefect pages on what has been run, http://127.0.0.1:4200
 	PREFECT_API_URL=http://127.0.0.1:4200/api $(BIN)/prefect server start --host 127.0.0.1 --port 4200 </dev/null
+
+services: venv ## PostgreSQL, S3, MLflow, Prefect and a worker on this machine; returns when they answer
+	@$(BIN)/python -m infra.services start
+
+services-status: venv ## which of them answer
+	@$(BIN)/python -m infra.services status
+
+services-stop: venv ## stop them; nothing is lost
+	@$(BIN)/python -m infra.services stop
 
 venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh

@@ -24,42 +24,74 @@ from flows.publish import publish
 from flows.server import use_api
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
+from flows.workspace import keep, run_workspace
 from fm.errors import UserError
 from pipelines import lineage, params
-from pipelines.project import ROOT
+from pipelines.project import ROOT, cache_dir
 
 
 # Prefect's default task runner, threads, is the right one: the work is in subprocesses.
 @flow(name="pipeline", persist_result=False)
-def pipeline(overrides: dict[str, Any] | None = None, recipe: str | None = None) -> State[Any]:
+def pipeline(
+    overrides: dict[str, Any] | None = None, recipe: str | None = None, revision: str | None = None
+) -> State[Any]:
     """Bring every stage up to date, then register the winner.
 
     Args:
-        overrides: dotted keys and values, written into params.yaml first.
+        overrides: dotted keys of params.yaml and their values, for instance {"dataset.name": "digits"}.
         recipe: a file of recipes/ by its name, merged into params.yaml before the overrides.
+        revision: a branch, tag or commit, which runs in a checkout of its own and leaves its lock file, figures and
+            reports on the branch runs/<name of the run>. None runs here, and writes into params.yaml.
     """
     try:
-        settings.override(ROOT / params.FILE, overrides or {}, recipe)
-        params.require_path(params.load(ROOT / params.FILE).dataset, ROOT)
-        outcomes = bring_up_to_date(ROOT)
+        with checkout(revision) as place:
+            change_settings(place, overrides or {}, recipe)
+            outcomes = bring_up_to_date(place)
+            publish(place)
+            return Completed(message=told(outcomes) + (kept(place) if place != ROOT else ""))
     except StepsFailed as error:
         return Failed(message=error.headline, data=error)
     except UserError as error:
         return Failed(message=str(error), data=error)
-    publish(ROOT)
-    return Completed(message=told(outcomes))
+
+
+@contextmanager
+def checkout(revision: str | None) -> Iterator[Path]:
+    """Where the run takes place."""
+    if revision is None:
+        yield ROOT
+        return
+    with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.name), revision) as place:
+        yield place
+
+
+def change_settings(place: Path, overrides: Mapping[str, Any], recipe: str | None) -> None:
+    """Write the run's settings. Raises UserError, and writes nothing, where they say what cannot be."""
+    settings.override(place / params.FILE, overrides, recipe)
+    dataset = params.load(place / params.FILE).dataset
+    if place != ROOT and not (place / dataset.path).exists():
+        # A folder of images that git does not have lies in the user's checkout alone.
+        settings.override(place / params.FILE, {"dataset.path": str(ROOT / dataset.path)})
+    params.require_path(params.load(place / params.FILE).dataset, place)
+
+
+def kept(place: Path) -> str:
+    """Put what the run has made on a branch of its own; what to say of it."""
+    branch = f"runs/{flow_run.name}"
+    keep(place, branch, [params.FILE, *lineage.WRITTEN_BY_THE_PIPELINE], f"Pipeline run {flow_run.name}")
+    return f" Its lock file, figures and reports are on the branch {branch}."
 
 
 def bring_up_to_date(root: Path) -> dict[str, Outcome]:
     """Run what DVC finds changed; nothing of the graph, and no MLflow run, where nothing is."""
-    from pipelines.tracking import PARENT_RUN_VARIABLE
+    from pipelines import tracking
 
-    environment = {lineage.FLOW_RUN_VARIABLE: str(flow_run.id)}
+    environment = {lineage.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
     if not graph.changes(root):
         return run_all(root, {}, environment)
     stages = graph.read(root)
     with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
-        return run_all(root, stages, environment | {PARENT_RUN_VARIABLE: run_id})
+        return run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id})
 
 
 def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str]) -> dict[str, Outcome]:

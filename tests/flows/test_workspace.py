@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace import WorkspaceError, workspace
+from flows.workspace import WorkspaceError, keep, run_workspace, workspace
 
 
 def git(where: Path, *arguments: str) -> str:
@@ -63,3 +63,58 @@ def test_a_place_that_was_removed_by_hand_is_made_anew(checkout: Path) -> None:
 def test_without_a_commit_there_is_nothing_to_check_out(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="no git repository with a commit"):
         workspace(tmp_path, tmp_path / "place")
+
+
+def test_a_run_has_a_commit_of_its_own_which_goes_when_it_ends(checkout: Path) -> None:
+    first = git(checkout, "rev-parse", "HEAD")
+    (checkout / "code.py").write_text("two\n")
+    git(checkout, "commit", "-qam", "two")
+    (checkout / "code.py").write_text("not committed\n")
+    with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", first) as place:
+        assert (place / "code.py").read_text() == "one\n"
+        assert git(place, "rev-parse", "HEAD") == first
+        assert str(checkout / ".dvc" / "cache") in (place / ".dvc" / "config.local").read_text()
+    assert not place.exists()
+    assert list((checkout / ".cache" / "runs").iterdir()) == []
+    assert len(git(checkout, "worktree", "list").splitlines()) == 1
+    assert (checkout / "code.py").read_text() == "not committed\n"
+
+
+def test_a_run_finds_the_remote_that_the_user_has_set(checkout: Path) -> None:
+    (checkout / ".dvc" / "config.local").write_text(
+        "[core]\n    remote = storage\n['remote \"storage\"']\n    url = s3://b\n"
+    )
+    with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "HEAD") as place:
+        told = (place / ".dvc" / "config.local").read_text()
+    assert "s3://b" in told
+    assert str(checkout / ".dvc" / "cache") in told
+
+
+def test_a_killed_run_s_checkout_goes_with_the_next_and_a_living_one_s_stays(checkout: Path) -> None:
+    runs = checkout / ".cache" / "runs"
+    with run_workspace(checkout, runs, "living", "HEAD") as living:
+        workspace(checkout, runs / "killed")  # whose lock nobody holds
+        with run_workspace(checkout, runs, "next", "HEAD"):
+            assert not (runs / "killed").exists()
+            assert (living / "code.py").exists()
+
+
+def test_what_a_run_keeps_is_on_a_branch_and_nowhere_else(checkout: Path) -> None:
+    (checkout / ".gitignore").write_text("/.venv\n/.cache\n/metrics\n")
+    git(checkout, "commit", "-qam", "ignore")
+    before = git(checkout, "rev-parse", "HEAD")
+    with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "HEAD") as place:
+        (place / "metrics").mkdir()
+        (place / "metrics" / "one.json").write_text("{}")
+        (place / "code.py").write_text("not to be kept\n")
+        keep(place, "runs/swift-owl", ["metrics", "dvc.lock"], "Pipeline run swift-owl")
+    assert git(checkout, "show", "runs/swift-owl:metrics/one.json") == "{}"
+    assert git(checkout, "show", "runs/swift-owl:code.py") == "one"
+    assert git(checkout, "rev-parse", "HEAD", "runs/swift-owl~") == f"{before}\n{before}"
+    assert git(checkout, "status", "--short") == ""
+
+
+def test_a_revision_that_is_none_is_named(checkout: Path) -> None:
+    with pytest.raises(WorkspaceError, match="revision 'mian': no such commit, branch or tag"):
+        with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "mian"):
+            pass

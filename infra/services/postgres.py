@@ -1,0 +1,155 @@
+"""PostgreSQL, the system's own: a cluster in .services/postgres, a database and an owner for each service."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from fm.errors import UserError
+
+ADMIN = "postgres"
+SERVICES = ("mlflow", "prefect")
+PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")
+"""Where Debian and Red Hat keep them, off the path."""
+UNPRIVILEGED = ("postgres", "nobody")  # who runs it where root starts it, the first that exists
+
+
+class PostgresError(UserError):
+    """The cluster cannot be made; the message is PostgreSQL's or says what is in the way."""
+
+
+def binaries(version: str | None = None) -> Path:
+    """The folder of PostgreSQL's programs, the newest, or those of a major version.
+
+    Raises:
+        PostgresError: there is none.
+    """
+    found = [folder for pattern in PLACES for folder in Path("/").glob(pattern)]
+    if on_path := shutil.which("postgres"):
+        found.append(Path(on_path).resolve().parent)
+    by_version = {major_version(folder): folder for folder in found if (folder / "postgres").exists()}
+    if version is None and by_version:
+        return by_version[max(by_version, key=int)]
+    if version in by_version:
+        return by_version[version]
+    raise PostgresError(
+        f"PostgreSQL {version or ''} is not installed. Debian, Ubuntu: apt-get install postgresql; "
+        "macOS: brew install postgresql"
+    )
+
+
+def major_version(folder: Path) -> str:
+    told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return told.split()[2].partition(".")[0]
+
+
+def user() -> str | None:
+    """Who is to run it: PostgreSQL refuses root. None where we are not root."""
+    if os.getuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in UNPRIVILEGED if name in known)
+
+
+def command(folder: Path, port: str) -> list[str]:
+    version = (folder / "PG_VERSION").read_text().strip()  # a cluster is its version's alone
+    return [
+        str(binaries(version) / "postgres"), "-D", str(folder), "-p", port,
+        "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+    ]  # fmt: skip
+
+
+def make_cluster(folder: Path, password: str) -> None:
+    """Make the cluster where there is none; it appears whole or not at all."""
+    if folder.exists():
+        return
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, mode=0o700)
+    secret = folder.with_name(".postgres-password.partial")
+    try:
+        secret.touch(mode=0o600)
+        secret.write_text(password)
+        owner = user()
+        if owner is not None:
+            for path in (partial, secret):
+                shutil.chown(path, owner)
+        initialise(partial, secret, owner)
+        partial.rename(folder)
+    finally:
+        secret.unlink(missing_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def initialise(folder: Path, secret: Path, owner: str | None) -> None:
+    done = subprocess.run(
+        [
+            str(binaries() / "initdb"), "-D", str(folder), "-U", ADMIN, "--auth=scram-sha-256", f"--pwfile={secret}",
+            "--encoding=UTF8", "--locale=C", "--no-instructions",
+        ],
+        user=owner,
+        cwd="/",  # the unprivileged user may not be allowed where we are
+        env={"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        hint = f" As root it runs as the user {owner}, who must be able to reach {folder.parent}." if owner else ""
+        raise PostgresError(f"PostgreSQL could not be set up: {done.stderr.strip()}{hint}")
+
+
+def uri(service: str, settings: Mapping[str, str], driver: str = "postgresql+psycopg2") -> str:
+    """Where a service finds its database."""
+    password = settings[f"{service.upper()}_DATABASE_PASSWORD"]
+    return f"{driver}://{service}:{password}@127.0.0.1:{settings['POSTGRES_PORT']}/{service}"
+
+
+def answers(settings: Mapping[str, str]) -> bool:
+    import psycopg2
+
+    try:
+        connect(settings).close()
+    except psycopg2.OperationalError as error:
+        if "password authentication failed" in str(error):
+            raise PostgresError(".env: POSTGRES_PASSWORD: is not the password of the cluster in .services") from None
+        return False
+    return True
+
+
+def set_up_databases(settings: Mapping[str, str]) -> None:
+    """A database and its owner for each service, with the passwords that .env has now."""
+    from psycopg2 import sql
+
+    connection = connect(settings)
+    connection.autocommit = True  # a database is not made within a transaction
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
+            if not cursor.fetchone():
+                raise PostgresError("PostgreSQL lacks the extension pg_trgm, which Prefect needs: postgresql-contrib")
+            for service in SERVICES:
+                name, password = sql.Identifier(service), sql.Literal(settings[f"{service.upper()}_DATABASE_PASSWORD"])
+                cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,))
+                verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
+                cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,))
+                if not cursor.fetchone():
+                    cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+    finally:
+        connection.close()
+
+
+def connect(settings: Mapping[str, str]):  # type: ignore[no-untyped-def]
+    import psycopg2
+
+    return psycopg2.connect(
+        host="127.0.0.1",
+        port=settings["POSTGRES_PORT"],
+        user=ADMIN,
+        password=settings["POSTGRES_PASSWORD"],
+        dbname="postgres",
+        connect_timeout=5,
+    )

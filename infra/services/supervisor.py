@@ -1,0 +1,133 @@
+"""supervisord, which keeps the services running: its configuration, and what it is told."""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fm.errors import UserError
+from infra.services.programs import Program
+from pipelines.project import whole_file
+
+CONFIGURATION = "supervisord.conf"
+LOG_MEGABYTES = 20
+
+
+class SupervisorError(UserError):
+    """supervisord does not start; the message is its own."""
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """The supervisord whose files lie in `home`."""
+
+    home: Path
+
+    @property
+    def configuration(self) -> Path:
+        return self.home / CONFIGURATION
+
+    def is_up(self) -> bool:
+        return self.control("pid").returncode == 0
+
+    def start(self, programs: Sequence[Program]) -> None:
+        """Start supervisord in the background, with none of its programs yet."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with whole_file(self.configuration) as partial:
+            partial.touch(mode=0o600)  # it holds passwords
+            partial.write_text(render(self.home, programs))
+        command = [str(Path(sys.executable).parent / "supervisord"), "--configuration", str(self.configuration)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SupervisorError(f"supervisord did not start: {(done.stderr or done.stdout).strip()}")
+
+    def start_program(self, name: str) -> None:
+        self.control("start", name)
+
+    def states(self) -> dict[str, str]:
+        """Program -> RUNNING, STOPPED, ... and since when."""
+        told = self.control("status").stdout
+        return {line.split()[0]: " ".join(line.split()[1:]) for line in told.splitlines() if line.strip()}
+
+    def stop(self) -> None:
+        """Stop everything, and come back when it has."""
+        pid = int(self.control("pid").stdout)
+        self.control("shutdown")
+        while is_running(pid):
+            time.sleep(0.2)
+
+    def control(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [str(Path(sys.executable).parent / "supervisorctl"), "--configuration", str(self.configuration)]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    def log(self, program: str) -> Path:
+        return self.logs / f"{program}.log"
+
+
+def is_running(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def socket_of(home: Path) -> Path:
+    """In the system's temporary folder: a socket's path has to be short, and a checkout's may be long."""
+    return Path(tempfile.gettempdir()) / f"services-{hashlib.sha256(str(home).encode()).hexdigest()[:16]}.sock"
+
+
+def render(home: Path, programs: Sequence[Program]) -> str:
+    socket = socket_of(home)
+    parts = [
+        section("unix_http_server", {"file": socket, "chmod": "0700"}),
+        section(
+            "supervisord",
+            {
+                "logfile": home / "logs" / "supervisord.log",
+                "pidfile": home / "supervisord.pid",
+                "childlogdir": home / "logs",
+                "directory": home,
+                "umask": "077",
+            },
+        ),
+        section(
+            "rpcinterface:supervisor",
+            {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
+        ),
+        section("supervisorctl", {"serverurl": f"unix://{socket}"}),
+        *(section(f"program:{program.name}", options(home, program)) for program in programs),
+    ]
+    return "\n".join(parts)
+
+
+def options(home: Path, program: Program) -> dict[str, object]:
+    environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
+    return {
+        "command": " ".join(f'"{argument}"' for argument in program.command),
+        **({"environment": environment} if environment else {}),
+        **({"user": program.user} if program.user else {}),
+        "autostart": "false",
+        "autorestart": "true",
+        "startsecs": 1,
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": program.stop_seconds,
+        "stopasgroup": str(program.group).lower(),
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": home / "logs" / f"{program.name}.log",
+        "stdout_logfile_maxbytes": f"{LOG_MEGABYTES}MB",
+        "stdout_logfile_backups": 2,
+    }
+
+
+def section(name: str, values: Mapping[str, object]) -> str:
+    # supervisord expands %(name)s in values.
+    lines = [f"{key} = {str(value).replace('%', '%%')}" for key, value in values.items()]
+    return "\n".join([f"[{name}]", *lines, ""])
