@@ -8,7 +8,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ui prefect-ui demo serve register services services-status services-stop venv lock
+.PHONY: help run test ui prefect-ui demo serve register services services-status services-stop services-save services-restore \
+	venv lock
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -46,6 +47,12 @@ services-status: venv ## which of them answer
 
 services-stop: venv ## stop them; nothing is lost
 	@$(BIN)/python -m infra.services stop
+
+services-save: venv ## back up what they keep to the folder TO
+	@$(BIN)/python -m infra.services save "$(TO)"
+
+services-restore: venv ## bring back the backup in the folder FROM
+	@$(BIN)/python -m infra.services restore "$(FROM)"
 
 venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh

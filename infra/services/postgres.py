@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fm.errors import UserError
 
@@ -142,7 +143,7 @@ def set_up_databases(settings: Mapping[str, str]) -> None:
         connection.close()
 
 
-def connect(settings: Mapping[str, str]):  # type: ignore[no-untyped-def]
+def connect(settings: Mapping[str, str]) -> Any:
     import psycopg2
 
     return psycopg2.connect(

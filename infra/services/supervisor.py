@@ -48,6 +48,9 @@ class Supervisor:
     def start_program(self, name: str) -> None:
         self.control("start", name)
 
+    def stop_program(self, name: str) -> None:
+        self.control("stop", name)
+
     def states(self) -> dict[str, str]:
         """Program -> RUNNING, STOPPED, ... and since when."""
         told = self.control("status").stdout

@@ -1,0 +1,108 @@
+"""Back up what the services keep, and restore it.
+
+A backup is a folder: a dump of each database, the buckets' objects as files, and .env. It is taken while the services
+run, the databases first: what they name is in the buckets by then. The versions that a bucket keeps of an object are
+not part of it, the newest alone is.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fm.errors import UserError
+from infra.services import buckets, env_file, postgres
+from infra.services.control import HOME, start
+from infra.services.supervisor import Supervisor
+from pipelines.project import whole_folder
+
+USING_DATABASES = ("worker", "prefect", "mlflow")
+
+
+class BackupError(UserError):
+    """There is nothing to back up or restore, or a program of PostgreSQL's fails."""
+
+
+def save(root: Path, folder: Path) -> None:
+    """Write a backup to `folder`, which must not exist; it appears whole or not at all."""
+    if folder.exists():
+        raise BackupError(f"{folder} exists: name a new folder")
+    settings = require_running(root)
+    with whole_folder(folder) as target:
+        for service in postgres.SERVICES:
+            run(settings, "pg_dump", "--format=custom", f"--file={target / service}.dump", f"--dbname={service}")
+        for bucket in buckets.names(settings["BUCKETS"]):
+            download(store(settings), bucket, target / bucket)
+        (target / env_file.FILE).touch(mode=0o600)
+        (target / env_file.FILE).write_bytes((root / env_file.FILE).read_bytes())
+    print(f"saved in {folder}; it has the credentials too")
+
+
+def restore(root: Path, folder: Path) -> None:
+    """Bring back a backup, over what the services have now; they are started if they do not run."""
+    if not (folder / env_file.FILE).exists():
+        raise BackupError(f"{folder} is no backup: it has no {env_file.FILE}")
+    if not (root / env_file.FILE).exists():
+        shutil.copy2(folder / env_file.FILE, root / env_file.FILE)
+    start(root)
+    settings = require_running(root)
+    supervisor = Supervisor(root / HOME)
+    for program in USING_DATABASES:
+        supervisor.stop_program(program)
+    for service in postgres.SERVICES:
+        dump = folder / f"{service}.dump"
+        run(settings, "pg_restore", "--clean", "--if-exists", "--exit-on-error", f"--dbname={service}", str(dump))
+    for bucket in buckets.names(settings["BUCKETS"]):
+        upload(store(settings), folder / bucket, bucket)
+    start(root)
+    print(f"restored from {folder}")
+
+
+def require_running(root: Path) -> dict[str, str]:
+    settings = env_file.read(root)
+    if not settings or not Supervisor(root / HOME).is_up():
+        raise BackupError("the services are not running: `make services` starts them")
+    return settings
+
+
+def run(settings: Mapping[str, str], program: str, *arguments: str) -> None:
+    command = [
+        str(postgres.binaries() / program), *arguments,
+        "--host=127.0.0.1", f"--port={settings['POSTGRES_PORT']}", f"--username={postgres.ADMIN}", "--no-password",
+    ]  # fmt: skip
+    surroundings = {**os.environ, "PGPASSWORD": settings["POSTGRES_PASSWORD"]}
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BackupError(f"{program}: {done.stderr.strip()}")
+
+
+def store(settings: Mapping[str, str]) -> Any:
+    import boto3
+
+    return boto3.client(
+        "s3",
+        endpoint_url=settings["AWS_ENDPOINT_URL"],
+        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+        region_name=buckets.REGION,
+    )
+
+
+def download(s3: Any, bucket: str, target: Path) -> None:
+    target.mkdir()
+    for key in keys(s3, bucket):
+        (target / key).parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(target / key))
+
+
+def keys(s3: Any, bucket: str) -> Iterator[str]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        yield from (found["Key"] for found in page.get("Contents", []))
+
+
+def upload(s3: Any, source: Path, bucket: str) -> None:
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            s3.upload_file(str(path), bucket, path.relative_to(source).as_posix())

@@ -1,0 +1,106 @@
+"""Start the services, say how they are, stop them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from infra.services import buckets, deployments, env_file, health, postgres, programs, seaweedfs
+from infra.services.ports import HOST, require_free
+from infra.services.supervisor import Supervisor
+from pipelines.project import whole_file
+
+HOME = Path(".services")
+START_SECONDS = 180
+LAST_LINES = 15
+
+
+def start(root: Path) -> None:
+    """Start what does not run yet, one after the other, each when those before it answer and are set up."""
+    settings = env_file.settings(root)
+    supervisor = Supervisor(root / HOME)
+    if not supervisor.is_up():
+        require_free(ports(settings))
+        env_file.write(root, settings, env_file.s3_keys(env_file.read(root)))
+        prepare(root / HOME, settings)
+        supervisor.start(programs.programs(root, root / HOME, settings))
+    before: dict[str, Callable[[], None]] = {
+        "mlflow": lambda: set_up_stores(root, settings),
+        "worker": lambda: deployments.set_up(root, env_file.around(root)),
+    }
+    for name, answers in health.checks(env_file.read(root)).items():
+        before.get(name, lambda: None)()
+        bring_up(supervisor, name, answers)
+    print(told(root))
+
+
+def bring_up(supervisor: Supervisor, name: str, answers: Callable[[], bool]) -> None:
+    print(f"{name} ... ", end="", flush=True)
+    supervisor.start_program(name)
+    if not health.wait_until(answers, START_SECONDS):
+        last = supervisor.log(name).read_text(errors="replace").splitlines()[-LAST_LINES:]
+        raise health.NotHealthy("\n    ".join([f"no answer; {supervisor.log(name)} ends with", *last]))
+    print("answers", flush=True)
+
+
+def ports(settings: Mapping[str, str]) -> dict[str, list[int]]:
+    single = [name for name in env_file.SETTINGS if name.endswith("_PORT")]
+    return {name: [int(settings[name])] for name in single} | {"S3_INTERNAL_PORTS": seaweedfs.internal_ports(settings)}
+
+
+def prepare(home: Path, settings: Mapping[str, str]) -> None:
+    """What must lie there before the programs start."""
+    home.mkdir(mode=0o755, exist_ok=True)  # PostgreSQL's user has to reach its own folder
+    postgres.make_cluster(home / "postgres", settings["POSTGRES_PASSWORD"])
+    seaweedfs.make_folder(home / "s3", settings)
+    with whole_file(home / programs.MLFLOW_AUTH_FILE) as partial:
+        partial.touch(mode=0o600)
+        partial.write_text(programs.mlflow_auth(settings))
+
+
+def set_up_stores(root: Path, settings: Mapping[str, str]) -> None:
+    """Databases, buckets and keys, before the first who needs them starts."""
+    import boto3
+
+    postgres.set_up_databases(settings)
+    administrator = boto3.Session(
+        settings["S3_ADMIN_ACCESS_KEY_ID"], settings["S3_ADMIN_SECRET_ACCESS_KEY"], region_name=buckets.REGION
+    )
+    known = env_file.s3_keys(env_file.read(root))
+    made = buckets.set_up(administrator, settings["BUCKETS"], known, f"http://{HOST}:{settings['S3_PORT']}")
+    env_file.write(root, settings, made)
+    deployments.set_up_remote(root, buckets.name(settings["BUCKETS"], "data"))
+
+
+def status(root: Path) -> bool:
+    """Print what runs and what answers; whether all do."""
+    supervisor = Supervisor(root / HOME)
+    settings = env_file.read(root)
+    if not settings or not supervisor.is_up():
+        print("The services are not running: `make services` starts them.")
+        return False
+    states = supervisor.states()
+    answering = {name: answers() for name, answers in health.checks(settings).items()}
+    for name, answers in answering.items():
+        print(f"{name:10}{'answers' if answers else 'no answer':12}{states.get(name, '')}")
+    print(told(root))
+    return all(answering.values())
+
+
+def stop(root: Path) -> None:
+    supervisor = Supervisor(root / HOME)
+    if not supervisor.is_up():
+        print("The services are not running.")
+        return
+    print("stopping; a run that is under way is stopped with its checkpoint saved", flush=True)
+    supervisor.stop()
+    print(f"Stopped. What they keep lies in {HOME}: `make services` finds it again.")
+
+
+def told(root: Path) -> str:
+    known = env_file.read(root)
+    return (
+        f"\nMLflow   {known['MLFLOW_TRACKING_URI']}\n"
+        f"Prefect  {known['PREFECT_API_URL'].removesuffix('/api')}\n"
+        f"S3       {known['AWS_ENDPOINT_URL']}\n"
+        f"Logs     {HOME / 'logs'}\n"
+        "A shell that uses them:  set -a; . ./.env; set +a"
+    )

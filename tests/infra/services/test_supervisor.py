@@ -1,0 +1,67 @@
+"""supervisord, a real one, with small programs."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.services.health import wait_until
+from infra.services.programs import Program
+from infra.services.supervisor import Supervisor
+
+TOLD = "import os, time; print(os.environ['WHO'], flush=True); time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    home = tmp_path / "a name with spaces" / ".services"
+    home.mkdir(parents=True)
+    supervisor = Supervisor(home)
+    assert not supervisor.is_up()
+    supervisor.start(
+        [
+            Program("told", [sys.executable, "-c", TOLD], {"WHO": "50% of me"}),
+            Program("stubborn", [sys.executable, "-c", STUBBORN], stop_seconds=1),
+        ]
+    )
+    yield supervisor
+    if supervisor.is_up():
+        supervisor.stop()
+
+
+def test_programs_start_one_by_one_with_their_surroundings_and_log_to_files(supervisor: Supervisor) -> None:
+    assert {state.split()[0] for state in supervisor.states().values()} == {"STOPPED"}
+    supervisor.start_program("told")
+    assert supervisor.states()["told"].startswith("RUNNING")
+    assert supervisor.states()["stubborn"].startswith("STOPPED")
+    assert wait_until(lambda: supervisor.log("told").read_text() == "50% of me\n", 10)
+
+
+def test_what_dies_is_started_again_and_what_is_stopped_is_not(supervisor: Supervisor) -> None:
+    supervisor.start_program("told")
+    first = pid_of(supervisor, "told")
+    psutil.Process(first).kill()
+    assert wait_until(lambda: pid_of(supervisor, "told") not in (None, first), 20)
+    supervisor.stop_program("told")
+    assert supervisor.states()["told"].startswith("STOPPED")
+
+
+def test_stop_leaves_no_process(supervisor: Supervisor) -> None:
+    for name in ("told", "stubborn"):
+        supervisor.start_program(name)
+    assert wait_until(lambda: "up" in supervisor.log("stubborn").read_text(), 10)
+    left = [pid for name in ("told", "stubborn") if (pid := pid_of(supervisor, name)) is not None]
+    assert len(left) == 2
+    supervisor.stop()
+    assert not any(psutil.pid_exists(pid) for pid in left)
+    assert not supervisor.is_up()
+
+
+def pid_of(supervisor: Supervisor, name: str) -> int | None:
+    words = supervisor.states()[name].replace(",", "").split()
+    return int(words[2]) if words[0] == "RUNNING" else None
