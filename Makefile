@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ui prefect-ui demo serve register services services-status services-stop services-save services-restore \
+.PHONY: help run test ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
 	venv lock
 
 help: ## list these commands
@@ -47,6 +47,9 @@ services-status: venv ## which of them answer
 
 services-stop: venv ## stop them; nothing is lost
 	@$(BIN)/python -m infra.services stop
+
+env: venv ## make .env alone, for infra/compose
+	@$(BIN)/python -m infra.services env
 
 services-save: venv ## back up what they keep to the folder TO
 	@$(BIN)/python -m infra.services save "$(TO)"

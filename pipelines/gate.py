@@ -120,22 +120,26 @@ def require_alike(measured: Mapping[str, Evaluation]) -> None:
         raise UserError("the methods were measured by different protocols: run `make run` or `dvc repro` first")
 
 
-def judge(winner: Winner, champion: Mapping[str, str]) -> Verdict:
-    """Whether the winner beats the champion by more than the interval of their paired difference."""
-    for key, value in winner.protocol.tags().items():
-        if champion.get(key) != value:
+def judge(candidate: Mapping[str, str], champion: Mapping[str, str]) -> Verdict:
+    """Whether a version beats the champion by more than the interval of their paired difference, by both's tags."""
+    for key in protocol_keys(candidate, champion):
+        if champion.get(key) != candidate.get(key):
             what = key.removeprefix(PROTOCOL)
             return Verdict(
                 False,
                 f"not compared: the champion was measured by another protocol "
-                f"({what} {champion.get(key, 'unknown')}, now {value})",
+                f"({what} {champion.get(key, 'unknown')}, now {candidate.get(key, 'unknown')})",
             )
-    metric = winner.protocol.metric
-    theirs = json.loads(champion.get(SET_VALUES, "[]"))
-    if len(theirs) < 2 or len(theirs) != len(winner.sets):
+    metric = candidate.get(PROTOCOL + "metric", "the metric")
+    ours, theirs = (json.loads(tags.get(SET_VALUES, "[]")) for tags in (candidate, champion))
+    if len(theirs) < 2 or len(theirs) != len(ours):
         return Verdict(False, f"not compared: {metric} has no value for each sample set, so its interval is unknown")
-    gain = mean_interval([old - new for old, new in zip(theirs, winner.sets, strict=True)], CONFIDENCE)
+    gain = mean_interval([old - new for old, new in zip(theirs, ours, strict=True)], CONFIDENCE)
     figures = f"{metric} lower by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
     if gain.low > 0:
         return Verdict(True, f"better: {figures}")
     return Verdict(False, f"not better for certain: {figures}")
+
+
+def protocol_keys(*tags: Mapping[str, str]) -> list[str]:
+    return sorted({key for each in tags for key in each if key.startswith(PROTOCOL)})

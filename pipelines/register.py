@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
-from pipelines import lineage, model_version, params, tracking
-from pipelines.gate import PROTOCOL, Verdict, Winner, choose, judge
+from pipelines import lineage, model_version, params, promotion, tracking
+from pipelines.gate import PROTOCOL, Winner, choose
 from pipelines.model_card import Facts, card
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS, PREPARED
+from pipelines.promotion import CANDIDATE
 from pipelines.schemas import PrepareMetrics, TrainMetrics
 from pipelines.stage import Stage, declared
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-CANDIDATE, CHAMPION = "candidate", "champion"
 FINGERPRINT, DECISION = "generator.sha256", "gate.decision"
 CARD, SAMPLES = "MODEL_CARD.md", "samples.png"
 SHEET_WIDTH = 600  # pixels at most, where images are small
@@ -54,7 +54,7 @@ def main() -> None:
             return
         else:
             print(f"unchanged: version {version.version} of {name}, whose registration was cut short")
-    set_aliases(name, version, winner)
+    set_aliases(name, version)
 
 
 def model_name(settings: Params) -> str:
@@ -148,24 +148,24 @@ def describe(tracked: tracking.StageRun, winner: Winner, tags: Mapping[str, str]
     tracked.metrics({winner.protocol.metric: winner.value, "nfe": float(winner.row.nfe)}, step=0)
 
 
-def set_aliases(name: str, version: "ModelVersion", winner: Winner) -> None:
+def set_aliases(name: str, version: "ModelVersion") -> None:
     """The new version is the candidate; the gate says whether it is the champion too."""
     store = tracking.client()
     store.set_registered_model_alias(name, CANDIDATE, version.version)
-    champion = store.get_registered_model(name).aliases.get(CHAMPION)
-    if champion is None:
-        verdict = Verdict(True, "there is no champion yet")
-    elif str(champion) == str(version.version):
-        verdict = Verdict(True, "it is the champion already")
+    model = promotion.registered(name)
+    champion = promotion.champion_of(model)
+    if champion == str(version.version):
+        outcome, why = f"champion: version {champion}", "it is the champion already"
     else:
-        verdict = judge(winner, store.get_model_version(name, champion).tags)
-    if verdict.promoted:
-        store.set_registered_model_alias(name, CHAMPION, version.version)
-        outcome = f"champion: version {version.version}"
-    else:
-        outcome = f"champion: version {champion} stays, version {version.version} is the candidate"
-    store.set_model_version_tag(name, version.version, DECISION, f"{outcome}; {verdict.why}")
-    print(f"{outcome}; {verdict.why}")
+        verdict = promotion.judge_version(model, version)
+        why = verdict.why
+        if verdict.promoted:
+            promotion.change(model, "promotion", str(version.version), "registered", why, by="registration")
+            outcome = f"champion: version {version.version}"
+        else:
+            outcome = f"champion: version {champion} stays, version {version.version} is the candidate"
+    store.set_model_version_tag(name, version.version, DECISION, f"{outcome}; {why}")
+    print(f"{outcome}; {why}")
 
 
 if __name__ == "__main__":

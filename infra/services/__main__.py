@@ -1,11 +1,11 @@
-"""`python -m infra.services start|status|stop|save|restore`, which is what `make services` and its like do."""
+"""`python -m infra.services COMMAND`: what `make services`, its like, and infra/compose do."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from fm.errors import UserError
-from infra.services import backup, control
+from infra.services import backup, control, deployments, env_file, health, programs
 from pipelines.project import ROOT, set_environment
 
 
@@ -13,32 +13,55 @@ def main() -> int:
     chosen = arguments().parse_args()
     set_environment()
     try:
-        match chosen.command:
-            case "start":
-                control.start(ROOT)
-            case "status":
-                return 0 if control.status(ROOT) else 1
-            case "stop":
-                control.stop(ROOT)
-            case "save":
-                backup.save(ROOT, chosen.folder.absolute())
-            case "restore":
-                backup.restore(ROOT, chosen.folder.absolute())
+        return 0 if carry_out(chosen) else 1
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+
+
+def carry_out(chosen: argparse.Namespace) -> bool:
+    """Whether it is as asked."""
+    match chosen.command:
+        case "start":
+            control.start(ROOT)
+        case "status":
+            return control.status(ROOT)
+        case "stop":
+            control.stop(ROOT)
+        case "save":
+            backup.save(ROOT, chosen.folder.absolute())
+        case "restore":
+            backup.restore(ROOT, chosen.folder.absolute())
+        case "env":
+            env_file.settings(ROOT)
+        case "stores":
+            control.set_up_stores(ROOT, env_file.settings(ROOT))
+        case "deployments":
+            deployments.set_up(ROOT, env_file.around(ROOT))
+        case "run":
+            programs.run(ROOT, chosen.service)
+        case "check":
+            return health.checks(env_file.read(ROOT))[chosen.service]()
+    return True
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.services", description="The team's services on this machine."
-    )
+    parser = argparse.ArgumentParser(prog="python -m infra.services", description="The team's services on this machine")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("start", "status", "stop"):
-        commands.add_parser(name)
+    for name, about in (
+        ("start", "start what does not run, one after the other"),
+        ("status", "say which answer"),
+        ("stop", "stop all"),
+        ("env", "make .env alone"),
+        ("stores", "set up databases, buckets and keys, where the stores answer"),
+        ("deployments", "set up work pool, queues and deployments, where Prefect answers"),
+    ):
+        commands.add_parser(name, help=about)
     for name, about in (("save", "back up to a new folder"), ("restore", "bring back a backup")):
         commands.add_parser(name, help=about).add_argument("folder", type=Path)
+    commands.add_parser("run", help="become one").add_argument("service", choices=list(programs.PROGRAMS))
+    watched = [one.name for one in control.supervised()]
+    commands.add_parser("check", help="whether one answers").add_argument("service", choices=watched)
     return parser
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from fm.errors import UserError
 from infra.services import buckets, env_file, postgres
-from infra.services.control import HOME, start
+from infra.services.control import start
+from infra.services.programs import HOME
 from infra.services.supervisor import Supervisor
 from pipelines.project import whole_folder
 

@@ -1,16 +1,31 @@
 """Start the services, say how they are, stop them."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from infra.services import buckets, deployments, env_file, health, postgres, programs, seaweedfs
+from infra.services import buckets, deployments, env_file, health, postgres, seaweedfs
 from infra.services.ports import HOST, require_free
-from infra.services.supervisor import Supervisor
-from pipelines.project import whole_file
+from infra.services.programs import HOME
+from infra.services.supervisor import Supervised, Supervisor
 
-HOME = Path(".services")
 START_SECONDS = 180
 LAST_LINES = 15
+
+
+def supervised() -> list[Supervised]:
+    """The services in the order in which they need each other."""
+    return [
+        Supervised("postgres", ours("postgres"), stop_signal="INT", group=False),  # INT: don't wait for sessions to end
+        Supervised("s3", ours("s3"), stop_seconds=60),
+        Supervised("mlflow", ours("mlflow")),
+        Supervised("prefect", ours("prefect")),
+        Supervised("worker", ours("worker"), stop_seconds=60, group=False),
+    ]
+
+
+def ours(service: str) -> list[str]:
+    return [sys.executable, "-m", "infra.services", "run", service]
 
 
 def start(root: Path) -> None:
@@ -19,9 +34,9 @@ def start(root: Path) -> None:
     supervisor = Supervisor(root / HOME)
     if not supervisor.is_up():
         require_free(ports(settings))
-        env_file.write(root, settings, env_file.s3_keys(env_file.read(root)))
+        env_file.write(root, settings, env_file.s3_keys(env_file.read(root)))  # a port may be another now
         prepare(root / HOME, settings)
-        supervisor.start(programs.programs(root, root / HOME, settings))
+        supervisor.start(supervised(), root)
     before: dict[str, Callable[[], None]] = {
         "mlflow": lambda: set_up_stores(root, settings),
         "worker": lambda: deployments.set_up(root, env_file.around(root)),
@@ -51,9 +66,6 @@ def prepare(home: Path, settings: Mapping[str, str]) -> None:
     home.mkdir(mode=0o755, exist_ok=True)  # PostgreSQL's user has to reach its own folder
     postgres.make_cluster(home / "postgres", settings["POSTGRES_PASSWORD"])
     seaweedfs.make_folder(home / "s3", settings)
-    with whole_file(home / programs.MLFLOW_AUTH_FILE) as partial:
-        partial.touch(mode=0o600)
-        partial.write_text(programs.mlflow_auth(settings))
 
 
 def set_up_stores(root: Path, settings: Mapping[str, str]) -> None:

@@ -1,65 +1,63 @@
-"""The services as programs: what supervisord is to run, and with what around it."""
+"""The services as programs: what is to run, with what around it."""
 
+import os
+import pwd
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.services import postgres, seaweedfs
+from infra.services import env_file, postgres, seaweedfs
 from infra.services.buckets import name
-from infra.services.env_file import FILE, MLFLOW_ADMIN
 from infra.services.ports import HOST
+from pipelines.project import whole_file
 
+HOME = Path(".services")
 POOL = "pipeline"
 QUEUES = ("cpu", "gpu")
 CHECKOUT_VARIABLE = "PIPELINE_CHECKOUT"
+MLFLOW_AUTH_FILE = "mlflow-auth.ini"
 
 
 @dataclass(frozen=True)
 class Program:
-    """One of supervisord's.
+    """What a service runs.
 
     Attributes:
-        environment: over supervisord's own.
+        environment: over this process's and .env.
         user: None is ours.
-        stop_seconds: between being asked to stop and being killed.
-        group: whether its children are asked too.
     """
 
-    name: str
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
-    stop_signal: str = "TERM"
-    stop_seconds: int = 30
-    group: bool = True
 
 
-def programs(root: Path, home: Path, settings: Mapping[str, str]) -> list[Program]:
-    """In the order in which they need each other."""
-    return [
-        Program(
-            "postgres",
-            postgres.command(home / "postgres", settings["POSTGRES_PORT"]),
-            user=postgres.user(),
-            stop_signal="INT",  # to PostgreSQL: end the sessions, not wait for them
-            group=False,
-        ),
-        Program("s3", seaweedfs.command(home / "s3", settings), stop_seconds=60),
-        *(with_env_file(root, program) for program in (mlflow(settings, home), prefect(settings, home), worker(root))),
-    ]
+def run(root: Path, service: str) -> None:
+    """Become a service's program, with .env as it is now. It does not come back."""
+    program = PROGRAMS[service](root, env_file.settings(root))
+    surroundings = {**env_file.around(root), **program.environment}
+    if program.user is not None:
+        become(program.user)
+    os.execve(program.command[0], program.command, surroundings)
 
 
-def with_env_file(root: Path, program: Program) -> Program:
-    """With .env as it is when the program starts: S3's keys come into it after supervisord's start."""
-    return replace(program, command=[installed("dotenv"), "-f", str(root / FILE), "run", "--", *program.command])
+def become(user: str) -> None:
+    entry = pwd.getpwnam(user)
+    os.initgroups(user, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
 
 
-def installed(command: str) -> str:
-    return str(Path(sys.executable).parent / command)
+def run_postgres(root: Path, settings: Mapping[str, str]) -> Program:
+    return Program(postgres.command(root / HOME / "postgres", settings["POSTGRES_PORT"]), user=postgres.user())
 
 
-def mlflow(settings: Mapping[str, str], home: Path) -> Program:
+def run_s3(root: Path, settings: Mapping[str, str]) -> Program:
+    return Program(seaweedfs.command(root / HOME / "s3", settings))
+
+
+def run_mlflow(root: Path, settings: Mapping[str, str]) -> Program:
     port = settings["MLFLOW_PORT"]
     command = [
         installed("mlflow"), "server", "--host", HOST, "--port", port, "--workers", "2",
@@ -74,44 +72,54 @@ def mlflow(settings: Mapping[str, str], home: Path) -> Program:
     if settings["MLFLOW_AUTH"] == "on":
         command += ["--app-name", "basic-auth"]
         environment |= {
-            "MLFLOW_AUTH_CONFIG_PATH": str(home / MLFLOW_AUTH_FILE),
-            "MLFLOW_AUTH_ADMIN_USERNAME": MLFLOW_ADMIN,
+            "MLFLOW_AUTH_CONFIG_PATH": str(write_mlflow_auth(root / HOME, settings)),
+            "MLFLOW_AUTH_ADMIN_USERNAME": env_file.MLFLOW_ADMIN,
         }
-    return Program("mlflow", command, environment)
+    return Program(command, environment)
 
 
-MLFLOW_AUTH_FILE = "mlflow-auth.ini"
-
-
-def mlflow_auth(settings: Mapping[str, str]) -> str:
+def write_mlflow_auth(home: Path, settings: Mapping[str, str]) -> Path:
     """The file in which MLflow looks for its users' database."""
-    return (
-        "[mlflow]\n"
-        "default_permission = READ\n"
-        f"database_uri = {postgres.uri('mlflow', settings)}\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-    )
+    file = home / MLFLOW_AUTH_FILE
+    with whole_file(file) as partial:
+        partial.touch(mode=0o600)
+        partial.write_text(
+            "[mlflow]\n"
+            "default_permission = READ\n"
+            f"database_uri = {postgres.uri('mlflow', settings)}\n"
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        )
+    return file
 
 
-def prefect(settings: Mapping[str, str], home: Path) -> Program:
+def run_prefect(root: Path, settings: Mapping[str, str]) -> Program:
     return Program(
-        "prefect",
         [installed("prefect"), "server", "start", "--host", HOST, "--port", settings["PREFECT_PORT"]],
         {
             "PREFECT_API_DATABASE_CONNECTION_URL": postgres.uri("prefect", settings, "postgresql+asyncpg"),
             "PREFECT_SERVER_UI_API_URL": "/api",  # else the page looks for it at port 4200
-            "PREFECT_HOME": str(home / "prefect"),
+            "PREFECT_HOME": str(root / HOME / "prefect"),
         },
     )
 
 
-def worker(root: Path) -> Program:
-    """It runs what is deployed, in this checkout's environment; a run's own processes are its to end."""
-    queues = [argument for queue in QUEUES for argument in ("--work-queue", queue)]
+def run_worker(root: Path, queue: str) -> Program:
+    """It runs what is deployed, in this checkout's environment; a run's own processes are the run's to end."""
     return Program(
-        "worker",
-        [installed("prefect"), "worker", "start", "--pool", POOL, "--type", "process", *queues],
+        [installed("prefect"), "worker", "start", "--pool", POOL, "--type", "process", "--work-queue", queue],
         {CHECKOUT_VARIABLE: str(root)},
-        stop_seconds=60,
-        group=False,
     )
+
+
+PROGRAMS: dict[str, Callable[[Path, Mapping[str, str]], Program]] = {
+    "postgres": run_postgres,
+    "s3": run_s3,
+    "mlflow": run_mlflow,
+    "prefect": run_prefect,
+    "worker": lambda root, settings: run_worker(root, "cpu"),
+    "gpu-worker": lambda root, settings: run_worker(root, "gpu"),
+}
+
+
+def installed(command: str) -> str:
+    return str(Path(sys.executable).parent / command)

@@ -30,8 +30,9 @@ def internal_ports(settings: Mapping[str, str]) -> list[int]:
 def command(folder: Path, settings: Mapping[str, str]) -> list[str]:
     ports = zip(INTERNAL, internal_ports(settings), strict=True)
     return [
-        str(Path(sys.executable).parent / "weed"), "server", f"-dir={folder}", f"-ip={HOST}", f"-ip.bind={HOST}",
-        "-s3", f"-s3.port={settings['S3_PORT']}", f"-s3.config={folder / IDENTITIES}",
+        str(Path(sys.executable).parent / "weed"), "-logtostderr=true", "server",
+        f"-dir={folder}", f"-ip={HOST}", f"-ip.bind={HOST}", "-s3", f"-s3.port={settings['S3_PORT']}",
+        f"-s3.config={folder / IDENTITIES}",
         "-s3.iam.readOnly=false",  # or training's and the reader's keys could not be made
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
         # A bucket takes several volumes: small ones, and as many as the disk has room for.

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fm.errors import UserError
-from infra.services.programs import Program
 from pipelines.project import whole_file
 
 CONFIGURATION = "supervisord.conf"
@@ -19,6 +18,22 @@ LOG_MEGABYTES = 20
 
 class SupervisorError(UserError):
     """supervisord does not start; the message is its own."""
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """A program that supervisord runs.
+
+    Attributes:
+        stop_seconds: between being asked to stop and being killed.
+        group: whether its children are asked too.
+    """
+
+    name: str
+    command: list[str]
+    stop_signal: str = "TERM"
+    stop_seconds: int = 30
+    group: bool = True
 
 
 @dataclass(frozen=True)
@@ -34,12 +49,11 @@ class Supervisor:
     def is_up(self) -> bool:
         return self.control("pid").returncode == 0
 
-    def start(self, programs: Sequence[Program]) -> None:
-        """Start supervisord in the background, with none of its programs yet."""
+    def start(self, programs: Sequence[Supervised], folder: Path) -> None:
+        """Start supervisord in the background, with none of its programs yet; they will run in `folder`."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with whole_file(self.configuration) as partial:
-            partial.touch(mode=0o600)  # it holds passwords
-            partial.write_text(render(self.home, programs))
+            partial.write_text(render(self.home, programs, folder))
         command = [str(Path(sys.executable).parent / "supervisord"), "--configuration", str(self.configuration)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -86,7 +100,7 @@ def socket_of(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"services-{hashlib.sha256(str(home).encode()).hexdigest()[:16]}.sock"
 
 
-def render(home: Path, programs: Sequence[Program]) -> str:
+def render(home: Path, programs: Sequence[Supervised], folder: Path) -> str:
     socket = socket_of(home)
     parts = [
         section("unix_http_server", {"file": socket, "chmod": "0700"}),
@@ -96,7 +110,7 @@ def render(home: Path, programs: Sequence[Program]) -> str:
                 "logfile": home / "logs" / "supervisord.log",
                 "pidfile": home / "supervisord.pid",
                 "childlogdir": home / "logs",
-                "directory": home,
+                "directory": folder,
                 "umask": "077",
             },
         ),
@@ -110,12 +124,9 @@ def render(home: Path, programs: Sequence[Program]) -> str:
     return "\n".join(parts)
 
 
-def options(home: Path, program: Program) -> dict[str, object]:
-    environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
+def options(home: Path, program: Supervised) -> dict[str, object]:
     return {
         "command": " ".join(f'"{argument}"' for argument in program.command),
-        **({"environment": environment} if environment else {}),
-        **({"user": program.user} if program.user else {}),
         "autostart": "false",
         "autorestart": "true",
         "startsecs": 1,

@@ -115,6 +115,6 @@ def test_what_a_run_keeps_is_on_a_branch_and_nowhere_else(checkout: Path) -> Non
 
 
 def test_a_revision_that_is_none_is_named(checkout: Path) -> None:
-    with pytest.raises(WorkspaceError, match="revision 'mian': no such commit, branch or tag"):
-        with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "mian"):
-            pass
+    wrong = run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "mian")
+    with pytest.raises(WorkspaceError, match="revision 'mian': no such commit, branch or tag"), wrong:
+        pass

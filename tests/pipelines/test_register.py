@@ -207,14 +207,14 @@ def winner(sets: list[float], settings: dict[str, Any] | None = None) -> gate.Wi
 
 
 def test_gate_promotes_what_is_better_by_more_than_the_interval() -> None:
-    verdict = gate.judge(winner(BETTER), winner(GOOD).tags())
+    verdict = gate.judge(winner(BETTER).tags(), winner(GOOD).tags())
     assert verdict.promoted
     assert verdict.why.startswith("better: fid_classifier lower by 2")
 
 
 @pytest.mark.parametrize("sets", [SLIGHTLY_BETTER, GOOD, [value + 5 for value in GOOD]])
 def test_gate_keeps_the_champion_otherwise(sets: list[float]) -> None:
-    assert not gate.judge(winner(sets), winner(GOOD).tags()).promoted
+    assert not gate.judge(winner(sets).tags(), winner(GOOD).tags()).promoted
 
 
 @pytest.mark.parametrize(
@@ -231,17 +231,17 @@ def test_gate_keeps_the_champion_otherwise(sets: list[float]) -> None:
     ],
 )
 def test_gate_compares_no_two_protocols(other: dict[str, Any]) -> None:
-    verdict = gate.judge(winner(BETTER), winner(GOOD, other).tags())
+    verdict = gate.judge(winner(BETTER).tags(), winner(GOOD, other).tags())
     assert not verdict.promoted
     assert next(iter(other)) in verdict.why
 
 
 def test_gate_compares_nothing_with_a_version_it_did_not_make() -> None:
-    assert not gate.judge(winner(BETTER), {}).promoted
+    assert not gate.judge(winner(BETTER).tags(), {}).promoted
 
 
 def test_gate_needs_values_by_set() -> None:
-    verdict = gate.judge(winner([], {"num_sets": 4}), winner([], {"num_sets": 4}).tags())
+    verdict = gate.judge(winner([], {"num_sets": 4}).tags(), winner([], {"num_sets": 4}).tags())
     assert not verdict.promoted
     assert "interval is unknown" in verdict.why
 

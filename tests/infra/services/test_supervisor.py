@@ -8,10 +8,9 @@ import psutil
 import pytest
 
 from infra.services.health import wait_until
-from infra.services.programs import Program
-from infra.services.supervisor import Supervisor
+from infra.services.supervisor import Supervised, Supervisor
 
-TOLD = "import os, time; print(os.environ['WHO'], flush=True); time.sleep(600)"
+TOLD = "import os, sys, time; print(os.getcwd(), sys.argv[1], flush=True); time.sleep(600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 )
@@ -25,21 +24,22 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     assert not supervisor.is_up()
     supervisor.start(
         [
-            Program("told", [sys.executable, "-c", TOLD], {"WHO": "50% of me"}),
-            Program("stubborn", [sys.executable, "-c", STUBBORN], stop_seconds=1),
-        ]
+            Supervised("told", [sys.executable, "-c", TOLD, "50% of me"]),
+            Supervised("stubborn", [sys.executable, "-c", STUBBORN], stop_seconds=1),
+        ],
+        folder=tmp_path,
     )
     yield supervisor
     if supervisor.is_up():
         supervisor.stop()
 
 
-def test_programs_start_one_by_one_with_their_surroundings_and_log_to_files(supervisor: Supervisor) -> None:
+def test_programs_start_one_by_one_where_they_should_and_log_to_files(supervisor: Supervisor, tmp_path: Path) -> None:
     assert {state.split()[0] for state in supervisor.states().values()} == {"STOPPED"}
     supervisor.start_program("told")
     assert supervisor.states()["told"].startswith("RUNNING")
     assert supervisor.states()["stubborn"].startswith("STOPPED")
-    assert wait_until(lambda: supervisor.log("told").read_text() == "50% of me\n", 10)
+    assert wait_until(lambda: supervisor.log("told").read_text() == f"{tmp_path} 50% of me\n", 10)
 
 
 def test_what_dies_is_started_again_and_what_is_stopped_is_not(supervisor: Supervisor) -> None:

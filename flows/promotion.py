@@ -1,0 +1,67 @@
+"""Promotion and rollback as Prefect flows, so that they are on record beside the runs and need no shell."""
+
+from typing import Any
+
+from prefect import flow, pause_flow_run
+from prefect.client.schemas.objects import State
+from prefect.input import RunInput
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from fm.errors import UserError
+
+SECONDS_TO_ANSWER = 24 * 3600
+
+
+class Approval(RunInput):
+    """What a person is asked on the run's page."""
+
+    approved: bool = Field(default=False, description="whether this version shall be the champion")
+    by: str = Field(description="who says so")
+
+
+@flow(name="promote", flow_run_name="{model}", persist_result=False)
+def promote(
+    model: str, reason: str, version: int | None = None, against_the_gate: bool = False, ask_first: bool = False
+) -> State[Any]:
+    """Make a version of a registered model the champion, if registration's gate lets it pass.
+
+    Args:
+        model: the registered model's name.
+        reason: is written into the model's history.
+        version: its number; the candidate unless given.
+        against_the_gate: promote it whatever the gate says; that is written down too.
+        ask_first: wait, a day at most, until a person has approved on this run's page (Resume).
+    """
+    from pipelines import promotion
+
+    try:
+        by = approved() if ask_first else None
+        chosen = None if version is None else str(version)
+        return Completed(message=promotion.promote(model, chosen, reason, against_the_gate, by))
+    except UserError as error:
+        return Failed(message=str(error))
+
+
+@flow(name="rollback", flow_run_name="{model}", persist_result=False)
+def rollback(model: str, reason: str) -> State[Any]:
+    """Make the champion before the present one the champion again.
+
+    Args:
+        model: the registered model's name.
+        reason: is written into the model's history.
+    """
+    from pipelines import promotion
+
+    try:
+        return Completed(message=promotion.rollback(model, reason))
+    except UserError as error:
+        return Failed(message=str(error))
+
+
+def approved() -> str:
+    """Ask, and say who has approved. Raises UserError if they have not."""
+    answer = pause_flow_run(wait_for_input=Approval, timeout=SECONDS_TO_ANSWER)
+    if not answer.approved:
+        raise UserError(f"{answer.by} has not approved")
+    return str(answer.by)
