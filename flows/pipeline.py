@@ -26,7 +26,7 @@ from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workspace import keep, run_workspace
 from fm.errors import UserError
-from pipelines import lineage, params
+from pipelines import params, provenance
 from pipelines.project import ROOT, cache_dir
 
 
@@ -78,7 +78,7 @@ def change_settings(place: Path, overrides: Mapping[str, Any], recipe: str | Non
 def kept(place: Path) -> str:
     """Put what the run has made on a branch of its own; what to say of it."""
     branch = f"runs/{flow_run.name}"
-    keep(place, branch, [params.FILE, *lineage.WRITTEN_BY_THE_PIPELINE], f"Pipeline run {flow_run.name}")
+    keep(place, branch, [params.FILE, *provenance.WRITTEN_BY_THE_PIPELINE], f"Pipeline run {flow_run.name}")
     return f" Its lock file, figures and reports are on the branch {branch}."
 
 
@@ -86,7 +86,7 @@ def bring_up_to_date(root: Path) -> dict[str, Outcome]:
     """Run what DVC finds changed; nothing of the graph, and no MLflow run, where nothing is."""
     from pipelines import tracking
 
-    environment = {lineage.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
+    environment = {provenance.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
     if not graph.changes(root):
         return run_all(root, {}, environment)
     stages = graph.read(root)
@@ -111,7 +111,7 @@ def mlflow_parent(root: Path, name: str, parent: str | None = None) -> Iterator[
     from pipelines import tracking
 
     above = {} if parent is None else {tracking.PARENT: parent}
-    run_id = tracking.start_parent(name, {lineage.FLOW_RUN: str(flow_run.id), **above}, root)
+    run_id = tracking.start_parent(name, {provenance.FLOW_RUN: str(flow_run.id), **above}, root)
     status = "KILLED"  # by SIGTERM or Ctrl-C, which are no Exceptions
     try:
         yield run_id

@@ -32,7 +32,7 @@ from flows.stages import Runner, StepFailed
 from flows.steps import StepsFailed, run_steps
 from flows.workspace import workspace
 from fm.errors import UserError
-from pipelines import lineage, params
+from pipelines import params, provenance
 from pipelines.project import ROOT, cache_dir
 from pipelines.schemas import Comparison
 from pipelines.study import collect, plan
@@ -112,7 +112,7 @@ def open_bench(name: str) -> Bench:
     from pipelines import tracking
 
     place, code = workspace(ROOT, cache_dir() / "studies" / name), collect.code(ROOT)
-    environment = {**os.environ, tracking.URI_VARIABLE: tracking.uri(), lineage.FLOW_RUN_VARIABLE: str(flow_run.id)}
+    environment = {**os.environ, tracking.URI_VARIABLE: tracking.uri(), provenance.FLOW_RUN_VARIABLE: str(flow_run.id)}
     return Bench(name, place, code, (place / params.FILE).read_text(), environment)
 
 
@@ -160,7 +160,7 @@ def run_trial(bench: Bench, trial: Trial, parent: str) -> bool:
         record = collect.Record(
             name=trial.name,
             key=bench.key(trial),
-            commit=lineage.commit(),
+            commit=provenance.commit(),
             seconds=time.monotonic() - started,
         )
         collect.gather(bench.place, collect.folder(ROOT, bench.study, trial), record)

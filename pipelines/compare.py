@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fm.data.prepared import Prepared
 from fm.errors import UserError
-from pipelines import lineage, params, stage, tracking
+from pipelines import params, provenance, stage, tracking
 from pipelines.measurements import judge
 from pipelines.measurements.distances import best_row
 from pipelines.params import Params
@@ -119,8 +119,8 @@ def mlflow_runs(settings: Params) -> list[str]:
 
 
 def commit() -> str:
-    changed = lineage.uncommitted_patch() is not None
-    return lineage.commit() + (", with uncommitted changes" if changed else "")
+    changed = provenance.uncommitted_patch() is not None
+    return provenance.commit() + (", with uncommitted changes" if changed else "")
 
 
 def read_curve(path: Path) -> Curve:

@@ -1,111 +1,116 @@
-"""Where a result comes from: commit, uncommitted changes, data and parameters, as tags of an MLflow run."""
+"""Where a registered model comes from, and what came of some data, a commit, settings or a run.
 
-import hashlib
-import json
-import os
-import subprocess
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+python -m pipelines.lineage fashion-mnist-generator@champion                 every link, each checked
+python -m pipelines.lineage fashion-mnist-generator/3 --reproduce           train it again and compare the weights
+python -m pipelines.lineage --commit 1a2b3c4                                 and back
+"""
 
-import yaml
+import argparse
+import sys
+from typing import TYPE_CHECKING
 
-from pipelines.params import Params
-from pipelines.project import METRICS, PREPARED, REPORTS, ROOT
-from pipelines.stage import Stage
+from rich.console import Console
+from rich.table import Table
 
-FLOW_RUN_VARIABLE = "PIPELINE_FLOW_RUN_ID"
+from fm.errors import UserError
+from pipelines import provenance, tracking
+from pipelines.links import Link, links
+from pipelines.program import run
+from pipelines.project import ROOT
+from pipelines.saved_models import find_version
+from pipelines.traced import EVALUATION, TRAINING, traced
 
-COMMIT = "git.commit"
-DIRTY = "git.dirty"
-DATA = "data.md5"
-PARAMS = "params.md5"
-FLOW_RUN = "prefect.flow_run_id"
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
-UNKNOWN = "unknown"
-
-# The pipeline's own writing is no change of the code that wrote it.
-WRITTEN_BY_THE_PIPELINE = ("dvc.lock", str(METRICS), str(REPORTS))
-EVERYTHING_ELSE = (".", *(f":(exclude){path}" for path in WRITTEN_BY_THE_PIPELINE))
-
-
-def commit(root: Path = ROOT) -> str:
-    """The commit checked out, or "unknown" where there is none."""
-    found = git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
-    return found.decode().strip() or UNKNOWN
+COLOURS = {"ok": "green", "missing": "red", "differs": "red", "unknown": "yellow"}
+WIDE = 400
+BACK = {
+    "data": ("DVC's md5 of the prepared data", (provenance.DATA,)),
+    "commit": ("a commit, or what names one", (provenance.COMMIT,)),
+    "params": ("md5 of all settings", (provenance.PARAMS,)),
+    "run": ("id of a training, evaluation or Prefect run", (TRAINING, EVALUATION, provenance.FLOW_RUN)),
+}
 
 
-def tags(stage: Stage, root: Path = ROOT) -> dict[str, str]:
-    """The tags that trace a stage's run."""
-    return describe(stage.data_md5, stage.params_md5, commit(root), uncommitted_patch(root))
+def main() -> None:
+    chosen = arguments().parse_args()
+    asked = {name: value for name in BACK if (value := getattr(chosen, name)) is not None}
+    if (chosen.model is None) == (not asked):
+        raise UserError("name a model, for example fashion-mnist-generator@champion, or one of --data, --commit, ...")
+    if asked:
+        print_versions(versions_of(asked))
+        return
+    version = parse(chosen.model)
+    with traced(ROOT, version) as found:
+        told = links(found)
+        print_links(f"{version.name}, version {version.version}", told)
+        if chosen.reproduce:
+            from pipelines.reproduce import reproduce
+
+            told.append(reproduce(found))
+            print_links("trained again", told[-1:])
+    if any(link.state in ("missing", "differs") for link in told):
+        sys.exit(1)
 
 
-def describe(data_md5: str, params_md5: str, commit: str, patch: bytes | None) -> dict[str, str]:
-    """The tags that every run and every model version carries."""
-    known = {
-        COMMIT: commit,
-        # Without a commit nothing says which code it was.
-        DIRTY: "true" if patch or commit == UNKNOWN else "false",
-        DATA: data_md5,
-        PARAMS: params_md5,
-    }
-    if flow_run := os.environ.get(FLOW_RUN_VARIABLE):
-        known[FLOW_RUN] = flow_run
-    return known
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.lineage",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", nargs="?", help="MODEL@ALIAS or MODEL/VERSION")
+    parser.add_argument("--reproduce", action="store_true", help="train it again, in a checkout of its own")
+    for name, (about, _) in BACK.items():
+        parser.add_argument(f"--{name}", help=f"{about}: the versions that come from it")
+    return parser
 
 
-def prepared_md5(root: Path = ROOT) -> str:
-    """DVC's md5 of the prepared dataset as of the last run, or "unknown" before there was one."""
-    try:
-        locked = yaml.safe_load((root / "dvc.lock").read_text())
-        outputs = locked["stages"]["prepare"]["outs"]
-    except (FileNotFoundError, KeyError, TypeError):
-        return UNKNOWN
-    return next((str(output["md5"]) for output in outputs if output["path"] == str(PREPARED)), UNKNOWN)
+def parse(model: str) -> "ModelVersion":
+    """`name@alias` or `name/version`. Raises UserError where there is no such version."""
+    name, at, alias = model.rpartition("@")
+    if not at:
+        name, _, alias = model.rpartition("/")
+    if not name:
+        raise UserError(f"{model!r}: must be MODEL@ALIAS or MODEL/VERSION")
+    return tracking.client().get_model_version(name, find_version(name, alias))
 
 
-def params_md5(settings: Params) -> str:
-    """One md5 for all settings together, nulls filled in."""
-    content = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
-    return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+def versions_of(asked: dict[str, str]) -> "list[ModelVersion]":
+    """The versions with one of the tags, for each thing that is asked."""
+    if "commit" in asked:
+        full = provenance.git(ROOT, "rev-parse", "--verify", "--quiet", asked["commit"], check=False).decode().strip()
+        asked = asked | {"commit": full or asked["commit"]}
+    found = None
+    for name, value in asked.items():
+        versions = {
+            (one.name, int(one.version)): one
+            for tag in BACK[name][1]
+            for one in tracking.client().search_model_versions(f"tags.`{tag}` = '{value}'")
+        }
+        found = versions if found is None else {key: one for key, one in found.items() if key in versions}
+    return [one for _, one in sorted((found or {}).items())]
 
 
-def uncommitted_patch(root: Path = ROOT) -> bytes | None:
-    """What `git apply` makes of the commit the files as they lie here, new ones included; none if they are equal.
-
-    Left out are ignored files and what the pipeline itself writes. Bytes, because a patch of files in
-    several encodings has none of its own.
-    """
-    if commit(root) == UNKNOWN:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = scratch_repository(root, Path(folder))
-        git(root, "read-tree", "HEAD", variables=scratch)
-        git(root, "add", "--all", variables=scratch)  # of an excluded path that is ignored too it would complain
-        patch = git(
-            root, "diff-index", "--cached", "--patch", "--binary", "--full-index", "HEAD", "--", *EVERYTHING_ELSE,
-            variables=scratch,
-        )  # fmt: skip
-    return patch or None
+def print_versions(versions: "list[ModelVersion]") -> None:
+    if not versions:
+        raise UserError("no registered version comes from that")
+    for version in versions:
+        tags = version.tags
+        figure = f"{tags.get('metric', 'metric')} {float(tags.get('metric.value', 'nan')):.4g}"
+        print(f"{version.name}/{version.version}  {tags.get('method', '')}  {figure}  {tags.get(provenance.COMMIT)}")
 
 
-def scratch_repository(root: Path, folder: Path) -> dict[str, str]:
-    """An index and an object store of its own, so that looking leaves no trace in the user's repository."""
-    store = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").decode().strip()
-    objects = folder / "objects"
-    objects.mkdir()
-    return {
-        "GIT_INDEX_FILE": str(folder / "index"),
-        "GIT_OBJECT_DIRECTORY": str(objects),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": store,
-    }
+def print_links(title: str, found: list[Link]) -> None:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("", "state", "name", ""):
+        table.add_column(column, overflow="fold")
+    for link in found:
+        table.add_row(link.what, f"[{COLOURS[link.state]}]{link.state}[/]", link.value, link.note)
+    # In a file or a pipe no line is to be broken.
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
-def git(root: Path, *arguments: str, variables: Mapping[str, str] | None = None, check: bool = True) -> bytes:
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, env={**os.environ, **(variables or {})}, capture_output=True, check=check
-        )
-    except FileNotFoundError:  # no git at all
-        return b""
-    return done.stdout if done.returncode == 0 else b""
+if __name__ == "__main__":
+    run(main)

@@ -1,5 +1,6 @@
 """A version of the registered model: the generator as code and safetensors, with its card and its tags."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from importlib.metadata import version as installed
@@ -14,6 +15,7 @@ from pipelines.project import ROOT
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+FINGERPRINT = "generator.sha256"
 NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
 
 
@@ -92,3 +94,13 @@ def ensure_registered(name: str) -> None:
 def run_artifact(run_id: str, path: str) -> str:
     """The address of a run's artifact on MLflow's own pages. They show such a picture, but none that is a data URI."""
     return f"get-artifact?{urlencode({'path': path, 'run_uuid': run_id})}"
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the names and contents of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

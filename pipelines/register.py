@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING
 from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
-from pipelines import lineage, model_version, params, promotion, tracking
+from pipelines import model_version, params, promotion, provenance, tracking
 from pipelines.gate import PROTOCOL, Winner, choose
 from pipelines.model_card import Facts, card
+from pipelines.model_version import FINGERPRINT, fingerprint
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS, PREPARED
 from pipelines.promotion import CANDIDATE
 from pipelines.schemas import PrepareMetrics, TrainMetrics
 from pipelines.stage import Stage, declared
+from pipelines.traced import EVALUATION, KEPT, LOCK, TRAINING
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-FINGERPRINT, DECISION = "generator.sha256", "gate.decision"
+DECISION = "gate.decision"
+LOCK_FILE = Path("dvc.lock")
 CARD, SAMPLES = "MODEL_CARD.md", "samples.png"
 SHEET_WIDTH = 600  # pixels at most, where images are small
 
@@ -63,16 +66,6 @@ def model_name(settings: Params) -> str:
     return settings.register_.model_name
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over the names and contents of a folder's files."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
 def find_version(name: str, tags: Mapping[str, str]) -> "ModelVersion | None":
     """The version of the same generator that was measured by the same protocol."""
     same = {key: value for key, value in tags.items() if key == FINGERPRINT or key.startswith(PROTOCOL)}
@@ -93,7 +86,13 @@ def register(
         {str(PREPARED): winner.protocol.data_md5, str(MODELS / winner.method): tags[FINGERPRINT]},
     )
     with tracking.stage_run(stage, experiment) as tracked:
-        origin = {**lineage.tags(stage), **training_run(experiment, winner.method), FINGERPRINT: tags[FINGERPRINT]}
+        origin = {
+            **provenance.tags(stage),
+            **stage_run_of(experiment, f"train@{winner.method}", TRAINING),
+            **stage_run_of(experiment, f"evaluate@{winner.method}", EVALUATION),
+            **keep_making(tracked),
+            FINGERPRINT: tags[FINGERPRINT],
+        }
         known = {**tags, **origin}
         tracked.dataset_input(experiment, winner.protocol.data_md5, str(PREPARED))
         describe(tracked, winner, known)
@@ -102,6 +101,14 @@ def register(
         tracked.artifact(pages)
         description = card(facts, model_version.run_artifact(tracked.run_id, SAMPLES))
         return model_version.create(model_name(settings), tracked.run_id, generator, folder, pages, known, description)
+
+
+def keep_making(tracked: tracking.StageRun) -> dict[str, str]:
+    """Put the settings and the lock file with the run, as they are now; the lock file's hash as a tag."""
+    for file in (Path(params.FILE), LOCK_FILE):
+        if file.exists():
+            tracked.artifact(file, KEPT)
+    return {LOCK: hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()} if LOCK_FILE.exists() else {}
 
 
 def gather(settings: Params, winner: Winner, generator: Generator, origin: dict[str, str]) -> Facts:
@@ -136,9 +143,9 @@ def sample_sheet(generator: Generator) -> images.Images:
     return sheet.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def training_run(experiment: str, method: str) -> dict[str, str]:
-    found = tracking.find_run(tracking.experiment_id(experiment), declared(f"train@{method}").key, finished=True)
-    return {"training.run_id": found.info.run_id} if found else {}
+def stage_run_of(experiment: str, stage: str, tag: str) -> dict[str, str]:
+    found = tracking.find_run(tracking.experiment_id(experiment), declared(stage).key, finished=True)
+    return {tag: found.info.run_id} if found else {}
 
 
 def describe(tracked: tracking.StageRun, winner: Winner, tags: Mapping[str, str]) -> None:

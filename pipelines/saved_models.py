@@ -54,12 +54,16 @@ def known(registered: str) -> str:
 
 
 def fetch(model: str) -> Generator:
+    with tempfile.TemporaryDirectory() as folder:
+        return Generator.load(download(model, Path(folder)))
+
+
+def download(model: str, folder: Path) -> Path:
+    """The generator's files of `models:/<name>/<version>`, put into `folder`; where they lie then."""
     import mlflow
     from mlflow.artifacts import download_artifacts
 
     from pipelines.served_model import GENERATOR
 
     mlflow.set_tracking_uri(tracking.uri())  # `models:/` is looked up there, whatever an argument says
-    with tempfile.TemporaryDirectory() as folder:
-        uri = f"{model}/artifacts/{GENERATOR}"
-        return Generator.load(download_artifacts(artifact_uri=uri, dst_path=folder))
+    return Path(download_artifacts(artifact_uri=f"{model}/artifacts/{GENERATOR}", dst_path=str(folder)))

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fm.errors import UserError
-from pipelines import lineage, params
-from pipelines.lineage import FLOW_RUN_VARIABLE
+from pipelines import params, provenance
 from pipelines.project import ROOT, cache_dir, set_environment, whole_file
+from pipelines.provenance import FLOW_RUN_VARIABLE
 from pipelines.stage import Stage
 
 if TYPE_CHECKING:
@@ -125,8 +125,10 @@ def start_parent(name: str, tags: Mapping[str, str], root: Path = ROOT) -> str:
     """Start the run that holds one pipeline run in the checkout `root`; its id is what PARENT_RUN_VARIABLE hands to
     the stages."""
     settings = params.load(root / params.FILE)
-    patch = lineage.uncommitted_patch(root)
-    known = lineage.describe(lineage.prepared_md5(root), lineage.params_md5(settings), lineage.commit(root), patch)
+    patch = provenance.uncommitted_patch(root)
+    known = provenance.describe(
+        provenance.prepared_md5(root), provenance.params_md5(settings), provenance.commit(root), patch
+    )
     run_id = start(experiment_id(settings.dataset.name), name, {**known, **tags})
     log_patch(run_id, patch)
     return run_id
@@ -134,7 +136,7 @@ def start_parent(name: str, tags: Mapping[str, str], root: Path = ROOT) -> str:
 
 def finish(run_id: str, status: str, root: Path = ROOT) -> None:
     """End a parent run; by now the data is known for certain."""
-    client().set_tag(run_id, lineage.DATA, lineage.prepared_md5(root))
+    client().set_tag(run_id, provenance.DATA, provenance.prepared_md5(root))
     client().set_terminated(run_id, status)
 
 
@@ -149,8 +151,8 @@ def keep(run_id: str, files: Sequence[Path], metrics: Mapping[str, float]) -> No
 @contextmanager
 def stage_run(stage: Stage, experiment: str, resume: bool = True) -> Iterator["StageRun"]:
     """The MLflow run of `stage`: the unfinished one with the same key, else a new one."""
-    patch = lineage.uncommitted_patch()
-    known = lineage.describe(stage.data_md5, stage.params_md5, lineage.commit(), patch)
+    patch = provenance.uncommitted_patch()
+    known = provenance.describe(stage.data_md5, stage.params_md5, provenance.commit(), patch)
     known |= {STAGE_KEY: stage.key, "stage.name": stage.name}
     container = experiment_id(experiment)
     unfinished = find_run(container, stage.key, finished=False) if resume else None

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipelines import lineage
+from pipelines import provenance
 from pipelines.project import CURVES, METRICS, MODELS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
 from pipelines.results import read, read_evaluations, read_trainings
 from pipelines.schemas import Schema
@@ -38,7 +38,7 @@ def folder(root: Path, study: str, trial: Trial) -> Path:
 
 def code(root: Path) -> str:
     """Names the code in a checkout: equal for equal commits and uncommitted changes."""
-    return hashlib.sha256(lineage.commit(root).encode() + (lineage.uncommitted_patch(root) or b"")).hexdigest()
+    return hashlib.sha256(provenance.commit(root).encode() + (provenance.uncommitted_patch(root) or b"")).hexdigest()
 
 
 def key(settings: str, code: str) -> str:

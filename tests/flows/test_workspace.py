@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace import WorkspaceError, keep, run_workspace, workspace
+from flows.workspace import keep, run_workspace, workspace
+from pipelines.worktree import WorktreeError
 
 
 def git(where: Path, *arguments: str) -> str:
@@ -61,7 +62,7 @@ def test_a_place_that_was_removed_by_hand_is_made_anew(checkout: Path) -> None:
 
 
 def test_without_a_commit_there_is_nothing_to_check_out(tmp_path: Path) -> None:
-    with pytest.raises(WorkspaceError, match="no git repository with a commit"):
+    with pytest.raises(WorktreeError, match="no git repository with a commit"):
         workspace(tmp_path, tmp_path / "place")
 
 
@@ -116,5 +117,5 @@ def test_what_a_run_keeps_is_on_a_branch_and_nowhere_else(checkout: Path) -> Non
 
 def test_a_revision_that_is_none_is_named(checkout: Path) -> None:
     wrong = run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "mian")
-    with pytest.raises(WorkspaceError, match="revision 'mian': no such commit, branch or tag"), wrong:
+    with pytest.raises(WorktreeError, match="revision 'mian': no such commit, branch or tag"), wrong:
         pass

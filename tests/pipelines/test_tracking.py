@@ -151,7 +151,7 @@ def test_what_is_finished_or_another_stages_is_not_resumed() -> None:
 
 
 def test_uncommitted_changes_are_kept_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking.lineage, "uncommitted_patch", lambda: b"diff")
+    monkeypatch.setattr(tracking.provenance, "uncommitted_patch", lambda: b"diff")
     with tracking.stage_run(STAGE, "digits") as run:
         pass
     found = tracking.client().get_run(run.run_id)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import lineage
+from pipelines import provenance
 from pipelines.params import load
 from pipelines.project import ROOT
 from pipelines.stage import Stage
@@ -39,8 +39,8 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def test_clean_tree(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD").decode().strip()
-    assert lineage.uncommitted_patch(repository) is None
-    assert lineage.tags(STAGE, repository) == {
+    assert provenance.uncommitted_patch(repository) is None
+    assert provenance.tags(STAGE, repository) == {
         "git.commit": commit,
         "git.dirty": "false",
         "data.md5": STAGE.data_md5,
@@ -59,11 +59,11 @@ def test_patch_gives_the_tree_back(repository: Path, tmp_path: Path) -> None:
     (repository / "code" / "run.sh").chmod(0o755)
     before = git(repository, "status", "--porcelain"), (repository / ".git" / "index").read_bytes()
 
-    patch = lineage.uncommitted_patch(repository)
+    patch = provenance.uncommitted_patch(repository)
 
     assert patch is not None
     assert before == (git(repository, "status", "--porcelain"), (repository / ".git" / "index").read_bytes())
-    assert lineage.tags(STAGE, repository)["git.dirty"] == "true"
+    assert provenance.tags(STAGE, repository)["git.dirty"] == "true"
     git(tmp_path, "clone", "--quiet", str(repository), "clone")
     (tmp_path / "patch").write_bytes(patch)
     git(tmp_path / "clone", "apply", str(tmp_path / "patch"))
@@ -76,12 +76,12 @@ def test_patch_gives_the_tree_back(repository: Path, tmp_path: Path) -> None:
 def test_what_the_pipeline_writes_is_no_change(repository: Path, path: str) -> None:
     (repository / path).parent.mkdir(parents=True, exist_ok=True)
     (repository / path).write_text("{}")
-    assert lineage.uncommitted_patch(repository) is None
+    assert provenance.uncommitted_patch(repository) is None
     git(repository, "add", "--force", path)
     git(repository, "commit", "--quiet", "--message", "second")
     (repository / path).write_text("{} ")
     if not path.startswith("artifacts"):
-        assert lineage.uncommitted_patch(repository) is None
+        assert provenance.uncommitted_patch(repository) is None
 
 
 @pytest.mark.parametrize("ignored", ["/metrics/\n/reports/\ndvc.lock\n", "*.json\n"])
@@ -90,14 +90,14 @@ def test_it_does_not_matter_whether_git_ignores_that_too(repository: Path, ignor
     git(repository, "commit", "--quiet", "--all", "--message", "second")
     (repository / "metrics").mkdir()
     (repository / "metrics" / "a.json").write_text("{}")
-    assert lineage.uncommitted_patch(repository) is None
+    assert provenance.uncommitted_patch(repository) is None
 
 
 @pytest.mark.parametrize("setting", ["diff.noprefix=true", "color.ui=always", "diff.external=false"])
 def test_personal_settings_do_not_spoil_the_patch(repository: Path, setting: str) -> None:
     git(repository, "config", *setting.split("="))
     (repository / "code" / "a.py").write_text("a = 2\n")
-    patch = lineage.uncommitted_patch(repository)
+    patch = provenance.uncommitted_patch(repository)
     assert patch is not None
     assert patch.startswith(b"diff --git a/code/a.py b/code/a.py\n")
 
@@ -105,35 +105,35 @@ def test_personal_settings_do_not_spoil_the_patch(repository: Path, setting: str
 def test_worktrees_have_their_own_changes(repository: Path, tmp_path: Path) -> None:
     git(repository, "worktree", "add", "--quiet", str(tmp_path / "tree"))
     (tmp_path / "tree" / "code" / "a.py").write_text("a = 2\n")
-    assert lineage.uncommitted_patch(repository) is None
-    assert lineage.uncommitted_patch(tmp_path / "tree") is not None
+    assert provenance.uncommitted_patch(repository) is None
+    assert provenance.uncommitted_patch(tmp_path / "tree") is not None
 
 
 def test_no_commit_and_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert lineage.commit(tmp_path) == "unknown"
+    assert provenance.commit(tmp_path) == "unknown"
     git(tmp_path, "init", "--quiet")
-    assert lineage.commit(tmp_path) == "unknown"
-    assert lineage.uncommitted_patch(tmp_path) is None
-    assert lineage.tags(STAGE, tmp_path)["git.dirty"] == "true"
+    assert provenance.commit(tmp_path) == "unknown"
+    assert provenance.uncommitted_patch(tmp_path) is None
+    assert provenance.tags(STAGE, tmp_path)["git.dirty"] == "true"
 
 
 def test_the_flow_is_named_if_there_is_one(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(lineage.FLOW_RUN_VARIABLE, "flow")
-    assert lineage.tags(STAGE, repository)["prefect.flow_run_id"] == "flow"
+    monkeypatch.setenv(provenance.FLOW_RUN_VARIABLE, "flow")
+    assert provenance.tags(STAGE, repository)["prefect.flow_run_id"] == "flow"
 
 
 def test_prepared_md5_is_read_from_the_lock(tmp_path: Path) -> None:
-    assert lineage.prepared_md5(tmp_path) == "unknown"
+    assert provenance.prepared_md5(tmp_path) == "unknown"
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
-    assert lineage.prepared_md5(tmp_path) == "unknown"
+    assert provenance.prepared_md5(tmp_path) == "unknown"
     (tmp_path / "dvc.lock").write_text(
         "schema: '2.0'\nstages:\n  prepare:\n    cmd: x\n    outs:\n    - {path: data/prepared, md5: abc.dir}\n"
     )
-    assert lineage.prepared_md5(tmp_path) == "abc.dir"
+    assert provenance.prepared_md5(tmp_path) == "abc.dir"
 
 
 def test_params_md5_is_that_of_a_stage_with_all_settings() -> None:
     settings = load(ROOT / "params.yaml")
     everything = Stage("register", settings.model_dump(mode="json"), {})
-    assert lineage.params_md5(settings) == everything.params_md5
+    assert provenance.params_md5(settings) == everything.params_md5

@@ -1,0 +1,111 @@
+"""Where a result comes from: commit, uncommitted changes, data and parameters, as tags of an MLflow run."""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from pipelines.params import Params
+from pipelines.project import METRICS, PREPARED, REPORTS, ROOT
+from pipelines.stage import Stage
+
+FLOW_RUN_VARIABLE = "PIPELINE_FLOW_RUN_ID"
+
+COMMIT = "git.commit"
+DIRTY = "git.dirty"
+DATA = "data.md5"
+PARAMS = "params.md5"
+FLOW_RUN = "prefect.flow_run_id"
+
+UNKNOWN = "unknown"
+
+# The pipeline's own writing is no change of the code that wrote it.
+WRITTEN_BY_THE_PIPELINE = ("dvc.lock", str(METRICS), str(REPORTS))
+EVERYTHING_ELSE = (".", *(f":(exclude){path}" for path in WRITTEN_BY_THE_PIPELINE))
+
+
+def commit(root: Path = ROOT) -> str:
+    """The commit checked out, or "unknown" where there is none."""
+    found = git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
+    return found.decode().strip() or UNKNOWN
+
+
+def tags(stage: Stage, root: Path = ROOT) -> dict[str, str]:
+    """The tags that trace a stage's run."""
+    return describe(stage.data_md5, stage.params_md5, commit(root), uncommitted_patch(root))
+
+
+def describe(data_md5: str, params_md5: str, commit: str, patch: bytes | None) -> dict[str, str]:
+    """The tags that every run and every model version carries."""
+    known = {
+        COMMIT: commit,
+        # Without a commit nothing says which code it was.
+        DIRTY: "true" if patch or commit == UNKNOWN else "false",
+        DATA: data_md5,
+        PARAMS: params_md5,
+    }
+    if flow_run := os.environ.get(FLOW_RUN_VARIABLE):
+        known[FLOW_RUN] = flow_run
+    return known
+
+
+def prepared_md5(root: Path = ROOT) -> str:
+    """DVC's md5 of the prepared dataset as of the last run, or "unknown" before there was one."""
+    try:
+        locked = yaml.safe_load((root / "dvc.lock").read_text())
+        outputs = locked["stages"]["prepare"]["outs"]
+    except (FileNotFoundError, KeyError, TypeError):
+        return UNKNOWN
+    return next((str(output["md5"]) for output in outputs if output["path"] == str(PREPARED)), UNKNOWN)
+
+
+def params_md5(settings: Params) -> str:
+    """One md5 for all settings together, nulls filled in."""
+    content = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
+    return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+
+
+def uncommitted_patch(root: Path = ROOT) -> bytes | None:
+    """What `git apply` makes of the commit the files as they lie here, new ones included; none if they are equal.
+
+    Left out are ignored files and what the pipeline itself writes. Bytes, because a patch of files in
+    several encodings has none of its own.
+    """
+    if commit(root) == UNKNOWN:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = scratch_repository(root, Path(folder))
+        git(root, "read-tree", "HEAD", variables=scratch)
+        git(root, "add", "--all", variables=scratch)  # of an excluded path that is ignored too it would complain
+        patch = git(
+            root, "diff-index", "--cached", "--patch", "--binary", "--full-index", "HEAD", "--", *EVERYTHING_ELSE,
+            variables=scratch,
+        )  # fmt: skip
+    return patch or None
+
+
+def scratch_repository(root: Path, folder: Path) -> dict[str, str]:
+    """An index and an object store of its own, so that looking leaves no trace in the user's repository."""
+    store = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").decode().strip()
+    objects = folder / "objects"
+    objects.mkdir()
+    return {
+        "GIT_INDEX_FILE": str(folder / "index"),
+        "GIT_OBJECT_DIRECTORY": str(objects),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": store,
+    }
+
+
+def git(root: Path, *arguments: str, variables: Mapping[str, str] | None = None, check: bool = True) -> bytes:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, env={**os.environ, **(variables or {})}, capture_output=True, check=check
+        )
+    except FileNotFoundError:  # no git at all
+        return b""
+    return done.stdout if done.returncode == 0 else b""

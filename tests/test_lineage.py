@@ -1,0 +1,108 @@
+"""From a registered model to what it was made of, and back: on a model that the pipeline has trained."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.conftest import Project
+
+MODEL = "digits-generator@champion"
+
+
+def lineage(project: Project, *arguments: str, check: bool = True) -> str:
+    done = project.run("python", "-m", "pipelines.lineage", *arguments, check=check)
+    assert done.returncode == (0 if check else 1), done.stdout
+    return done.stdout
+
+
+def states(printed: str) -> dict[str, str]:
+    """What is said of each link."""
+    known = (
+        "generator", "data", "git commit", "uncommitted changes", "parameters", "lock file", "trained weights",
+        "training run", "evaluation run", "registration run", "Prefect run", "weights",
+    )  # fmt: skip
+    found = {}
+    for line in printed.splitlines():
+        name = next((name for name in known if line.startswith(f"{name} ")), None)
+        if name is not None:
+            found[name] = line.removeprefix(name).split()[0]
+    return found
+
+
+def test_every_link_of_the_champion_holds(by_flow: tuple[Project, str]) -> None:
+    project, _ = by_flow
+    found = states(lineage(project, MODEL))
+    assert found.pop("Prefect run") == "unknown"  # the flow's own server is gone
+    assert found == dict.fromkeys(found, "ok")
+    assert len(found) == 10
+
+
+def test_what_is_lost_or_damaged_is_named(by_flow: tuple[Project, str], tmp_path: Path) -> None:
+    project, _ = by_flow
+    md5 = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]["prepare"]["outs"][0]["md5"]
+    kept = Path(project.run("dvc", "cache", "dir").stdout.strip()) / "files" / "md5" / md5[:2] / md5[2:]
+    shutil.copy2(kept, tmp_path / "kept")
+    try:
+        kept.unlink()
+        printed = lineage(project, MODEL, check=False)
+        assert states(printed)["data"] == "missing"
+        assert "there is no remote" in printed
+        kept.write_text("[]")
+        printed = lineage(project, MODEL, check=False)
+        assert states(printed)["data"] == "missing"
+        assert f"damaged in DVC's cache {kept.parent.parent}: {md5}" in printed
+    finally:
+        kept.unlink()
+        shutil.copy2(tmp_path / "kept", kept)
+    assert states(lineage(project, MODEL))["data"] == "ok"
+
+
+def test_a_deleted_run_is_missed(by_flow: tuple[Project, str]) -> None:
+    project, _ = by_flow
+    store = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    run_id = store.get_model_version_by_alias("digits-generator", "champion").tags["evaluation.run_id"]
+    store.delete_run(run_id)
+    try:
+        assert states(lineage(project, MODEL, check=False))["evaluation run"] == "missing"
+    finally:
+        store.restore_run(run_id)
+
+
+def test_and_back(by_flow: tuple[Project, str]) -> None:
+    project, _ = by_flow
+    store = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    tags = store.get_model_version_by_alias("digits-generator", "champion").tags
+    for asked in (
+        ("--commit", "HEAD"),
+        ("--data", tags["data.md5"]),
+        ("--params", tags["params.md5"]),
+        ("--run", tags["training.run_id"]),
+        ("--run", tags["evaluation.run_id"], "--commit", "HEAD"),
+    ):
+        assert lineage(project, *asked).startswith("digits-generator/1  "), asked
+    assert "no registered version comes from that" in lineage(project, "--data", "0" * 32, check=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("digits-generator",), "must be MODEL@ALIAS or MODEL/VERSION"),
+        (("digits-generator/7",), "has no version 7"),
+        ((), "name a model"),
+    ],
+)
+def test_what_cannot_be_is_one_line(by_flow: tuple[Project, str], asked: tuple[str, ...], said: str) -> None:
+    printed = lineage(by_flow[0], *asked, check=False)
+    assert said in printed
+    assert "Traceback" not in printed
+
+
+def test_it_is_trained_again_to_the_same_bytes(by_flow: tuple[Project, str]) -> None:
+    project, _ = by_flow
+    printed = lineage(project, MODEL, "--reproduce")
+    assert states(printed)["weights"] == "ok"
+    assert "the same bytes" in printed
+    assert list((project.folder / ".git" / "worktrees").glob("*")) == []
