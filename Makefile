@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
+.PHONY: help run test test-services ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
 	venv lock
 
 help: ## list these commands
@@ -23,6 +23,9 @@ test: venv ## set up, run the linters and the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+test-services: venv ## the tests that start the real services; they need PostgreSQL
+	$(BIN)/pytest -m services tests/services
 
 register: venv ## gate and register what `dvc repro` made
 	@$(BIN)/python -m pipelines.register

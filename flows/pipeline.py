@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,16 +24,23 @@ from flows.publish import publish
 from flows.server import use_api
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
+from flows.workers import Workers
 from flows.workspace import keep, run_workspace
 from fm.errors import UserError
 from pipelines import params, provenance
 from pipelines.project import ROOT, cache_dir
 
+RunStage = Callable[[str, Callable[[str], None]], Outcome]
+"""Brings the stage of a name up to date, and passes its output on."""
+
 
 # Prefect's default task runner, threads, is the right one: the work is in subprocesses.
 @flow(name="pipeline", persist_result=False)
 def pipeline(
-    overrides: dict[str, Any] | None = None, recipe: str | None = None, revision: str | None = None
+    overrides: dict[str, Any] | None = None,
+    recipe: str | None = None,
+    revision: str | None = None,
+    queue: str | None = None,
 ) -> State[Any]:
     """Bring every stage up to date, then register the winner.
 
@@ -42,11 +49,13 @@ def pipeline(
         recipe: a file of recipes/ by its name, merged into params.yaml before the overrides.
         revision: a branch, tag or commit, which runs in a checkout of its own and leaves its lock file, figures and
             reports on the branch runs/<name of the run>. None runs here, and writes into params.yaml.
+        queue: of the work pool, cpu or gpu: its workers run the stages, on as many machines as they are on, and data
+            and models go through DVC's remote. None runs every stage on the machine of this run.
     """
     try:
         with checkout(revision) as place:
             change_settings(place, overrides or {}, recipe)
-            outcomes = bring_up_to_date(place)
+            outcomes = bring_up_to_date(place, queue)
             publish(place)
             return Completed(message=told(outcomes) + (kept(place) if place != ROOT else ""))
     except StepsFailed as error:
@@ -77,32 +86,44 @@ def change_settings(place: Path, overrides: Mapping[str, Any], recipe: str | Non
 
 def kept(place: Path) -> str:
     """Put what the run has made on a branch of its own; what to say of it."""
-    branch = f"runs/{flow_run.name}"
+    branch = run_branch()
     keep(place, branch, [params.FILE, *provenance.WRITTEN_BY_THE_PIPELINE], f"Pipeline run {flow_run.name}")
     return f" Its lock file, figures and reports are on the branch {branch}."
 
 
-def bring_up_to_date(root: Path) -> dict[str, Outcome]:
+def bring_up_to_date(root: Path, queue: str | None) -> dict[str, Outcome]:
     """Run what DVC finds changed; nothing of the graph, and no MLflow run, where nothing is."""
     from pipelines import tracking
 
     environment = {provenance.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
     if not graph.changes(root):
-        return run_all(root, {}, environment)
+        return run_all(root, {}, environment, None)
     stages = graph.read(root)
     with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
-        return run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id})
+        return run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, queue)
 
 
-def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str]) -> dict[str, Outcome]:
+def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str], queue: str | None) -> dict[str, Outcome]:
     with Processes() as processes:
         runner = Runner(root, {**os.environ, **environment}, processes)
+        run_stage = runner.stage if queue is None else workers(runner, queue).stage
         register = Step("register", tuple(stages), partial(runner.module, "pipelines.register"))
-        return run_steps([*stage_steps(runner, stages), register])
+        return run_steps([*stage_steps(run_stage, stages), register])
 
 
-def stage_steps(runner: Runner, stages: graph.Graph) -> list[Step]:
-    return [Step(name, needs, partial(runner.stage, name)) for name, needs in stages.items()]
+def stage_steps(run_stage: RunStage, stages: graph.Graph) -> list[Step]:
+    return [Step(name, needs, partial(run_stage, name)) for name, needs in stages.items()]
+
+
+def workers(runner: Runner, queue: str) -> Workers:
+    from pipelines.tracking import PARENT_RUN_VARIABLE
+
+    known = {"pipeline_run": str(flow_run.id), "mlflow_run": runner.environment[PARENT_RUN_VARIABLE]}
+    return Workers(runner, queue, run_branch(), known)
+
+
+def run_branch() -> str:
+    return f"runs/{flow_run.name}"
 
 
 @contextmanager

@@ -50,8 +50,12 @@ class Runner:
     environment: Mapping[str, str]
     processes: Processes
 
-    def stage(self, name: str, log: Callable[[str], None]) -> Outcome:
-        """Let DVC bring one stage up to date; those it needs must be so already."""
+    def stage(self, name: str, log: Callable[[str], None], pull: bool = False) -> Outcome:
+        """Let DVC bring one stage up to date; those it needs must be so already.
+
+        Args:
+            pull: what it needs, and what an equal run elsewhere has made, may come out of DVC's remote.
+        """
         outcomes: list[Outcome] = []
 
         def listen(line: str) -> None:
@@ -60,10 +64,14 @@ class Runner:
             if not HINT.match(line):
                 log(line)
 
-        self.run(name, [DVC, "--wait-for-lock", "repro", "--single-item", name], listen)
+        self.run(name, [DVC, "--wait-for-lock", "repro", "--single-item", *(["--pull"] if pull else []), name], listen)
         if not outcomes:
             raise StepFailed(f"{name}: DVC ended without saying what it did")
         return outcomes[0]
+
+    def share(self, name: str, log: Callable[[str], None]) -> None:
+        """Put what a stage has made where other machines find it."""
+        self.run(f"sharing {name}", [sys.executable, "-m", "pipelines.share", name], log)
 
     def module(self, name: str, log: Callable[[str], None]) -> Outcome:
         """Run `python -m NAME`."""

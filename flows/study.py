@@ -179,7 +179,7 @@ def bring_up_to_date(bench: Bench, last: str, parent: str) -> None:
         mlflow_parent(bench.place, str(flow_run.name), parent) as run_id,
         bench.runner({PARENT_RUN_VARIABLE: run_id}) as runner,
     ):
-        run_steps(stage_steps(runner, wanted))
+        run_steps(stage_steps(runner.stage, wanted))
 
 
 def report(bench: Bench, first: Trial, parent: str) -> None:

@@ -1,5 +1,6 @@
 """A checkout of its own for runs that must not touch the user's: a git worktree that shares caches with it."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -7,7 +8,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipelines import provenance
-from pipelines.worktree import check_out, commit_of, git, remove, share
+from pipelines.worktree import WorktreeError, check_out, commit_of, git, remove, share
+
+IDENTITY = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "pipeline"), ("EMAIL", "pipeline@localhost"))
+}
 
 
 def workspace(root: Path, place: Path) -> Path:
@@ -65,10 +72,28 @@ def clear(root: Path, place: Path) -> None:
     lock_of(place).unlink(missing_ok=True)
 
 
-def keep(place: Path, branch: str, paths: Sequence[str | Path], message: str) -> None:
-    """Commit files of a checkout, ignored ones too, to a branch of the repository; who has it checked out sees none
-    of it."""
-    git(place, "add", "--force", "--", *(str(path) for path in paths if (place / path).exists()))
-    identity = ["-c", "user.name=pipeline", "-c", "user.email=pipeline@localhost"]
-    git(place, *identity, "commit", "--quiet", "--no-verify", "--allow-empty", "--message", message)
-    git(place, "branch", "--force", branch, "HEAD")
+def keep(place: Path, branch: str, paths: Sequence[str | Path], message: str) -> str:
+    """Commit files of a checkout, ignored ones too, to a branch of the repository, and nothing else: who has the
+    branch or the commit checked out sees none of it.
+
+    Returns:
+        The commit, whose parent is the branch's last of this run, else what is checked out.
+    """
+    reference = f"refs/heads/{branch}"
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **IDENTITY}
+        git(place, "read-tree", "HEAD", variables=index)
+        git(place, "add", "--force", "--", *(str(path) for path in paths if (place / path).exists()), variables=index)
+        tree = git(place, "write-tree", variables=index)
+        commit = git(place, "commit-tree", tree, "-p", parent(place, reference), "-m", message, variables=index)
+    git(place, "update-ref", reference, commit)
+    return commit
+
+
+def parent(place: Path, reference: str) -> str:
+    head = git(place, "rev-parse", "HEAD")
+    try:
+        git(place, "merge-base", "--is-ancestor", head, reference)
+    except WorktreeError:  # there is no such branch yet, or another run's of the same name
+        return head
+    return git(place, "rev-parse", reference)

@@ -1,8 +1,10 @@
 """Git worktrees that share the virtual environment and DVC's cache with the checkout they were made from."""
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from fm.errors import UserError
@@ -54,17 +56,18 @@ def share(root: Path, place: Path) -> None:
     dvc(place, "cache", "dir", "--local", dvc(root, "cache", "dir"))
 
 
-def git(where: Path, *arguments: str, given: bytes | None = None) -> str:
-    return told(where, "git", *arguments, given=given)
+def git(where: Path, *arguments: str, given: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
+    return told(where, "git", *arguments, given=given, variables=variables)
 
 
 def dvc(where: Path, *arguments: str) -> str:
     return told(where, DVC, "--wait-for-lock", *arguments)
 
 
-def told(where: Path, *command: str, given: bytes | None = None) -> str:
+def told(where: Path, *command: str, given: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
     """What a command prints. Raises WorktreeError where it fails."""
-    done = subprocess.run(command, cwd=where, input=given or b"", capture_output=True, check=False)
+    surroundings = {**os.environ, **(variables or {})}
+    done = subprocess.run(command, cwd=where, input=given or b"", env=surroundings, capture_output=True, check=False)
     if done.returncode != 0:
         raise WorktreeError(f"{' '.join(command)} in {where}: {done.stderr.decode().strip()}")
     return done.stdout.decode().strip()

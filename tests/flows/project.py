@@ -56,7 +56,7 @@ def make(root: Path, stages: str, **files: str) -> Path:
 
 def run(root: Path) -> dict[str, Outcome]:
     with Processes(grace=5) as processes:
-        return run_steps(stage_steps(Runner(root, os.environ, processes), graph.read(root)))
+        return run_steps(stage_steps(Runner(root, os.environ, processes).stage, graph.read(root)))
 
 
 @flow

@@ -109,6 +109,8 @@ def test_what_a_run_keeps_is_on_a_branch_and_nowhere_else(checkout: Path) -> Non
         (place / "metrics" / "one.json").write_text("{}")
         (place / "code.py").write_text("not to be kept\n")
         keep(place, "runs/swift-owl", ["metrics", "dvc.lock"], "Pipeline run swift-owl")
+        assert git(place, "rev-parse", "HEAD") == before
+        assert git(place, "status", "--short") == "M code.py"
     assert git(checkout, "show", "runs/swift-owl:metrics/one.json") == "{}"
     assert git(checkout, "show", "runs/swift-owl:code.py") == "one"
     assert git(checkout, "rev-parse", "HEAD", "runs/swift-owl~") == f"{before}\n{before}"
@@ -119,3 +121,16 @@ def test_a_revision_that_is_none_is_named(checkout: Path) -> None:
     wrong = run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "mian")
     with pytest.raises(WorktreeError, match="revision 'mian': no such commit, branch or tag"), wrong:
         pass
+
+
+def test_what_a_run_keeps_later_follows_and_a_new_run_of_the_same_name_does_not(checkout: Path) -> None:
+    first = git(checkout, "rev-parse", "HEAD")
+    with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "HEAD") as place:
+        one = keep(place, "runs/swift-owl", ["code.py"], "one")
+        (place / "dvc.lock").write_text("two\n")
+        two = keep(place, "runs/swift-owl", ["dvc.lock"], "two")
+    assert git(checkout, "rev-parse", f"{two}~", f"{two}~~") == f"{one}\n{first}"
+    git(checkout, "commit", "-qm", "another", "--allow-empty")
+    with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "HEAD") as place:
+        three = keep(place, "runs/swift-owl", ["code.py"], "three")
+    assert git(checkout, "rev-parse", f"{three}~") == git(checkout, "rev-parse", "HEAD")

@@ -1,0 +1,58 @@
+"""One stage on a worker of another machine, as a Prefect flow: its deployment is what a pipeline run's stages go to.
+
+Git brings the code, the settings and the lock file; DVC's remote brings what the stage needs and takes what it makes,
+its run cache too, from which the pipeline run restores it.
+"""
+
+import os
+import socket
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from flows.processes import Processes
+from flows.stages import Runner, StepFailed
+from flows.workspace import run_workspace
+from fm.errors import UserError
+from pipelines import provenance
+from pipelines.project import ROOT, cache_dir
+from pipelines.worktree import git
+
+
+@flow(name="stage", flow_run_name="{name}", persist_result=False)
+def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run: str | None = None) -> State[Any]:
+    """Bring one stage of dvc.yaml up to date on this machine.
+
+    Args:
+        name: for instance train@diffusion.
+        revision: the commit that has the settings, and the lock file of the stages before it.
+        pipeline_run: the Prefect run that it is for.
+        mlflow_run: the MLflow run that holds that run's stages.
+    """
+    log = get_run_logger().info
+    try:
+        if git(ROOT, "remote"):
+            git(ROOT, "fetch", "--quiet", "--all")
+        with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
+            runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
+            outcome = runner.stage(name, lambda line: log("%s", line), pull=True)
+            runner.share(name, lambda line: log("%s", line))
+    except (StepFailed, UserError) as error:
+        return Failed(message=str(error), data=error)
+    return Completed(name=outcome.value, message=f"On {socket.gethostname()}, in {ROOT}.")
+
+
+def told(pipeline_run: str | None, mlflow_run: str | None) -> dict[str, str]:
+    """What the stage's MLflow run is tagged with, as variables of its environment."""
+    from pipelines import tracking
+
+    known = {
+        provenance.FLOW_RUN_VARIABLE: pipeline_run,
+        tracking.PARENT_RUN_VARIABLE: mlflow_run,
+        tracking.URI_VARIABLE: tracking.uri(),
+    }
+    return {name: value for name, value in known.items() if value is not None}

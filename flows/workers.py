@@ -1,0 +1,95 @@
+"""A pipeline run's stages on other machines: whoever takes them from a work queue runs them.
+
+What a stage makes comes back through DVC's remote and its run cache, so that the run here restores it as it would
+restore what it has made itself. Which machine is which is Prefect's work pools and queues to say.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import run_deployment
+from prefect.states import State
+
+from flows.processes import Stopped
+from flows.stages import Outcome, Runner, StepFailed
+from flows.workspace import keep
+from pipelines import params, provenance
+from pipelines.worktree import git
+
+DEPLOYMENT = "stage/stage"
+HERE = "prepare"
+"""The stage that reads what lies on this machine alone."""
+SECONDS_BETWEEN = 2
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Runs stages by a work queue, for the run whose checkout `runner` has.
+
+    Attributes:
+        branch: on which the checkout's settings and lock file go to the workers.
+        parameters: of the deployment, for every stage.
+    """
+
+    runner: Runner
+    queue: str
+    branch: str
+    parameters: Mapping[str, str]
+    one_at_a_time: Lock = field(default_factory=Lock)
+
+    def stage(self, name: str, log: Callable[[str], None]) -> Outcome:
+        """Let a worker bring a stage up to date, then restore what it made.
+
+        Raises:
+            StepFailed: it failed there; the message is what it said.
+            Stopped: the run here is being stopped, and so is the one there.
+        """
+        if name == HERE:
+            outcome = self.runner.stage(name, log)
+            self.runner.share(name, log)
+            return outcome
+        ended = self.wait(self.submit(name, log))
+        if not ended.is_completed():
+            raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""])
+        log(f"{ended.message} It is restored here.")
+        self.runner.stage(name, log, pull=True)
+        return Outcome(ended.name)
+
+    def submit(self, name: str, log: Callable[[str], None]) -> UUID:
+        with self.one_at_a_time:  # two stages in one repository
+            commit = self.publish(name)
+        run = run_deployment(
+            DEPLOYMENT,
+            parameters={"name": name, "revision": commit, **self.parameters},
+            work_queue_name=self.queue,
+            timeout=0,
+        )
+        assert isinstance(run, FlowRun)
+        log(f"waits for a worker in the queue {self.queue}")
+        return run.id
+
+    def publish(self, name: str) -> str:
+        """Commit settings and lock file as they are now, where workers can have them."""
+        place = self.runner.root
+        commit = keep(place, self.branch, [params.FILE, *provenance.WRITTEN_BY_THE_PIPELINE], f"Before {name}")
+        for remote in git(place, "remote").split():
+            git(place, "push", "--quiet", "--force", remote, self.branch)
+        return commit
+
+    def wait(self, run: UUID) -> State[Any]:
+        """The final state of a worker's run."""
+        with get_client(sync_client=True) as client:
+            while True:
+                state = client.read_flow_run(run).state
+                if state is not None and state.is_final():
+                    return state
+                if self.runner.processes.stopped:
+                    client.set_flow_run_state(run, State(type=StateType.CANCELLING))
+                    raise Stopped
+                time.sleep(SECONDS_BETWEEN)

@@ -1,0 +1,136 @@
+"""The team's services, for real, in a copy of this project: one set for all tests here."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from dotenv import dotenv_values
+
+from tests.conftest import Project, checkout
+
+QUICK: dict[str, Any] = {
+    "train.images_seen": 1280,
+    "evaluate.images": 80,
+    "methods.flow_matching.samplers": [{"solver": "euler", "steps": [10]}],
+    "methods.diffusion.samplers": [{"solver": "ddim", "steps": [10]}],
+}
+FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+
+
+class Services:
+    """Services that run in a checkout, and how to ask them."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take .env as it is now, as a shell would."""
+        self.settings = {name: value or "" for name, value in dotenv_values(self.project.folder / ".env").items()}
+        self.project.environment |= self.settings
+
+    def make(self, target: str, *variables: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["make", target, *variables],
+            cwd=self.project.folder,
+            env=self.project.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done.stdout
+
+    def prefect(self, path: str, content: object | None = None) -> Any:
+        """Ask Prefect's API: POST with content, GET without."""
+        request = Request(
+            f"{self.settings['PREFECT_API_URL']}/{path}",
+            data=None if content is None else json.dumps(content).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def run_deployment(self, name: str, **parameters: Any) -> str:
+        """Start a deployed flow as a person at a shell does; the run's id."""
+        told = self.project.run(
+            "prefect", "deployment", "run", name, "--params", json.dumps(parameters), "--output", "json"
+        ).stdout
+        return str(json.loads(told[told.index("{") :])["id"])
+
+    def ended(self, run: str, seconds: float = 400) -> dict[str, Any]:
+        """The run once it has ended."""
+        return self.wait(run, FINAL, seconds)
+
+    def wait(self, run: str, states: tuple[str, ...], seconds: float) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while (found := self.prefect(f"flow_runs/{run}"))["state"]["type"] not in states:
+            assert time.monotonic() < deadline, found["state"]
+            time.sleep(1)
+        return dict(found)
+
+    def log(self, run: str) -> str:
+        found = self.prefect("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"})
+        return "\n".join(line["message"] for line in found)
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    project = checkout(tmp_path_factory.mktemp("team") / "project")
+    (project.folder / ".env").write_text("".join(f"{name}={port}\n" for name, port in free_ports().items()))
+    running = Services(project)
+    try:
+        running.make("services")
+        running.refresh()
+        yield running
+    finally:
+        running.make("services-stop", check=False)
+
+
+def free_ports() -> dict[str, int]:
+    """Ports that nobody has now; the internal ones follow one another."""
+    with_next = ("POSTGRES_PORT", "S3_PORT", "MLFLOW_PORT", "PREFECT_PORT", "S3_INTERNAL_PORTS")
+    return dict(zip(with_next, (free_run(1), free_run(1), free_run(1), free_run(1), free_run(7)), strict=True))
+
+
+def free_run(length: int) -> int:
+    for first in range(20000 + os.getpid() % 10000, 60000, 97):
+        if first not in TAKEN and all(is_free(first + offset) for offset in range(length)):
+            TAKEN.add(first)
+            return first
+    raise AssertionError("no ports")
+
+
+TAKEN: set[int] = set()
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of the processes that work in a folder or were started from it."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+            if str(folder) in line or str(folder) in process.cwd():
+                found.append(line)
+        except psutil.Error:
+            continue
+    return found

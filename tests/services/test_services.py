@@ -1,0 +1,190 @@
+"""Start, ask, use, stop and start again: the services as a team has them."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from tests.services.conftest import QUICK, Services, processes_of
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(scope="module")
+def first_run(services: Services) -> dict[str, Any]:
+    """A run that somebody has triggered, with overrides."""
+    run = services.run_deployment("pipeline/pipeline", overrides=QUICK)
+    found = services.ended(run)
+    assert found["state"]["type"] == "COMPLETED", services.log(run)
+    return found
+
+
+def store(services: Services) -> MlflowClient:
+    os.environ.update({name: value for name, value in services.settings.items() if name.startswith("MLFLOW_TRACKING")})
+    return MlflowClient(services.settings["MLFLOW_TRACKING_URI"])
+
+
+def test_all_answer_and_starting_again_changes_nothing(services: Services) -> None:
+    before = (services.project.folder / ".env").read_bytes()
+    said = services.make("services-status")
+    assert [line.split()[1] for line in said.splitlines() if "RUNNING" in line] == ["answers"] * 5
+    services.make("services")
+    assert (services.project.folder / ".env").read_bytes() == before
+
+
+def test_they_listen_on_loopback_alone(services: Services) -> None:
+    supervisor = psutil.Process(int((services.project.folder / ".services/supervisord.pid").read_text()))
+    heard = {
+        connection.laddr.ip
+        for process in supervisor.children(recursive=True)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert heard == {"127.0.0.1"}
+
+
+def test_no_password_is_on_a_command_line(services: Services) -> None:
+    secret = [value for name, value in services.settings.items() if "PASSWORD" in name or "SECRET" in name]
+    assert len(secret) >= 7
+    lines = " ".join(" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
+    assert not [one for one in secret if one in lines]
+
+
+def test_a_triggered_run_leaves_a_branch_and_the_checkout_alone(services: Services, first_run: dict[str, Any]) -> None:
+    folder, branch = services.project.folder, f"runs/{first_run['name']}"
+    assert f"on the branch {branch}" in first_run["state"]["message"]
+    assert git(services, "status", "--short") == ""
+    assert not (folder / "metrics/evaluate").exists()
+    assert json.loads(git(services, "show", f"{branch}:metrics/train/diffusion.json"))["images_seen"] == 1280
+    assert "images_seen: 1280" in git(services, "show", f"{branch}:params.yaml")
+    assert list((folder / ".cache" / "runs").iterdir()) == []
+
+
+def test_runs_and_models_are_in_mlflow_and_its_files_in_s3(services: Services, first_run: dict[str, Any]) -> None:
+    version = store(services).get_model_version_by_alias("digits-generator", "champion")
+    assert version.tags["prefect.flow_run_id"] == first_run["id"]
+    bucket = boto3.resource(
+        "s3",
+        endpoint_url=services.settings["AWS_ENDPOINT_URL"],
+        aws_access_key_id=services.settings["S3_READER_ACCESS_KEY_ID"],
+        aws_secret_access_key=services.settings["S3_READER_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+    ).Bucket("flow-or-diffusion-models")
+    assert any(found.key.endswith("model.safetensors") for found in bucket.objects.all())
+
+
+def test_the_lineage_reaches_from_the_model_to_the_prefect_run(services: Services, first_run: dict[str, Any]) -> None:
+    said = services.project.run("python", "-m", "pipelines.lineage", "digits-generator@champion").stdout
+    assert f"{first_run['id']}" in said
+    assert "unknown" not in said
+    assert "missing" not in said
+
+
+def test_what_was_done_is_not_done_again(services: Services, first_run: dict[str, Any]) -> None:
+    again = services.ended(services.run_deployment("pipeline/pipeline", overrides=QUICK))
+    assert again["state"]["type"] == "COMPLETED"
+    assert "executed" not in again["state"]["message"]
+    assert len(store(services).search_model_versions("name = 'digits-generator'")) == 1
+
+
+def test_a_mistake_fails_before_anything_starts(services: Services) -> None:
+    failed = services.ended(services.run_deployment("pipeline/pipeline", overrides={"train.images_sen": 1}), 120)
+    assert failed["state"]["type"] == "FAILED"
+    assert "train.images_sen" in failed["state"]["message"]
+    assert not services.prefect("task_runs/filter", {"flow_runs": {"id": {"any_": [failed["id"]]}}})
+
+
+def test_a_cancelled_run_leaves_no_process_and_the_next_resumes(services: Services) -> None:
+    folder = services.project.folder
+    longer = QUICK | {"train.images_seen": 64000, "train.checkpoint_every": 20, "train.seed": 1}
+    run = services.run_deployment("pipeline/pipeline", overrides=longer)
+    wait_until(lambda: list((folder / ".cache/checkpoints").glob("train@*/*/*.ckpt")), 300)
+    services.prefect(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    wait_until(lambda: not [line for line in processes_of(folder) if "pipelines." in line], 40)
+    assert services.wait(run, ("CANCELLED",), 60)
+    assert list((folder / ".cache" / "runs").iterdir()) == []
+
+    resumed = services.ended(services.run_deployment("pipeline/pipeline", overrides=longer), 800)
+
+    assert resumed["state"]["type"] == "COMPLETED", services.log(resumed["id"])
+    trained = [
+        json.loads(git(services, "show", f"runs/{resumed['name']}:metrics/train/{method}.json"))
+        for method in ("flow_matching", "diffusion")
+    ]
+    assert any(one["resumed"] for one in trained)
+
+
+def test_two_runs_go_on_at_once(services: Services, first_run: dict[str, Any]) -> None:
+    runs = [services.run_deployment("pipeline/pipeline", overrides=QUICK | {"train.seed": seed}) for seed in (2, 3)]
+    ended = [services.ended(run, 900) for run in runs]
+    assert {one["state"]["type"] for one in ended} == {"COMPLETED"}
+    assert max(one["start_time"] for one in ended) < min(one["end_time"] for one in ended)
+    for seed, one in zip((2, 3), ended, strict=True):
+        assert f"seed: {seed}\n" in git(services, "show", f"runs/{one['name']}:params.yaml")
+
+
+def test_promote_and_roll_back_by_deployment(services: Services, first_run: dict[str, Any]) -> None:
+    registry = store(services)
+    before = registry.get_model_version_by_alias("digits-generator", "champion").version
+    other = next(
+        one.version
+        for one in registry.search_model_versions("name = 'digits-generator'")
+        if str(one.version) != str(before)
+    )
+    asked = {"model": "digits-generator", "reason": "to see it", "version": int(other), "against_the_gate": True}
+    promoted = services.ended(services.run_deployment("promote/promote", **asked), 120)
+    assert promoted["state"]["type"] == "COMPLETED", promoted["state"]
+    assert str(registry.get_model_version_by_alias("digits-generator", "champion").version) == str(other)
+    services.ended(services.run_deployment("rollback/rollback", model="digits-generator", reason="seen"), 120)
+    assert str(registry.get_model_version_by_alias("digits-generator", "champion").version) == str(before)
+
+
+def test_stopped_nothing_is_left_running_and_started_again_all_is_there(
+    services: Services, first_run: dict[str, Any]
+) -> None:
+    services.make("services-stop")
+    assert processes_of(services.project.folder) == []
+    services.make("services")
+    assert services.prefect(f"flow_runs/{first_run['id']}")["state"]["type"] == "COMPLETED"
+    assert store(services).get_model_version_by_alias("digits-generator", "champion")
+    generate(services)
+
+
+def test_what_was_saved_comes_back_after_everything_is_lost(services: Services, tmp_path: Path) -> None:
+    generate(services)
+    before = (services.project.folder / "images.png").read_bytes()
+    services.make("services-save", f"TO={tmp_path / 'backup'}")
+    services.make("services-stop")
+    services.project.run("python", "-c", "import shutil; shutil.rmtree('.services')")
+    (services.project.folder / ".env").unlink()
+    (services.project.folder / "images.png").unlink()
+
+    services.make("services-restore", f"FROM={tmp_path / 'backup'}")
+
+    services.refresh()
+    generate(services)
+    assert (services.project.folder / "images.png").read_bytes() == before
+
+
+def generate(services: Services) -> None:
+    said = services.project.run("python", "-m", "pipelines.generate", "--count", "4", "--out", "images.png").stdout
+    assert "4 images in images.png" in said
+
+
+def git(services: Services, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=services.project.folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def wait_until(holds: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
