@@ -1,6 +1,6 @@
 """A study as a Prefect flow: the trials of a file in studies/, each a pipeline run in a checkout beside the user's.
 
-`python -m flows.study quick` runs it here and now. It can be stopped at any point: a trial that is done is not done
+`python -m flows.study --quick` runs it here and now. It can be stopped at any point: a trial that is done is not done
 again, a stage that is done is restored from DVC's cache, and a training goes on at its last checkpoint.
 """
 
@@ -86,7 +86,7 @@ class Bench:
 
 # Prefect's default task runner, threads, is the right one: the work is in subprocesses.
 @flow(name="study", flow_run_name="{name}", persist_result=False)
-def study(name: str = "quick") -> State[Any]:
+def study(name: str = "full") -> State[Any]:
     """Run what is not done yet of studies/<name>.yaml, then judge every claim over all its trials.
 
     Args:
@@ -208,8 +208,10 @@ def duration(seconds: float) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.study", description="Run a study here and now.")
-    parser.add_argument("name", nargs="?", default="quick", help="a file of studies/, without its suffix")
-    name = parser.parse_args().name
+    parser.add_argument("name", nargs="?", default="full", help="a file of studies/, without its suffix (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="the study quick, of ten minutes")
+    chosen = parser.parse_args()
+    name = "quick" if chosen.quick else chosen.name
 
     def start() -> State[Any]:
         plan.trials(plan.load(name))  # before Prefect's start, which takes seconds

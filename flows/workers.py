@@ -12,9 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
-from prefect.states import State
 
 from flows.processes import Stopped
 from flows.stages import Outcome, Runner, StepFailed

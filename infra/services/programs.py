@@ -103,10 +103,26 @@ def run_prefect(root: Path, settings: Mapping[str, str]) -> Program:
     )
 
 
-def run_worker(root: Path, queue: str) -> Program:
-    """It runs what is deployed, in this checkout's environment; a run's own processes are the run's to end."""
+def run_worker(root: Path, queue: str, limit: int | None) -> Program:
+    """It runs what is deployed, in this checkout's environment; a run's own processes are the run's to end.
+
+    Args:
+        limit: runs at a time.
+    """
+    at_a_time = [] if limit is None else ["--limit", str(limit)]
     return Program(
-        [installed("prefect"), "worker", "start", "--pool", POOL, "--type", "process", "--work-queue", queue],
+        [
+            installed("prefect"),
+            "worker",
+            "start",
+            "--pool",
+            POOL,
+            "--type",
+            "process",
+            "--work-queue",
+            queue,
+            *at_a_time,
+        ],
         {CHECKOUT_VARIABLE: str(root)},
     )
 
@@ -116,8 +132,10 @@ PROGRAMS: dict[str, Callable[[Path, Mapping[str, str]], Program]] = {
     "s3": run_s3,
     "mlflow": run_mlflow,
     "prefect": run_prefect,
-    "worker": lambda root, settings: run_worker(root, "cpu"),
-    "gpu-worker": lambda root, settings: run_worker(root, "gpu"),
+    # Pipeline runs mostly wait, and stages wait for the machine's compute slot.
+    "worker": lambda root, settings: run_worker(root, "cpu", None),
+    # One stage at a time: another machine's worker takes the next.
+    "gpu-worker": lambda root, settings: run_worker(root, "gpu", 1),
 }
 
 
