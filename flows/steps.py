@@ -12,6 +12,7 @@ from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.faults import DELAYS
 from flows.processes import Stopped
 from flows.stages import Outcome, StepFailed
 
@@ -49,14 +50,16 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     """Run every step once those it needs have succeeded, side by side where the edges allow it.
 
     When a step fails, those that need it are not run; the others are: their work is not lost on the
-    next run.
+    next run. A step that fails by what can pass is tried again.
 
     Raises:
         StepsFailed: after all others have ended.
     """
     futures: dict[str, PrefectFuture[Any]] = {}
     for step in steps:
-        named = run_step.with_options(name=step.name, task_run_name=step.name)
+        named = run_step.with_options(
+            name=step.name, task_run_name=step.name, retries=len(DELAYS), retry_delay_seconds=DELAYS
+        )
         needed = [futures[name] for name in step.needs]
         futures[step.name] = named.submit(step.action, wait_for=needed, return_state=False)
     for future in futures.values():
@@ -67,8 +70,13 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     return {name: Outcome(state.name) for name, state in states.items()}
 
 
+def can_pass(task: object, task_run: object, state: State[Any]) -> bool:
+    """Whether Prefect is to try a failed step again."""
+    return isinstance(state.data, StepFailed) and state.data.can_pass
+
+
 # Prefect's own caching stays off: what must run is DVC's to decide.
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=can_pass)
 def run_step(action: Action) -> State[Any]:
     """A state rather than an exception: Prefect would log the traceback of its own insides for a failed command."""
     logger = get_run_logger()

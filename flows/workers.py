@@ -46,7 +46,7 @@ class Workers:
         """Let a worker bring a stage up to date, then restore what it made.
 
         Raises:
-            StepFailed: it failed there; the message is what it said.
+            StepFailed: it failed there; the message is what it said. Or it was lost, which can pass.
             Stopped: the run here is being stopped, and so is the one there.
         """
         if name == HERE:
@@ -55,7 +55,8 @@ class Workers:
             return outcome
         ended = self.wait(self.submit(name, log))
         if not ended.is_completed():
-            raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""])
+            lost = ended.is_crashed()  # with its worker: another can do it
+            raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""], can_pass=lost)
         log(f"{ended.message} It is restored here.")
         self.runner.stage(name, log, pull=True)
         return Outcome(ended.name)
