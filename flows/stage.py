@@ -23,7 +23,6 @@ from flows.workspace import run_workspace
 from fm.errors import UserError
 from pipelines import provenance
 from pipelines.project import ROOT, cache_dir
-from pipelines.worktree import git
 
 
 @flow(name="stage", flow_run_name="{name}", persist_result=False)
@@ -38,8 +37,6 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
     """
     tell: Callable[[str], None] = partial(get_run_logger().info, "%s")
     try:
-        if git(ROOT, "remote"):
-            git(ROOT, "fetch", "--quiet", "--all")
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
             runner.pull_needs(name, tell)
