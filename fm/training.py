@@ -114,7 +114,8 @@ class Curve(Callback):
         self.totals.seconds += now - self._clock
         self._clock = now
         loss, norm, count = self.sums
-        self.sums = [loss + float(outputs["loss"]), norm + pl_module.gradient_norm, count + 1]
+        mean = trainer.strategy.reduce(outputs["loss"], reduce_op="mean")  # of the whole batch, whoever had the parts
+        self.sums = [loss + float(mean), norm + pl_module.gradient_norm, count + 1]
         if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
             self._add_point(trainer, pl_module.budget.batch_size, now)
 
@@ -264,7 +265,8 @@ def train(
         snapshots: how many averaged networks to keep along the way, in the folder `snapshots` beside the checkpoint.
         report: called with every point of the curve and the present images/s.
         show: called now and then with the step and a generator of the averaged weights.
-        hardware: accelerator, devices, strategy and precision, as lightning.Trainer takes them.
+        hardware: accelerator, devices, strategy and precision, as lightning.Trainer takes them. Under torchrun devices
+            and nodes are those that it has started.
 
     Raises:
         SystemExit: 143 after SIGTERM; the checkpoint is saved.
@@ -292,7 +294,7 @@ def train(
         enable_model_summary=False,
         use_distributed_sampler=False,
         deterministic="warn",
-        **hardware,
+        **(hardware | launched()),
     )
     # Lightning ends at the next step, where it can save; it would call a handler that is there at once.
     handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -311,9 +313,17 @@ def train(
     return curve.totals
 
 
+def launched() -> dict[str, int]:
+    """How many devices and nodes torchrun has started processes for; nothing where it has started none."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return {}
+    processes, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    return {"devices": here, "num_nodes": processes // here}
+
+
 def is_helper() -> bool:
-    """Whether this process was started by another one's training, to work on a part of its batches."""
-    return int(os.environ.get("LOCAL_RANK", "0")) > 0 or int(os.environ.get("NODE_RANK", "0")) > 0
+    """Whether this process works on a part of another one's batches: started by its training, or by torchrun."""
+    return any(int(os.environ.get(name, "0")) > 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
 def peak_memory_bytes() -> int:

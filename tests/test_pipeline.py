@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 import torch
 from mlflow import MlflowClient
@@ -26,6 +28,7 @@ SAME_BYTES = (
     "artifacts/samples/diffusion/ddpm-10.png",
     "artifacts/curves/diffusion.csv",
 )
+CURVE = "artifacts/curves/flow_matching.csv"
 MEASURED_ANEW = {
     "seconds",
     "training_seconds",
@@ -141,12 +144,16 @@ def start_training(project: Project) -> subprocess.Popen[bytes]:
     """Train flow matching until its first checkpoint is there."""
     command = [".venv/bin/python", "-m", "pipelines.train", "flow_matching"]
     process = subprocess.Popen(command, cwd=project.folder, env=project.environment)
+    wait_for_checkpoint(project, process)
+    return process
+
+
+def wait_for_checkpoint(project: Project, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 120
     while not list((project.folder / ".cache/checkpoints").glob("*/*/last.ckpt")):
         assert process.poll() is None, "the training ended before it had saved anything"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    return process
 
 
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
@@ -179,6 +186,27 @@ def test_two_processes_share_one_training(project: Project, by_dvc: Project) -> 
     alone, together = (load_file(checkout.folder / name) for checkout in (by_dvc, project))
     for weight in alone:  # the same global batches; sums of floating-point numbers in another order
         torch.testing.assert_close(together[weight], alone[weight], rtol=0.05, atol=0.02)
+
+
+def test_under_torchrun_too_and_the_loss_is_that_of_the_whole_batch(project: Project, by_dvc: Project) -> None:
+    project.set(train__accelerator="cpu")
+    project.run("dvc", "repro", "prepare")
+    command = [".venv/bin/torchrun", "--standalone", "--nproc-per-node=2", "-m", "pipelines.train", "flow_matching"]
+    with subprocess.Popen(command, cwd=project.folder, env=project.environment) as torchrun:
+        wait_for_checkpoint(project, torchrun)
+        family = [psutil.Process(torchrun.pid), *psutil.Process(torchrun.pid).children(recursive=True)]
+        for process in family:
+            process.kill()
+        psutil.wait_procs(family)
+
+    subprocess.run(command, cwd=project.folder, env=project.environment, check=True)
+
+    assert json.loads((project.folder / "metrics/train/flow_matching.json").read_text())["resumed"] == 1
+    alone, together = (np.genfromtxt(one.folder / CURVE, delimiter=",", names=True) for one in (by_dvc, project))
+    assert list(together["images_seen"]) == list(alone["images_seen"])
+    # Sums of floating-point numbers in another order, which training makes more of.
+    np.testing.assert_allclose(together["loss"][:20], alone["loss"][:20], rtol=1e-4)
+    np.testing.assert_allclose(together["loss"], alone["loss"], rtol=0.02)
 
 
 def test_a_changed_parameter_never_picks_up_old_weights(project: Project) -> None:

@@ -1,19 +1,20 @@
 """Stages on two machines: two clones that share git, S3, Prefect and MLflow, and nothing else."""
 
-import os
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
 from tests.conftest import BIN, Project
-from tests.services.conftest import Services
+from tests.services.conftest import QUICK, Services, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
@@ -28,10 +29,33 @@ def origin(services: Services, tmp_path: Path) -> Iterator[Path]:
     git(services.project.folder, "remote", "remove", "origin")
 
 
+@dataclass(frozen=True)
+class Machine:
+    """A clone with a home folder, a DVC cache and checkpoints of its own, and a worker."""
+
+    clone: Project
+    worker: subprocess.Popen[bytes]
+
+    def family(self) -> list[psutil.Process]:
+        """The worker and all that it has started."""
+        with suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self.worker.pid)
+            return [parent, *parent.children(recursive=True)]
+        return []
+
+    def trains(self) -> bool:
+        return any("pipelines.train" in " ".join(one.cmdline()) for one in self.family() if one.is_running())
+
+    def vanish(self) -> None:
+        for process in self.family():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.worker.wait()
+
+
 @pytest.fixture
-def machines(services: Services, origin: Path, tmp_path: Path) -> Iterator[list[Project]]:
-    """Two clones, each with a home folder, a DVC cache and checkpoints of its own, and a worker."""
-    workers, clones = [], []
+def machines(services: Services, origin: Path, tmp_path: Path) -> Iterator[list[Machine]]:
+    found = []
     for name in ("one", "two"):
         folder = tmp_path / name / "checkout"
         subprocess.run(["git", "clone", "-q", str(origin), str(folder)], check=True)
@@ -39,35 +63,46 @@ def machines(services: Services, origin: Path, tmp_path: Path) -> Iterator[list[
         shutil.copy2(services.project.folder / ".env", folder / ".env")
         clone = Project(folder)
         clone.run("dvc", "remote", "add", "--local", "--default", "storage", "s3://flow-or-diffusion-data/dvc")
+        command = [str(BIN / "python"), "-m", "infra.services", "run", "gpu-worker"]
         with (tmp_path / name / "log").open("w") as log:
-            command = [str(BIN / "python"), "-m", "infra.services", "run", "gpu-worker"]
-            workers.append(
-                subprocess.Popen(
-                    command, cwd=folder, env=clone.environment, stdout=log, stderr=log, start_new_session=True
-                )
-            )
-        clones.append(clone)
-    yield clones
-    for worker in workers:
-        os.killpg(worker.pid, signal.SIGTERM)
-        worker.wait(60)
+            worker = subprocess.Popen(command, cwd=folder, env=clone.environment, stdout=log, stderr=log)
+        found.append(Machine(clone, worker))
+    yield found
+    for machine in found:
+        machine.worker.terminate()
+        machine.worker.wait(60)
 
 
 def test_each_trains_a_method_and_the_weights_are_those_of_one_machine(
-    services: Services, machines: list[Project], by_dvc: Project
+    services: Services, machines: list[Machine], by_dvc: Project
 ) -> None:
     run = services.run_deployment("pipeline/pipeline", queue="gpu", revision="HEAD")
     found = services.ended(run, 1500)
     assert found["state"]["type"] == "COMPLETED", services.log(run)
 
+    folders = [machine.clone.folder for machine in machines]
     where = stages_of(services, run)
-    places = {name: next(one.folder for one in machines if str(one.folder) in said) for name, said in where.items()}
+    places = {name: next(folder for folder in folders if str(folder) in said) for name, said in where.items()}
     assert places["train@flow_matching"] != places["train@diffusion"]
     assert set(places) == set(locked(by_dvc.folder / "dvc.lock")) - {"prepare"}
     lock = services.project.folder.parent / "dvc.lock"
     lock.write_text(git(services.project.folder, "show", f"runs/{found['name']}:dvc.lock"))
     for stage in ("prepare", "train@flow_matching", "train@diffusion"):
         assert outputs(lock, stage) == outputs(by_dvc.folder / "dvc.lock", stage), stage
+
+
+def test_what_a_machine_did_that_vanished_another_does(services: Services, machines: list[Machine]) -> None:
+    longer = QUICK | {"train.images_seen": 12800, "train.seed": 5}
+    run = services.run_deployment("pipeline/pipeline", queue="gpu", revision="HEAD", overrides=longer)
+    wait_until(lambda: any(machine.trains() for machine in machines), 600)
+    gone = next(machine for machine in machines if machine.trains())
+    gone.vanish()
+
+    found = services.ended(run, 1200)
+
+    assert found["state"]["type"] == "COMPLETED", services.log(run)
+    assert "Crashed on a worker" in services.log(run)
+    assert not [said for said in stages_of(services, run).values() if str(gone.clone.folder) in said]
 
 
 def stages_of(services: Services, run: str) -> dict[str, str]:
