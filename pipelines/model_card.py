@@ -9,7 +9,6 @@ from pipelines.params import Params
 from pipelines.schemas import Evaluation, EvaluationRow, PrepareMetrics, TrainMetrics, distance_key
 from pipelines.wording import in_words
 
-
 LONGEST = 5000  # characters in the description of a model's version: PostgreSQL holds MLflow to it, SQLite does not
 
 
