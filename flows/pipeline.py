@@ -50,7 +50,7 @@ def pipeline(
         overrides: dotted keys of params.yaml and their values, for instance {"dataset.name": "digits"}.
         recipe: a file of recipes/ by its name, merged into params.yaml before the overrides.
         revision: a branch, tag or commit, which runs in a checkout of its own and leaves its lock file, figures and
-            reports on the branch runs/<name of the run>. None runs here, and writes into params.yaml.
+            reports on the branch `runs/<name of the run>`. None runs here, and writes into params.yaml.
         queue: of the work pool, cpu or gpu: its workers run the stages, on as many machines as they are on, and data
             and models go through DVC's remote. None runs every stage on the machine of this run.
     """

@@ -9,6 +9,8 @@ from pipelines.params import Params
 from pipelines.schemas import Evaluation, EvaluationRow, PrepareMetrics, TrainMetrics, distance_key
 from pipelines.wording import in_words
 
+LONGEST = 5000  # characters in the description of a model's version: PostgreSQL holds MLflow to it, SQLite does not
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -57,6 +59,15 @@ def card(facts: Facts, samples: str) -> str:
         origin(facts),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def shortened(page: str, file: str, longest: int = LONGEST) -> str:
+    """A card without as many of its last sections as there is no room for, and where to find the whole of it."""
+    if len(page) <= longest:
+        return page
+    rest = f"\n\nThe rest is in `{file}` among the model's artifacts.\n"
+    room = page[: longest - len(rest)]
+    return room[: room.rfind("\n\n## ")] + rest
 
 
 def introduction(facts: Facts) -> str:

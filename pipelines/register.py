@@ -16,7 +16,7 @@ from fm.errors import UserError
 from fm.generator import Generator
 from pipelines import model_version, params, promotion, provenance, tracking
 from pipelines.gate import PROTOCOL, Winner, choose
-from pipelines.model_card import Facts, card
+from pipelines.model_card import Facts, card, shortened
 from pipelines.model_version import FINGERPRINT, fingerprint
 from pipelines.params import Params
 from pipelines.program import run
@@ -99,7 +99,7 @@ def register(
         facts = gather(settings, winner, generator, origin)
         pages = write_pages(folder.with_name("pages"), facts, generator)
         tracked.artifact(pages)
-        description = card(facts, model_version.run_artifact(tracked.run_id, SAMPLES))
+        description = shortened(card(facts, model_version.run_artifact(tracked.run_id, SAMPLES)), CARD)
         return model_version.create(model_name(settings), tracked.run_id, generator, folder, pages, known, description)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ def run(root: Path, service: str) -> None:
     surroundings = {**env_file.around(root), **program.environment}
     if program.user is not None:
         become(program.user)
+    # A script's `&` makes what it starts ignore it, and a Prefect worker that is told to end interrupts itself.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(program.command[0], program.command, surroundings)
 
 

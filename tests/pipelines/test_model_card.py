@@ -8,7 +8,7 @@ import yaml
 from fm import names
 from fm.config import SamplerConfig
 from pipelines import params, wording
-from pipelines.model_card import Facts, card
+from pipelines.model_card import LONGEST, Facts, card, shortened
 from pipelines.model_use import by_http
 from pipelines.params import Objective
 from pipelines.project import ROOT
@@ -114,6 +114,17 @@ def test_says_how_to_use_it(facts: Facts) -> None:
     assert "mlflow models serve -m models:/digits-generator@champion --env-manager local" in page
     assert 'mlflow.artifacts.download_artifacts("models:/digits-generator@champion/artifacts/generator")' in page
     assert "pipelines.generate --label 0 --count 64" in page
+
+
+def test_a_card_that_is_too_long_for_mlflow_ends_with_a_whole_section_and_says_where_the_rest_is(facts: Facts) -> None:
+    page = page_of(facts)
+    assert shortened(page, "CARD.md", len(page)) == page
+    longer = page_of(replace(facts, lineage={f"tag{number}": "f" * 64 for number in range(60)}))
+    assert len(longer) > LONGEST
+    short = shortened(longer, "CARD.md")
+    assert len(short) <= LONGEST
+    assert short.startswith(page.partition("\n\n## Where it comes from")[0])
+    assert short.rstrip().endswith("The rest is in `CARD.md` among the model's artifacts.")
 
 
 @pytest.mark.parametrize("label", ["Bag", "children's", "日本"])

@@ -5,24 +5,18 @@ import os
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import boto3
 import psutil
 import pytest
 from mlflow import MlflowClient
 
-from tests.services.conftest import QUICK, Services, processes_of, wait_until
+from infra.services import health
+from tests.services.conftest import QUICK, Services, processes_of
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
-
-
-@pytest.fixture(scope="module")
-def first_run(services: Services) -> dict[str, Any]:
-    """A run that somebody has triggered, with overrides."""
-    run = services.run_deployment("pipeline/pipeline", overrides=QUICK)
-    found = services.ended(run)
-    assert found["state"]["type"] == "COMPLETED", services.log(run)
-    return found
 
 
 def store(services: Services) -> MlflowClient:
@@ -54,6 +48,26 @@ def test_no_password_is_on_a_command_line(services: Services) -> None:
     assert len(secret) >= 7
     lines = " ".join(" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
     assert not [one for one in secret if one in lines]
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({"Host": "elsewhere.example"}, None),
+        ({"Origin": "http://elsewhere.example"}, {"name": "written-from-elsewhere"}),
+    ],
+    ids=["by a name of its own for this machine", "writing from its own place"],
+)
+def test_mlflow_refuses_what_a_page_elsewhere_asks_of_the_browser_here(
+    services: Services, headers: dict[str, str], content: dict[str, str] | None
+) -> None:
+    path = "experiments/create" if content else "experiments/search?max_results=1"
+    url = f"{services.settings['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/{path}"
+    sent = None if content is None else json.dumps(content).encode()
+    with pytest.raises(HTTPError) as raised:
+        urlopen(Request(url, sent, {"Content-Type": "application/json", **headers}), timeout=30)
+    assert raised.value.code == 403
+    assert store(services).get_experiment_by_name("written-from-elsewhere") is None
 
 
 def test_a_triggered_run_leaves_a_branch_and_the_checkout_alone(services: Services, first_run: dict[str, Any]) -> None:
@@ -100,26 +114,6 @@ def test_a_mistake_fails_before_anything_starts(services: Services) -> None:
     assert not services.prefect("task_runs/filter", {"flow_runs": {"id": {"any_": [failed["id"]]}}})
 
 
-def test_a_cancelled_run_leaves_no_process_and_the_next_resumes(services: Services) -> None:
-    folder = services.project.folder
-    longer = QUICK | {"train.images_seen": 64000, "train.checkpoint_every": 20, "train.seed": 1}
-    run = services.run_deployment("pipeline/pipeline", overrides=longer)
-    wait_until(lambda: list((folder / ".cache/checkpoints").glob("train@*/*/*.ckpt")), 300)
-    services.prefect(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
-    wait_until(lambda: not [line for line in processes_of(folder) if "pipelines." in line], 40)
-    assert services.wait(run, ("CANCELLED",), 60)
-    assert list((folder / ".cache" / "runs").iterdir()) == []
-
-    resumed = services.ended(services.run_deployment("pipeline/pipeline", overrides=longer), 800)
-
-    assert resumed["state"]["type"] == "COMPLETED", services.log(resumed["id"])
-    trained = [
-        json.loads(git(services, "show", f"runs/{resumed['name']}:metrics/train/{method}.json"))
-        for method in ("flow_matching", "diffusion")
-    ]
-    assert any(one["resumed"] for one in trained)
-
-
 def test_two_runs_go_on_at_once(services: Services, first_run: dict[str, Any]) -> None:
     runs = [services.run_deployment("pipeline/pipeline", overrides=QUICK | {"train.seed": seed}) for seed in (2, 3)]
     ended = [services.ended(run, 900) for run in runs]
@@ -145,15 +139,35 @@ def test_promote_and_roll_back_by_deployment(services: Services, first_run: dict
     assert str(registry.get_model_version_by_alias("digits-generator", "champion").version) == str(before)
 
 
+@pytest.fixture(scope="module")
+def restarted(services: Services, first_run: dict[str, Any]) -> None:
+    """Stopped and started again, and from then on MLflow asks for a login: a restart takes a minute."""
+    services.make("services-stop")
+    assert processes_of(services.project.folder) == []
+    file = services.project.folder / ".env"
+    file.write_text(file.read_text().replace("MLFLOW_AUTH=off", "MLFLOW_AUTH=on"))
+    services.make("services")
+    services.refresh()
+
+
+@pytest.mark.usefixtures("restarted")
 def test_stopped_nothing_is_left_running_and_started_again_all_is_there(
     services: Services, first_run: dict[str, Any]
 ) -> None:
-    services.make("services-stop")
-    assert processes_of(services.project.folder) == []
-    services.make("services")
     assert services.prefect(f"flow_runs/{first_run['id']}")["state"]["type"] == "COMPLETED"
     assert store(services).get_model_version_by_alias("digits-generator", "champion")
     generate(services)
+
+
+@pytest.mark.usefixtures("restarted")
+def test_without_a_login_mlflow_refuses_and_runs_and_lineage_have_it(services: Services) -> None:
+    asked = f"{services.settings['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search?max_results=1"
+    assert health.status(asked) == 401
+    again = services.ended(services.run_deployment("pipeline/pipeline", overrides=QUICK))
+    assert again["state"]["type"] == "COMPLETED", services.log(again["id"])
+    said = services.project.run("python", "-m", "pipelines.lineage", "digits-generator@champion").stdout
+    assert "unknown" not in said
+    assert "missing" not in said
 
 
 def test_what_was_saved_comes_back_after_everything_is_lost(services: Services, tmp_path: Path) -> None:
