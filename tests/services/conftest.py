@@ -86,6 +86,10 @@ class Services:
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    try:
+        postgres.binaries()
+    except postgres.PostgresError as error:
+        pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("team")
     let_postgres_through(folder)
     project = checkout(folder / "project")
