@@ -16,11 +16,10 @@ from prefect.states import Completed, Failed
 
 from flows.processes import Processes
 from flows.stages import Runner, StepFailed
-from flows.workspace import run_workspace
+from flows.workspace import fetch, run_workspace
 from fm.errors import UserError
 from pipelines import provenance
 from pipelines.project import ROOT, cache_dir
-from pipelines.worktree import git
 
 
 @flow(name="stage", flow_run_name="{name}", persist_result=False)
@@ -35,8 +34,7 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
     """
     log = get_run_logger().info
     try:
-        if git(ROOT, "remote"):
-            git(ROOT, "fetch", "--quiet", "--all")
+        fetch(ROOT)
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
             outcome = runner.stage(name, lambda line: log("%s", line), pull=True)

@@ -1,9 +1,10 @@
 """One step of the pipeline as a command: a stage through DVC, or a module of ours."""
 
+import os
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -35,11 +36,16 @@ HINT = re.compile(
 
 
 class StepFailed(Exception):
-    """A step's command failed; the message is a headline and the last lines of its output."""
+    """A step's command failed; the message is a headline and the last lines of its output.
 
-    def __init__(self, headline: str, last_lines: Iterable[str] = ()) -> None:
+    Attributes:
+        can_pass: by itself, so that the same later may succeed.
+    """
+
+    def __init__(self, headline: str, last_lines: Iterable[str] = (), can_pass: bool = False) -> None:
         super().__init__("\n    ".join([headline, *last_lines]))
         self.headline = headline
+        self.can_pass = can_pass
 
 
 @dataclass(frozen=True)
@@ -73,9 +79,9 @@ class Runner:
         """Put what a stage has made where other machines find it."""
         self.run(f"sharing {name}", [sys.executable, "-m", "pipelines.share", name], log)
 
-    def module(self, name: str, log: Callable[[str], None]) -> Outcome:
-        """Run `python -m NAME`."""
-        self.run(name, [sys.executable, "-m", name], log)
+    def module(self, name: str, log: Callable[[str], None], arguments: Sequence[str] = ()) -> Outcome:
+        """Run `python -m NAME ARGUMENTS`."""
+        self.run(name, [sys.executable, "-m", name, *arguments], log)
         return Outcome.EXECUTED
 
     def run(self, name: str, command: list[str], log: Callable[[str], None]) -> None:
@@ -85,6 +91,6 @@ class Runner:
             last.append(line)
             log(line)
 
-        # The exit code would say nothing: it is DVC's, which names the stage's own in its last line.
-        if self.processes.run(command, self.root, self.environment, remember):
-            raise StepFailed(f"{name} failed", last)
+        # Of a stage the exit code says nothing: it is DVC's, which names the stage's own in its last line.
+        if code := self.processes.run(command, self.root, self.environment, remember):
+            raise StepFailed(f"{name} failed", last, can_pass=code == os.EX_TEMPFAIL)

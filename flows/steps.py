@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import task
+from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
@@ -15,9 +15,9 @@ from prefect.states import Cancelled, Completed, Failed
 from flows.processes import Stopped
 from flows.stages import Outcome, StepFailed
 
-# Prefect announces a failed state twice, once as an error with an empty traceback.
+# Prefect announces a failed state twice, once as an error with an empty traceback; that it tries again, once.
 logging.getLogger("prefect.task_runs").addFilter(
-    lambda record: not record.getMessage().startswith("Task run failed with state")
+    lambda record: record.levelno < logging.ERROR or not record.getMessage().startswith("Task run failed with state")
 )
 
 MEANING = {
@@ -32,9 +32,17 @@ Action = Callable[[Callable[[str], None]], Outcome]
 
 @dataclass(frozen=True)
 class Step:
+    """One piece of a run's work.
+
+    Attributes:
+        needs: names of the steps before it.
+        waits: seconds before it is tried again after a fault that can pass by itself; after the last it has failed.
+    """
+
     name: str
     needs: tuple[str, ...]
     action: Action
+    waits: tuple[float, ...] = ()
 
 
 class StepsFailed(Exception):
@@ -56,7 +64,13 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     """
     futures: dict[str, PrefectFuture[Any]] = {}
     for step in steps:
-        named = run_step.with_options(name=step.name, task_run_name=step.name)
+        named = run_step.with_options(
+            name=step.name,
+            task_run_name=step.name,
+            retries=len(step.waits),
+            retry_delay_seconds=list(step.waits),
+            retry_condition_fn=can_pass,
+        )
         needed = [futures[name] for name in step.needs]
         futures[step.name] = named.submit(step.action, wait_for=needed, return_state=False)
     for future in futures.values():
@@ -65,6 +79,10 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     if not all(state.is_completed() for state in states.values()):
         raise failure(states)
     return {name: Outcome(state.name) for name, state in states.items()}
+
+
+def can_pass(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.data, StepFailed) and state.data.can_pass
 
 
 # Prefect's own caching stays off: what must run is DVC's to decide.

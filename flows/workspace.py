@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipelines import provenance
+from pipelines.project import cache_dir
 from pipelines.worktree import WorktreeError, check_out, commit_of, git, remove, share
 
 IDENTITY = {
@@ -52,6 +53,19 @@ def run_workspace(root: Path, folder: Path, name: str, revision: str) -> Iterato
             yield place
         finally:
             clear(root, place)
+
+
+def fetch(root: Path) -> None:
+    """Have what the repository's remotes have. Several at once take turns: git's own locks fail.
+
+    Raises:
+        WorktreeError: a remote does not answer.
+    """
+    lock = cache_dir() / "locks" / "fetch.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if git(root, "remote"):
+            git(root, "fetch", "--quiet", "--all")
 
 
 def lock_of(place: Path) -> Path:

@@ -53,7 +53,7 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--model", default="champion", help="an alias, a version, MODEL@ either, or a folder (%(default)s)"
+        "--model", default="champion", help="an alias, a version, MODEL@either, or a folder (%(default)s)"
     )
     parser.add_argument("--label", help="a label's number or name; all labels in turn if left out")
     parser.add_argument("--count", type=positive, help="how many images (64; of a sweep or interpolation 8)")
@@ -73,7 +73,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def kind_of(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """What is asked for: sheet, sweep, interpolation, npz, folder or objects. Ends the program where that does not fit."""
+    """What is asked for: sheet, sweep, interpolation, npz, folder, objects. Ends the program where that cannot be."""
     kind = kind_of_place(chosen.out)
     if kind is None:
         parser.error(f"--out {chosen.out}: must end in .png or .npz, or be a folder or s3://bucket/prefix/")

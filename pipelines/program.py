@@ -12,7 +12,7 @@ from pipelines.project import set_environment
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it may pass by itself."""
+    """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it can pass."""
     set_environment()
     signal.signal(signal.SIGTERM, terminate)
     try:

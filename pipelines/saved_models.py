@@ -13,12 +13,14 @@ def load(name: str) -> Generator:
 
     Raises:
         UserError: there is no such thing; the message says what there is.
+        TryLater: MLflow does not answer.
     """
     if Path(name).is_dir() or "/" in name:
         return Generator.load(name).to(devices.pick("auto"))
-    registered, version = versions.find(name)
-    print(f"{registered}, version {version}")
-    return fetch(f"models:/{registered}/{version}").to(devices.pick("auto"))
+    with versions.asking():
+        registered, version = versions.find(name)
+        print(f"{registered}, version {version}")
+        return fetch(f"models:/{registered}/{version}").to(devices.pick("auto"))
 
 
 def fetch(model: str) -> Generator:

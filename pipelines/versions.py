@@ -1,9 +1,14 @@
 """A version of a registered model by what people call it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from pipelines import params, tracking
+
+ABSENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+"""What MLflow's client calls a connection that fails, and the server its own faults."""
 
 
 def find(name: str, settings: Path = params.FILE) -> tuple[str, str]:
@@ -48,3 +53,16 @@ def known(registered: str) -> str:
     aliases = store.get_registered_model(registered).aliases
     names = [f"{alias} (version {version})" for alias, version in sorted(aliases.items())]
     return f"there are the versions {', '.join(str(one.version) for one in found)}; {', '.join(names)}"
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """MLflow's absence, or that of its artifacts, as TryLater."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            raise TryLater(f"MLflow does not answer as it should: {error}") from None
+        raise

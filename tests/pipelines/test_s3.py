@@ -82,7 +82,7 @@ def test_what_is_refused_is_final_and_named(
     assert not isinstance(said.value, TryLater)
     for name, value in store.variables(store.admin).items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match="^s3://nowhere/a/: there is no such bucket") as said:
+    with pytest.raises(UserError, match=r"^s3://nowhere/a/: there is no such bucket") as said:
         Place("nowhere", "a/").names()
     assert not isinstance(said.value, TryLater)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from fm.errors import TryLater, UserError
 from infra.services.buckets import Key
 from pipelines import generate
+from pipelines.worktree import DVC
 from tests.fm.conftest import tiny_generator
 from tests.ports import free_run
 from tests.store import Store
@@ -121,3 +123,11 @@ def test_a_store_that_does_not_answer_may_later(monkeypatch: pytest.MonkeyPatch,
 def test_impossible_options(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     with pytest.raises(SystemExit):
         command(monkeypatch, line)
+
+
+def test_the_documented_way_brings_it_back(
+    monkeypatch: pytest.MonkeyPatch, place: str, s3: Any, tmp_path: Path
+) -> None:
+    command(monkeypatch, f"--count 5 --out {place}")
+    subprocess.run([DVC, "get-url", place.rstrip("/"), "back"], cwd=tmp_path, check=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == objects(s3, place)

@@ -94,6 +94,15 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         running.make("services-stop", check=False)
 
 
+@pytest.fixture(scope="session")
+def first_run(services: Services) -> dict[str, Any]:
+    """A run that somebody has triggered, with overrides; it registers the champion."""
+    run = services.run_deployment("pipeline/pipeline", overrides=QUICK)
+    found = services.ended(run)
+    assert found["state"]["type"] == "COMPLETED", services.log(run)
+    return found
+
+
 def free_ports() -> dict[str, int]:
     """Ports that nobody has now; the internal ones follow one another."""
     with_next = ("POSTGRES_PORT", "S3_PORT", "MLFLOW_PORT", "PREFECT_PORT", "S3_INTERNAL_PORTS")
@@ -113,3 +122,10 @@ def processes_of(folder: Path) -> list[str]:
         except psutil.Error:
             continue
     return found
+
+
+def wait_until(holds: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,9 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from tests.services.conftest import QUICK, Services, processes_of
+from tests.services.conftest import QUICK, Services, processes_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
-
-
-@pytest.fixture(scope="module")
-def first_run(services: Services) -> dict[str, Any]:
-    """A run that somebody has triggered, with overrides."""
-    run = services.run_deployment("pipeline/pipeline", overrides=QUICK)
-    found = services.ended(run)
-    assert found["state"]["type"] == "COMPLETED", services.log(run)
-    return found
 
 
 def store(services: Services) -> MlflowClient:
@@ -181,10 +171,3 @@ def generate(services: Services) -> None:
 def git(services: Services, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=services.project.folder, capture_output=True, text=True, check=True)
     return done.stdout
-
-
-def wait_until(holds: Any, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
