@@ -26,7 +26,7 @@ COMMAND = "pipelines.generate"
 NOTHING_MADE = "0 images written"
 """How the command's last line begins if all was there."""
 WAITS = (10.0, 60.0, 300.0)
-"""Seconds before a share is tried again that a store's absence has ended."""
+"""Seconds before a share that failed for want of a service is tried again; then it has failed."""
 
 
 class Order(BaseModel):

@@ -17,9 +17,9 @@ def load(name: str) -> Generator:
     """
     if Path(name).is_dir() or "/" in name:
         return Generator.load(name).to(devices.pick("auto"))
+    registered, version = versions.find(name)
+    print(f"{registered}, version {version}")
     with versions.asking():
-        registered, version = versions.find(name)
-        print(f"{registered}, version {version}")
         return fetch(f"models:/{registered}/{version}").to(devices.pick("auto"))
 
 

@@ -19,10 +19,12 @@ def find(name: str, settings: Path = params.FILE) -> tuple[str, str]:
 
     Raises:
         UserError: there is no such thing; the message says what there is.
+        TryLater: MLflow does not answer.
     """
     model, named, version = name.rpartition("@")
     registered = model if named else str(params.load(settings).register_.model_name)
-    return registered, find_version(registered, version)
+    with asking():
+        return registered, find_version(registered, version)
 
 
 def find_version(registered: str, name: str) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace import keep, run_workspace, workspace
-from pipelines.worktree import WorktreeError
+from flows.workspace import fetch, keep, run_workspace, workspace
+from pipelines.worktree import WorktreeError, commit_of
 
 
 def git(where: Path, *arguments: str) -> str:
@@ -134,3 +134,14 @@ def test_what_a_run_keeps_later_follows_and_a_new_run_of_the_same_name_does_not(
     with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "HEAD") as place:
         three = keep(place, "runs/swift-owl", ["code.py"], "three")
     assert git(checkout, "rev-parse", f"{three}~") == git(checkout, "rev-parse", "HEAD")
+
+
+def test_what_the_remotes_have_is_had(checkout: Path, tmp_path: Path) -> None:
+    fetch(checkout)  # there is no remote
+    git(tmp_path, "clone", "-q", str(checkout), "clone")
+    git(checkout, "commit", "-qm", "another", "--allow-empty")
+    commit = git(checkout, "rev-parse", "HEAD")
+    with pytest.raises(WorktreeError, match="no such commit"):
+        commit_of(tmp_path / "clone", commit)
+    fetch(tmp_path / "clone")
+    assert commit_of(tmp_path / "clone", commit) == commit
