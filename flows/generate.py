@@ -92,7 +92,7 @@ def address_of(to: str, environment: Mapping[str, str]) -> str:
 
 
 def run_here(place: Path, order: Order, numbers: list[str]) -> dict[str, Outcome]:
-    # One after the other: together they would only wait for the same processors.
+    # One after the other: together they would only wait for the same processor.
     with Processes() as processes:
         before = [(), *((step_name(number),) for number in numbers)]
         pairs = zip(numbers, before, strict=False)

@@ -22,6 +22,7 @@ from flows import graph, program, settings, summary
 from flows.processes import Processes
 from flows.publish import publish
 from flows.server import use_api
+from flows.slots import holding
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import Workers
@@ -106,7 +107,7 @@ def bring_up_to_date(root: Path, queue: str | None) -> dict[str, Outcome]:
 def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str], queue: str | None) -> dict[str, Outcome]:
     with Processes() as processes:
         runner = Runner(root, {**os.environ, **environment}, processes)
-        run_stage = runner.stage if queue is None else workers(runner, queue).stage
+        run_stage = holding(runner) if queue is None else workers(runner, queue).stage
         register = Step("register", tuple(stages), partial(runner.module, "pipelines.register"))
         return run_steps([*stage_steps(run_stage, stages), register])
 

@@ -15,6 +15,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
+from flows import slots
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
@@ -25,8 +26,6 @@ from pipelines.project import ROOT, cache_dir
 COMMAND = "pipelines.generate"
 NOTHING_MADE = "0 images written"
 """How the command's last line begins if all was there."""
-WAITS = (10.0, 60.0, 300.0)
-"""Seconds before a share that failed for want of a service is tried again; then it has failed."""
 
 
 class Order(BaseModel):
@@ -75,11 +74,11 @@ def share(order: Order, number: str, revision: str) -> State[Any]:
 
 
 def here(place: Path, processes: Processes, order: Order, number: str, needs: tuple[str, ...]) -> Step:
-    """A share by the code in the checkout `place`; it is tried again where the store does not answer."""
+    """A share by the code in the checkout `place`."""
     from pipelines import tracking
 
     runner = Runner(place, {**os.environ, tracking.URI_VARIABLE: tracking.uri()}, processes)
-    return Step(step_name(number), needs, partial(make, runner, order, number), WAITS)
+    return Step(step_name(number), needs, partial(make, runner, order, number))
 
 
 def step_name(number: str) -> str:
@@ -87,12 +86,13 @@ def step_name(number: str) -> str:
 
 
 def make(runner: Runner, order: Order, number: str, log: Callable[[str], None]) -> Outcome:
-    """Run the command. Raises StepFailed, Stopped."""
+    """Run the command when it is this machine's turn. Raises StepFailed, Stopped."""
     said = [""]
 
     def listen(line: str) -> None:
         said[0] = line
         log(line)
 
-    runner.module(COMMAND, listen, order.arguments(number))
+    with slots.held(COMMAND, runner.processes):
+        runner.module(COMMAND, listen, order.arguments(number))
     return Outcome.UNCHANGED if said[0].startswith(NOTHING_MADE) else Outcome.EXECUTED

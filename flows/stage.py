@@ -6,6 +6,8 @@ its run cache too, from which the pipeline run restores it.
 
 import os
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -14,6 +16,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
+from flows import slots
 from flows.processes import Processes
 from flows.stages import Runner, StepFailed
 from flows.workspace import fetch, run_workspace
@@ -32,13 +35,15 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
         pipeline_run: the Prefect run that it is for.
         mlflow_run: the MLflow run that holds that run's stages.
     """
-    log = get_run_logger().info
+    tell: Callable[[str], None] = partial(get_run_logger().info, "%s")
     try:
         fetch(ROOT)
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
-            outcome = runner.stage(name, lambda line: log("%s", line), pull=True)
-            runner.share(name, lambda line: log("%s", line))
+            runner.pull_needs(name, tell)
+            with slots.held(name, processes):
+                outcome = runner.stage(name, tell, pull=True)
+            runner.share(name, tell)
     except (StepFailed, UserError) as error:
         return Failed(message=str(error), data=error)
     return Completed(name=outcome.value, message=f"On {socket.gethostname()}, in {ROOT}.")

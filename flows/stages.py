@@ -1,14 +1,16 @@
 """One step of the pipeline as a command: a stage through DVC, or a module of ours."""
 
-import os
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from os import EX_TEMPFAIL
 from pathlib import Path
 
+from flows import graph
+from flows.faults import can_pass
 from flows.graph import DVC
 from flows.processes import Processes
 
@@ -39,10 +41,10 @@ class StepFailed(Exception):
     """A step's command failed; the message is a headline and the last lines of its output.
 
     Attributes:
-        can_pass: by itself, so that the same later may succeed.
+        can_pass: the same may succeed later.
     """
 
-    def __init__(self, headline: str, last_lines: Iterable[str] = (), can_pass: bool = False) -> None:
+    def __init__(self, headline: str, last_lines: Sequence[str] = (), can_pass: bool = False) -> None:
         super().__init__("\n    ".join([headline, *last_lines]))
         self.headline = headline
         self.can_pass = can_pass
@@ -75,6 +77,12 @@ class Runner:
             raise StepFailed(f"{name}: DVC ended without saying what it did")
         return outcomes[0]
 
+    def pull_needs(self, name: str, log: Callable[[str], None]) -> None:
+        """Bring what a stage needs out of DVC's remote: `repro --pull` leaves out a folder that others' outputs lie in,
+        and would pull only when the stage's turn has come."""
+        if needs := graph.read(self.root)[name]:
+            self.run(f"pulling what {name} needs", [DVC, "--wait-for-lock", "pull", *needs], log)
+
     def share(self, name: str, log: Callable[[str], None]) -> None:
         """Put what a stage has made where other machines find it."""
         self.run(f"sharing {name}", [sys.executable, "-m", "pipelines.share", name], log)
@@ -91,6 +99,6 @@ class Runner:
             last.append(line)
             log(line)
 
-        # Of a stage the exit code says nothing: it is DVC's, which names the stage's own in its last line.
+        # DVC's exit code says nothing; it names the stage's own in its last line.
         if code := self.processes.run(command, self.root, self.environment, remember):
-            raise StepFailed(f"{name} failed", last, can_pass=code == os.EX_TEMPFAIL)
+            raise StepFailed(f"{name} failed", list(last), code == EX_TEMPFAIL or can_pass(last))

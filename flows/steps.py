@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import Task, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.faults import DELAYS
 from flows.processes import Stopped
 from flows.stages import Outcome, StepFailed
 
@@ -32,17 +33,9 @@ Action = Callable[[Callable[[str], None]], Outcome]
 
 @dataclass(frozen=True)
 class Step:
-    """One piece of a run's work.
-
-    Attributes:
-        needs: names of the steps before it.
-        waits: seconds before it is tried again after a fault that can pass by itself; after the last it has failed.
-    """
-
     name: str
     needs: tuple[str, ...]
     action: Action
-    waits: tuple[float, ...] = ()
 
 
 class StepsFailed(Exception):
@@ -57,7 +50,7 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     """Run every step once those it needs have succeeded, side by side where the edges allow it.
 
     When a step fails, those that need it are not run; the others are: their work is not lost on the
-    next run.
+    next run. A step that fails by what can pass is tried again.
 
     Raises:
         StepsFailed: after all others have ended.
@@ -65,11 +58,7 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     futures: dict[str, PrefectFuture[Any]] = {}
     for step in steps:
         named = run_step.with_options(
-            name=step.name,
-            task_run_name=step.name,
-            retries=len(step.waits),
-            retry_delay_seconds=list(step.waits),
-            retry_condition_fn=can_pass,
+            name=step.name, task_run_name=step.name, retries=len(DELAYS), retry_delay_seconds=DELAYS
         )
         needed = [futures[name] for name in step.needs]
         futures[step.name] = named.submit(step.action, wait_for=needed, return_state=False)
@@ -81,12 +70,13 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     return {name: Outcome(state.name) for name, state in states.items()}
 
 
-def can_pass(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+def can_pass(task: object, task_run: object, state: State[Any]) -> bool:
+    """Whether Prefect is to try a failed step again."""
     return isinstance(state.data, StepFailed) and state.data.can_pass
 
 
 # Prefect's own caching stays off: what must run is DVC's to decide.
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=can_pass)
 def run_step(action: Action) -> State[Any]:
     """A state rather than an exception: Prefect would log the traceback of its own insides for a failed command."""
     logger = get_run_logger()

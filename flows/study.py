@@ -28,6 +28,7 @@ from flows.pipeline import mlflow_parent, stage_steps
 from flows.processes import Processes
 from flows.publish import publish_study
 from flows.server import use_api
+from flows.slots import holding
 from flows.stages import Runner, StepFailed
 from flows.steps import StepsFailed, run_steps
 from flows.workspace import workspace
@@ -179,7 +180,7 @@ def bring_up_to_date(bench: Bench, last: str, parent: str) -> None:
         mlflow_parent(bench.place, str(flow_run.name), parent) as run_id,
         bench.runner({PARENT_RUN_VARIABLE: run_id}) as runner,
     ):
-        run_steps(stage_steps(runner.stage, wanted))
+        run_steps(stage_steps(holding(runner), wanted))
 
 
 def report(bench: Bench, first: Trial, parent: str) -> None:

@@ -46,7 +46,7 @@ class Workers:
         """Let a worker bring a stage up to date, then restore what it made.
 
         Raises:
-            StepFailed: it failed there; the message is what it said.
+            StepFailed: it failed there; the message is what it said. Or it was lost, which can pass.
             Stopped: the run here is being stopped, and so is the one there.
         """
         if name == HERE:
@@ -88,7 +88,7 @@ def on_a_worker(
         The final state, a completed one.
 
     Raises:
-        StepFailed: it is another; the message is what it said.
+        StepFailed: it is another; the message is what it said. That it was lost can pass.
         Stopped: the run here is being stopped, and so is the one there.
     """
     run = run_deployment(deployment, parameters=dict(parameters), work_queue_name=queue, timeout=0)
@@ -96,7 +96,8 @@ def on_a_worker(
     log(f"waits for a worker in the queue {queue}")
     ended = wait(run.id, processes)
     if not ended.is_completed():
-        raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""])
+        lost = ended.is_crashed()  # with its worker: another can do it
+        raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""], can_pass=lost)
     return ended
 
 

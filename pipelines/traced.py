@@ -65,7 +65,9 @@ def traced(root: Path, version: "ModelVersion") -> Iterator[Traced]:
 
 def artifact(run_id: str, path: str, folder: Path) -> bytes | None:
     """A run's file; None if it has no such."""
-    names = {found.path for found in tracking.client().list_artifacts(run_id, str(Path(path).parent))}
+    parent = str(Path(path).parent)
+    # A server lists nothing under ".".
+    names = {found.path for found in tracking.client().list_artifacts(run_id, None if parent == "." else parent)}
     if path not in names and Path(path).name not in names:
         return None
     return Path(tracking.client().download_artifacts(run_id, path, str(folder))).read_bytes()

@@ -36,7 +36,7 @@ def check_out(root: Path, place: Path, commit: str) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         git(root, "worktree", "add", "--detach", "--quiet", str(place), commit)
     git(place, "checkout", "--detach", "--force", "--quiet", commit)
-    git(place, "clean", "--quiet", "--force", "-d", *(f"--exclude={path}" for path in WRITTEN_BY_THE_PIPELINE))
+    git(place, "clean", "--quiet", "--force", "-d", *(f"--exclude=/{path}" for path in WRITTEN_BY_THE_PIPELINE))
 
 
 def remove(root: Path, place: Path) -> None:

@@ -99,6 +99,18 @@ def checkout(folder: Path) -> Project:
     return project
 
 
+RUN_ONCE = ("by_flow", "by_dvc")
+"""Fixtures that take minutes: the tests that need one go to the process that has it."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let pytest-xdist keep a file's tests together, and all those that need the same long run."""
+    for item in items:
+        needed = set(RUN_ONCE) & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("pipeline runs" if needed else item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A fresh small checkout; nothing has been run in it."""

@@ -39,6 +39,10 @@ def carry_out(chosen: argparse.Namespace) -> bool:
         case "deployments":
             deployments.set_up(ROOT, env_file.around(ROOT))
         case "run":
+            if chosen.service in programs.WORKERS:
+                from infra.services import prefect_rules
+
+                prefect_rules.make_slot(env_file.around(ROOT))
             programs.run(ROOT, chosen.service)
         case "check":
             return health.checks(env_file.read(ROOT))[chosen.service]()

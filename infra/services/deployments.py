@@ -16,13 +16,17 @@ class SetUpError(UserError):
 
 
 def set_up(root: Path, environment: Mapping[str, str]) -> None:
-    """The work pool and its queues, then every deployment of prefect.yaml; what is there is brought up to date."""
+    """The work pool and its queues, every deployment of prefect.yaml, and when a run is lost; what is there is brought
+    up to date."""
     tell(root, environment, "prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite")
     for queue in QUEUES:
         known = ask(root, environment, "prefect", "work-queue", "inspect", queue, "--pool", POOL)
         if known.returncode != 0:
             tell(root, environment, "prefect", "work-queue", "create", queue, "--pool", POOL)
     tell(root, environment, "prefect", "--no-prompt", "deploy", "--all")
+    from infra.services import prefect_rules
+
+    prefect_rules.find_lost_runs(environment)
 
 
 def set_up_remote(root: Path, bucket: str) -> None:

@@ -16,6 +16,7 @@ HOME = Path(".services")
 POOL = "pipeline"
 QUEUES = ("cpu", "gpu")
 CHECKOUT_VARIABLE = "PIPELINE_CHECKOUT"
+HEARTBEAT_SECONDS = 30
 MLFLOW_AUTH_FILE = "mlflow-auth.ini"
 
 
@@ -123,7 +124,8 @@ def run_worker(root: Path, queue: str, limit: int | None) -> Program:
             queue,
             *at_a_time,
         ],
-        {CHECKOUT_VARIABLE: str(root)},
+        # A run whose signs of life fail to come is found: infra/services/deployments.py.
+        {CHECKOUT_VARIABLE: str(root), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)},
     )
 
 
@@ -137,6 +139,9 @@ PROGRAMS: dict[str, Callable[[Path, Mapping[str, str]], Program]] = {
     # One stage at a time: another machine's worker takes the next.
     "gpu-worker": lambda root, settings: run_worker(root, "gpu", 1),
 }
+
+
+WORKERS = ("worker", "gpu-worker")
 
 
 def installed(command: str) -> str:

@@ -16,6 +16,8 @@ from tests.flows import project
 
 STAGES = """
 first: {cmd: "echo 1 > first.txt", outs: [first.txt]}
+part: {cmd: "mkdir -p parts && echo 2 > parts/two.txt", outs: [parts/two.txt]}
+together: {cmd: "cat parts/* > all.txt", deps: [parts], outs: [all.txt]}
 trained:
   cmd: cp first.txt model.txt && echo '{"loss":1}' > figures.json
   deps: [first.txt]
@@ -35,7 +37,10 @@ def git(where: Path, *arguments: str) -> None:
 
 def run(root: Path, name: str, pull: bool = True) -> Outcome:
     with Processes(grace=5) as processes:
-        return Runner(root, os.environ, processes).stage(name, lambda line: None, pull=pull)
+        runner = Runner(root, os.environ, processes)
+        if pull:
+            runner.pull_needs(name, lambda line: None)
+        return runner.stage(name, lambda line: None, pull=pull)
 
 
 @pytest.fixture
@@ -45,6 +50,8 @@ def machines(tmp_path: Path) -> tuple[Path, Path]:
     dvc(here, "remote", "add", "--default", "storage", str(tmp_path / "remote"))
     assert run(here, "first", pull=False) is Outcome.EXECUTED
     share(here, "first")
+    assert run(here, "part", pull=False) is Outcome.EXECUTED
+    share(here, "part")
     git(here, "add", "-A")
     git(here, "commit", "-qm", "first")
     git(tmp_path, "clone", "-q", str(here), "there")
@@ -64,11 +71,17 @@ def test_it_runs_there_and_is_restored_here(machines: tuple[Path, Path]) -> None
     assert locks[0] == locks[1]
 
 
+def test_a_folder_of_other_stages_outputs_is_there(machines: tuple[Path, Path]) -> None:
+    _, there = machines
+    assert run(there, "together") is Outcome.EXECUTED
+    assert (there / "all.txt").read_text() == "2\n"
+
+
 def test_what_was_not_pushed_is_missed_there(machines: tuple[Path, Path], tmp_path: Path) -> None:
     for file in (tmp_path / "remote").rglob("*"):
         if file.is_file():
             file.unlink()
-    with pytest.raises(StepFailed, match="trained failed"):
+    with pytest.raises(StepFailed, match="pulling what trained needs failed"):
         run(machines[1], "trained")
 
 

@@ -1,5 +1,6 @@
 """Whole runs: real stages, real DVC, a real Prefect server."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import graph
+from flows import graph, steps
 from flows.steps import StepsFailed
 from pipelines.project import ROOT
 from tests.flows import project
@@ -69,6 +70,19 @@ def test_a_failing_stage_stops_those_that_need_it_and_no_other(tmp_path: Path) -
     assert str(error).splitlines()[-1] == state.message
     assert (root / "beside.txt").exists()
     assert not (root / "after.txt").exists()
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(("says", "tries"), [("exit 75", 2), ("echo Connection refused; exit 1", 2), ("exit 1", 1)])
+def test_what_can_pass_is_tried_again_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, tries: int
+) -> None:
+    monkeypatch.setattr(steps, "DELAYS", [0.1])
+    command = f"echo try >> tries; test $(wc -l < tries) -gt 1 || {{ {says}; }}; echo 1 > out.txt"
+    root = project.make(tmp_path / "project", f"shaky: {{cmd: {json.dumps(f'({command})')}, outs: [out.txt]}}")
+    state = project.stages(root, return_state=True)
+    assert state.is_completed() is (tries == 2)
+    assert (root / "tries").read_text() == "try\n" * tries
 
 
 TRAINER = """

@@ -46,12 +46,15 @@ def test_follows_the_user_and_keeps_what_runs_left(checkout: Path) -> None:
     (place / "code.py").write_text("changed by a trial\n")
     (place / "dvc.lock").write_text("left by a run\n")
     (place / "stray.py").write_text("stray\n")
+    (place / "code" / "metrics").mkdir(parents=True)  # called as a folder that runs write
+    (place / "code" / "metrics" / "stray.py").write_text("stray\n")
     (checkout / "code.py").write_text("two\n")
     git(checkout, "commit", "-qam", "two")
     assert workspace(checkout, place) == place
     assert (place / "code.py").read_text() == "two\n"
     assert (place / "dvc.lock").read_text() == "left by a run\n"
     assert not (place / "stray.py").exists()
+    assert not (place / "code").exists()
     assert git(checkout, "status", "--short") == ""
 
 

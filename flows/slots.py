@@ -1,0 +1,78 @@
+"""This machine's place for work that trains, samples or times, as Prefect's pages show it: a concurrency limit.
+
+Set-up makes it, one for each machine that has a worker. The place itself is the operating system's lock that the stages
+take (pipelines.project.compute_slot): it is there without a server too, and stages run by hand obey it.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from prefect.client.orchestration import get_client
+from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectNotFound
+
+from flows.processes import Processes, Stopped
+from flows.stages import Outcome, Runner
+
+LEASE_SECONDS = 60  # a run that was killed gives its place back after so long
+SECONDS_BETWEEN = 5  # looks whether the run that waits is being stopped
+WITHOUT = ("prepare",)
+"""Stages that only read and write."""
+
+
+def name() -> str:
+    return f"compute-{socket.gethostname()}"
+
+
+def exists() -> bool:
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(name())
+        except ObjectNotFound:
+            return False
+    return True
+
+
+def make() -> None:
+    """Make this machine's limit, one at a time, unless there is one."""
+    if not exists():
+        with get_client(sync_client=True) as client:
+            client.upsert_global_concurrency_limit_by_name(name(), 1)
+
+
+@contextmanager
+def held(stage: str, processes: Processes) -> Iterator[None]:
+    """Hold the machine's place while a stage runs; without set-up there is none, and nothing to wait for.
+
+    Raises:
+        Stopped: the run is being stopped while it waits.
+    """
+    with ExitStack() as stack:
+        if stage not in WITHOUT and exists():
+            take(stack, processes)
+        yield
+
+
+def holding(runner: Runner) -> Callable[[str, Callable[[str], None]], Outcome]:
+    """How a runner brings a stage up to date, with the machine's place held meanwhile."""
+
+    def run_stage(name: str, log: Callable[[str], None]) -> Outcome:
+        with held(name, runner.processes):
+            return runner.stage(name, log)
+
+    return run_stage
+
+
+def take(stack: ExitStack, processes: Processes) -> None:
+    while not processes.stopped:
+        # A training goes on while Prefect cannot be reached.
+        place = concurrency(
+            name(), timeout_seconds=SECONDS_BETWEEN, lease_duration=LEASE_SECONDS, raise_on_lease_renewal_failure=False
+        )
+        try:
+            stack.enter_context(place)
+            return
+        except TimeoutError:
+            continue
+    raise Stopped
