@@ -105,15 +105,6 @@ def let_postgres_through(folder: Path) -> None:
             place.chmod(place.stat().st_mode | 0o011)
 
 
-@pytest.fixture(scope="session")
-def first_run(services: Services) -> dict[str, Any]:
-    """A run that somebody has triggered, with overrides."""
-    run = services.run_deployment("pipeline/pipeline", overrides=QUICK)
-    found = services.ended(run)
-    assert found["state"]["type"] == "COMPLETED", services.log(run)
-    return found
-
-
 def free_ports() -> dict[str, int]:
     """Ports that nobody has now; the internal ones follow one another."""
     with_next = ("POSTGRES_PORT", "S3_PORT", "MLFLOW_PORT", "PREFECT_PORT", "S3_INTERNAL_PORTS")

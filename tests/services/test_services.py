@@ -16,6 +16,15 @@ from tests.services.conftest import QUICK, Services, processes_of, wait_until
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
 
+@pytest.fixture(scope="module")
+def first_run(services: Services) -> dict[str, Any]:
+    """A run that somebody has triggered, with overrides."""
+    run = services.run_deployment("pipeline/pipeline", overrides=QUICK)
+    found = services.ended(run)
+    assert found["state"]["type"] == "COMPLETED", services.log(run)
+    return found
+
+
 def store(services: Services) -> MlflowClient:
     os.environ.update({name: value for name, value in services.settings.items() if name.startswith("MLFLOW_TRACKING")})
     return MlflowClient(services.settings["MLFLOW_TRACKING_URI"])
