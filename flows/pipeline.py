@@ -20,7 +20,7 @@ from prefect.states import Completed, Failed
 
 from flows import graph, program, settings, summary
 from flows.processes import Processes
-from flows.publish import publish
+from flows.publish import publish, to_mlflow
 from flows.server import use_api
 from flows.slots import holding
 from flows.stages import Outcome, Runner
@@ -29,7 +29,8 @@ from flows.workers import Workers
 from flows.workspace import keep, run_workspace
 from fm.errors import UserError
 from pipelines import params, provenance
-from pipelines.project import ROOT, cache_dir
+from pipelines.project import REPORTS, ROOT, cache_dir
+from pipelines.schemas import Comparison
 
 RunStage = Callable[[str, Callable[[str], None]], Outcome]
 """Brings the stage of a name up to date, and passes its output on."""
@@ -101,7 +102,9 @@ def bring_up_to_date(root: Path, queue: str | None) -> dict[str, Outcome]:
         return run_all(root, {}, environment, None)
     stages = graph.read(root)
     with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
-        return run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, queue)
+        outcomes = run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, queue)
+        to_mlflow(run_id, Comparison.load(root / REPORTS / "comparison.json"), root / REPORTS)
+        return outcomes
 
 
 def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str], queue: str | None) -> dict[str, Outcome]:

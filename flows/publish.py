@@ -10,20 +10,45 @@ from pipelines.schemas import Comparison
 from pipelines.study.collect import STUDIES
 
 
+def to_mlflow(run_id: str, comparison: Comparison, folder: Path) -> None:
+    """Put what was found into the MLflow run that holds the others.
+
+    Args:
+        folder: where the report lies.
+    """
+    from pipelines import tracking
+
+    tracking.keep(
+        run_id,
+        [folder / name for name in ("comparison.json", "report.html", "report.md")],
+        {claim.id: claim.measured for claim in comparison.claims if claim.measured is not None},
+        markdown(comparison, "`report.html` is among this run's artifacts."),
+    )
+
+
 def publish(root: Path) -> None:
     comparison = Comparison.load(root / REPORTS / "comparison.json")
     create_table_artifact(summary.rows(root), key="comparison", description=summary.measured(comparison))
-    create_markdown_artifact(markdown(comparison), key="report", description="What the measurement says of each claim")
+    create_markdown_artifact(
+        markdown(comparison, where(REPORTS)), key="report", description="What the measurement says of each claim"
+    )
 
 
 def publish_study(name: str, comparison: Comparison) -> None:
     key = f"study-{name}".replace("_", "-").lower()
     create_markdown_artifact(
-        markdown(comparison, STUDIES / name), key=key, description="What the trainings together say of each claim"
+        markdown(comparison, where(STUDIES / name)),
+        key=key,
+        description="What the trainings together say of each claim",
     )
 
 
-def markdown(comparison: Comparison, folder: Path = REPORTS) -> str:
+def where(folder: Path) -> str:
+    return f"`{folder / 'report.html'}`, in the project's folder."
+
+
+def markdown(comparison: Comparison, report: str) -> str:
+    """The verdicts as a table. `report` says where the whole report is."""
     lines = [
         f"**{summary.winner(comparison)}**",
         "",
@@ -36,4 +61,4 @@ def markdown(comparison: Comparison, folder: Path = REPORTS) -> str:
             figures.append(f"[{claim.low:.4g}, {claim.high:.4g}]")
         cells = (claim.claim, claim.source_value, " ".join(figures), claim.verdict.replace("_", " "))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([*lines, "", f"With plots and sample grids: `{folder / 'report.html'}`, in the project's folder."])
+    return "\n".join([*lines, "", f"With plots and sample grids: {report}"])

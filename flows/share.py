@@ -19,7 +19,7 @@ from flows import slots
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
-from flows.workspace import fetch, run_workspace
+from flows.workspace import run_workspace
 from fm.errors import UserError
 from pipelines.project import ROOT, cache_dir
 
@@ -64,7 +64,6 @@ def share(order: Order, number: str, revision: str) -> State[Any]:
         revision: the commit whose code makes it.
     """
     try:
-        fetch(ROOT)
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             step = here(place, processes, order, number, needs=())
             outcome = run_steps([step])[step.name]

@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 from flows import slots
 from flows.processes import Processes
 from flows.stages import Runner, StepFailed
-from flows.workspace import fetch, run_workspace
+from flows.workspace import run_workspace
 from fm.errors import UserError
 from pipelines import provenance
 from pipelines.project import ROOT, cache_dir
@@ -37,7 +37,6 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
     """
     tell: Callable[[str], None] = partial(get_run_logger().info, "%s")
     try:
-        fetch(ROOT)
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
             runner.pull_needs(name, tell)

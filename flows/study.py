@@ -26,12 +26,12 @@ from prefect.states import Completed, Failed
 from flows import graph, program, settings
 from flows.pipeline import mlflow_parent, stage_steps
 from flows.processes import Processes
-from flows.publish import publish_study
+from flows.publish import publish_study, to_mlflow
 from flows.server import use_api
 from flows.slots import holding
 from flows.stages import Runner, StepFailed
 from flows.steps import StepsFailed, run_steps
-from flows.workspace import workspace
+from flows.workspace import keep, workspace
 from fm.errors import UserError
 from pipelines import params, provenance
 from pipelines.project import ROOT, cache_dir
@@ -48,12 +48,14 @@ class Bench:
     """Where a study's trials run.
 
     Attributes:
-        place: the checkout beside the user's.
+        home: the checkout in which what they find is kept.
+        place: the checkout in which they run.
         code: names what is in it (pipelines.study.collect.code), whatever becomes of the user's meanwhile.
-        pristine: its params.yaml as the user has it.
+        pristine: its params.yaml as it was before the trials.
     """
 
     study: str
+    home: Path
     place: Path
     code: str
     pristine: str
@@ -78,7 +80,7 @@ class Bench:
         return collect.key(self.settings_of(trial), self.code)
 
     def is_done(self, trial: Trial) -> bool:
-        return collect.is_done(collect.folder(ROOT, self.study, trial), self.key(trial))
+        return collect.is_done(collect.folder(self.home, self.study, trial), self.key(trial))
 
     def set_up(self, trial: Trial) -> None:
         (self.place / params.FILE).write_text(self.settings_of(trial))
@@ -87,34 +89,53 @@ class Bench:
 
 # Prefect's default task runner, threads, is the right one: the work is in subprocesses.
 @flow(name="study", flow_run_name="{name}", persist_result=False)
-def study(name: str = "full") -> State[Any]:
+def study(name: str = "full", revision: str | None = None) -> State[Any]:
     """Run what is not done yet of studies/<name>.yaml, then judge every claim over all its trials.
 
     Args:
         name: of a file in studies/, without its suffix.
+        revision: a branch, tag or commit, which runs as it is; what is found is on the branch runs/NAME, and nothing
+            in the checkout. None runs the checkout as it is now, and puts what is found into its reports/studies.
     """
     try:
-        trials = plan.trials(plan.load(name))
-        with mlflow_parent(ROOT, f"study {name}") as parent:
-            bench = open_bench(name)
-            waiting = [trial for trial in trials if not bench.is_done(trial)]
-            tell_plan(bench, trials, waiting)
-            failed = [trial.name for trial in waiting if not run_trial(bench, trial, parent)]
-            if failed:
-                message = f"Failed: {', '.join(failed)}. Run again when that is mended: the rest is done."
-                return Failed(message=message, data=UserError(message))
-            report(bench, trials[0], parent)
+        with open_bench(name, revision) as bench:
+            trials = plan.trials(plan.load(name, bench.place), bench.place)
+            with mlflow_parent(bench.place, f"study {name}") as parent:
+                message = carry_out(bench, trials, parent)
+            if bench.home == bench.place:
+                keep(bench.place, branch(name), [collect.STUDIES / name], f"Study {name}")
+                message += f" What they found is on the branch {branch(name)}."
     except (UserError, StepFailed, StepsFailed) as error:
         return Failed(message=str(error), data=error)
-    return Completed(message=f"{len(trials)} trials, of which {len(waiting)} ran now.")
+    return Completed(message=message)
 
 
-def open_bench(name: str) -> Bench:
+def branch(name: str) -> str:
+    return f"runs/{name}"
+
+
+def carry_out(bench: Bench, trials: Sequence[Trial], parent: str) -> str:
+    """Run the trials that are not done and judge; what to say of it. Raises UserError where trials fail."""
+    waiting = [trial for trial in trials if not bench.is_done(trial)]
+    tell_plan(bench, trials, waiting)
+    failed = [trial.name for trial in waiting if not run_trial(bench, trial, parent)]
+    if failed:
+        raise UserError(f"Failed: {', '.join(failed)}. Run again when that is mended: the rest is done.")
+    report(bench, trials[0], parent)
+    return f"{len(trials)} trials, of which {len(waiting)} ran now."
+
+
+@contextmanager
+def open_bench(name: str, revision: str | None) -> Iterator[Bench]:
     from pipelines import tracking
 
-    place, code = workspace(ROOT, cache_dir() / "studies" / name), collect.code(ROOT)
+    plan.require_name(name)
+    deployed = revision is not None
+    folder = cache_dir() / "studies" / (f"{name}-of-a-revision" if deployed else name)
     environment = {**os.environ, tracking.URI_VARIABLE: tracking.uri(), provenance.FLOW_RUN_VARIABLE: str(flow_run.id)}
-    return Bench(name, place, code, (place / params.FILE).read_text(), environment)
+    with workspace(ROOT, folder, revision) as place:
+        pristine = (place / params.FILE).read_text()
+        yield Bench(name, place if deployed else ROOT, place, collect.code(place), pristine, environment)
 
 
 def tell_plan(bench: Bench, trials: Sequence[Trial], waiting: Sequence[Trial]) -> None:
@@ -161,10 +182,10 @@ def run_trial(bench: Bench, trial: Trial, parent: str) -> bool:
         record = collect.Record(
             name=trial.name,
             key=bench.key(trial),
-            commit=provenance.commit(),
+            commit=provenance.commit(bench.place),
             seconds=time.monotonic() - started,
         )
-        collect.gather(bench.place, collect.folder(ROOT, bench.study, trial), record)
+        collect.gather(bench.place, collect.folder(bench.home, bench.study, trial), record)
         return Completed(message=f"Took {duration(record.seconds)}.")
 
     return bool(one(return_state=True).is_completed())
@@ -185,21 +206,15 @@ def bring_up_to_date(bench: Bench, last: str, parent: str) -> None:
 
 def report(bench: Bench, first: Trial, parent: str) -> None:
     """Judge, with the first trial's outputs for pictures: they come out of DVC's cache."""
-    from pipelines import tracking
-
     bench.set_up(first)
     log: Callable[[str], None] = partial(get_run_logger().info, "%s")
     bring_up_to_date(bench, "compare", parent)
-    command = [sys.executable, "-m", "pipelines.study.report", bench.study, str(ROOT)]
+    command = [sys.executable, "-m", "pipelines.study.report", bench.study, str(bench.home)]
     with bench.runner() as runner:
         runner.run("report", command, log)
-    folder = collect.reports(ROOT, bench.study)
+    folder = collect.reports(bench.home, bench.study)
     found = Comparison.load(folder / "comparison.json")
-    tracking.keep(
-        parent,
-        [folder / name for name in ("comparison.json", "report.html", "report.md")],
-        {claim.id: claim.measured for claim in found.claims if claim.measured is not None},
-    )
+    to_mlflow(parent, found, folder)
     publish_study(bench.study, found)
 
 

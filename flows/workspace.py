@@ -18,20 +18,31 @@ IDENTITY = {
 }
 
 
-def workspace(root: Path, place: Path) -> Path:
-    """The checkout `root` as it is now, uncommitted changes included, in `place`; what runs there left stays.
+@contextmanager
+def workspace(root: Path, place: Path, revision: str | None = None) -> Iterator[Path]:
+    """A commit of the repository `root` in `place`, for nobody else as long as it lasts; what runs there left stays.
 
     It shares the virtual environment and DVC's cache with `root`, and through pipelines.project.cache_dir the
     checkpoints: what either has trained, the other finds.
 
+    Args:
+        revision: what names the commit; None is what `root` has now, uncommitted changes included.
+
     Raises:
-        WorktreeError: `root` is no git repository with a commit.
+        WorktreeError: `root` is no git repository with a commit, `revision` names none, or somebody works there.
     """
-    check_out(root, place, commit_of(root, "HEAD"))
-    if patch := provenance.uncommitted_patch(root):
-        git(place, "apply", "--whitespace=nowarn", "-", given=patch)
-    share(root, place)
-    return place
+    commit = fetched_commit(root, revision or "HEAD")
+    lock = FileLock(lock_of(place))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise WorktreeError(f"{place}: another run works there; wait for its end, or cancel it") from None
+    with lock:
+        check_out(root, place, commit)
+        if revision is None and (patch := provenance.uncommitted_patch(root)):
+            git(place, "apply", "--whitespace=nowarn", "-", given=patch)
+        share(root, place)
+        yield place
 
 
 @contextmanager
@@ -43,7 +54,7 @@ def run_workspace(root: Path, folder: Path, name: str, revision: str) -> Iterato
     Raises:
         WorktreeError: `revision` names no commit.
     """
-    commit = commit_of(root, revision)
+    commit = fetched_commit(root, revision)
     remove_abandoned(root, folder)
     place = folder / name
     with FileLock(lock_of(place)):
@@ -55,17 +66,26 @@ def run_workspace(root: Path, folder: Path, name: str, revision: str) -> Iterato
             clear(root, place)
 
 
-def fetch(root: Path) -> None:
-    """Have what the repository's remotes have. Several at once take turns: git's own locks fail.
+def fetched_commit(root: Path, revision: str) -> str:
+    """The hash of the commit that a revision names; what others have pushed since is fetched first.
 
     Raises:
-        WorktreeError: a remote does not answer.
+        WorktreeError: there is no such commit, or a remote that does not answer.
     """
-    lock = cache_dir() / "locks" / "fetch.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
-        if git(root, "remote"):
-            git(root, "fetch", "--quiet", "--all")
+    if revision != "HEAD" and not is_known_commit(root, revision) and git(root, "remote"):
+        lock = cache_dir() / "locks" / "fetch.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):  # two fetches at once fail by each other's locks
+            git(root, "fetch", "--quiet", "--all", "--tags")
+    return commit_of(root, revision)
+
+
+def is_known_commit(root: Path, revision: str) -> bool:
+    """Whether it is a commit's whole hash, which cannot come to mean another."""
+    try:
+        return commit_of(root, revision) == revision
+    except WorktreeError:
+        return False
 
 
 def lock_of(place: Path) -> Path:

@@ -186,6 +186,16 @@ def load(path: Path = FILE) -> Params:
     return parse(content, str(path))
 
 
+def flat(settings: Params) -> dict[str, Any]:
+    """Every setting by its dotted key, the methods by their names alone: what a table of runs can show."""
+    content = settings.model_dump(mode="json", by_alias=True) | {"methods": ", ".join(settings.methods)}
+    return {
+        f"{section}.{key}" if key else section: value
+        for section, values in content.items()
+        for key, value in (values.items() if isinstance(values, dict) else [("", values)])
+    }
+
+
 def require_path(dataset: Dataset, root: Path) -> None:
     """That dataset.path is there: DVC has it as a dependency whatever the dataset, and says little if it is missing.
 

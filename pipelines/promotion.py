@@ -4,12 +4,11 @@ Every change is written down as a tag of the registered model, `champion.history
 changed: from what to what, when, by whom and why.
 """
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from fm.errors import UserError
-from pipelines import tracking
+from pipelines import provenance, tracking
 from pipelines.gate import Verdict, judge
 from pipelines.schemas import Schema
 
@@ -87,7 +86,7 @@ def change(
         version=version,
         replaced=replaced,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
-        by=by or getpass.getuser(),
+        by=by or provenance.user(),
         why=why,
         gate=gate,
     )

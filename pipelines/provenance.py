@@ -1,5 +1,6 @@
 """Where a result comes from: commit, uncommitted changes, data and parameters, as tags of an MLflow run."""
 
+import getpass
 import hashlib
 import json
 import os
@@ -33,6 +34,14 @@ def commit(root: Path = ROOT) -> str:
     """The commit checked out, or "unknown" where there is none."""
     found = git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
     return found.decode().strip() or UNKNOWN
+
+
+def user() -> str:
+    """Who is logged in, or "unknown": a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return UNKNOWN
 
 
 def tags(stage: Stage, root: Path = ROOT) -> dict[str, str]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from fm.errors import UserError
 from pipelines import params, provenance
-from pipelines.project import ROOT, cache_dir, set_environment, whole_file
+from pipelines.project import PREPARED, ROOT, cache_dir, set_environment, whole_file
 from pipelines.provenance import FLOW_RUN_VARIABLE
 from pipelines.stage import Stage
 
@@ -129,23 +129,28 @@ def start_parent(name: str, tags: Mapping[str, str], root: Path = ROOT) -> str:
     known = provenance.describe(
         provenance.prepared_md5(root), provenance.params_md5(settings), provenance.commit(root), patch
     )
-    run_id = start(experiment_id(settings.dataset.name), name, {**known, **tags})
+    run_id = start(experiment_id(settings.dataset.name), name, {**known, **origin("flows"), **tags})
     log_patch(run_id, patch)
+    log_params(run_id, params.flat(settings))
     return run_id
 
 
 def finish(run_id: str, status: str, root: Path = ROOT) -> None:
     """End a parent run; by now the data is known for certain."""
-    client().set_tag(run_id, provenance.DATA, provenance.prepared_md5(root))
+    md5 = provenance.prepared_md5(root)
+    client().set_tag(run_id, provenance.DATA, md5)
+    if md5 != provenance.UNKNOWN:
+        log_dataset(run_id, params.load(root / params.FILE).dataset.name, md5, str(PREPARED), "all stages")
     client().set_terminated(run_id, status)
 
 
-def keep(run_id: str, files: Sequence[Path], metrics: Mapping[str, float]) -> None:
-    """Put files and figures into a parent run."""
+def keep(run_id: str, files: Sequence[Path], metrics: Mapping[str, float], description: str) -> None:
+    """Put files, figures and words, Markdown, into a parent run: what its page shows first."""
     for file in files:
         client().log_artifact(run_id, str(file))
     for name, value in metrics.items():
         client().log_metric(run_id, name, value)
+    client().set_tag(run_id, "mlflow.note.content", description)
 
 
 @contextmanager
@@ -153,7 +158,7 @@ def stage_run(stage: Stage, experiment: str, resume: bool = True) -> Iterator["S
     """The MLflow run of `stage`: the unfinished one with the same key, else a new one."""
     patch = provenance.uncommitted_patch()
     known = provenance.describe(stage.data_md5, stage.params_md5, provenance.commit(), patch)
-    known |= {STAGE_KEY: stage.key, "stage.name": stage.name}
+    known |= {STAGE_KEY: stage.key, "stage.name": stage.name, **origin(f"pipelines.{stage.name.partition('@')[0]}")}
     container = experiment_id(experiment)
     unfinished = find_run(container, stage.key, finished=False) if resume else None
     run_id = reopen(unfinished.info.run_id, known) if unfinished else start(container, stage.name, known)
@@ -198,6 +203,24 @@ def reopen(run_id: str, tags: Mapping[str, str]) -> str:
 def from_surroundings() -> dict[str, str]:
     parent = os.environ.get(PARENT_RUN_VARIABLE)
     return {PARENT: parent} if parent else {}
+
+
+def origin(module: str) -> dict[str, str]:
+    """What MLflow's tables show as a run's source and user."""
+    return {"mlflow.source.name": module, "mlflow.source.type": "LOCAL", "mlflow.user": provenance.user()}
+
+
+def log_params(run_id: str, values: Mapping[str, Any]) -> None:
+    from mlflow.entities import Param
+
+    client().log_batch(run_id, params=[Param(name, str(value)) for name, value in values.items()])
+
+
+def log_dataset(run_id: str, name: str, digest: str, source: str, context: str) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(name, digest, source_type="local", source=json.dumps({"uri": source}))
+    client().log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
 
 def log_patch(run_id: str, patch: bytes | None) -> None:
@@ -251,9 +274,7 @@ class StageRun:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Settings by name. MLflow lets nobody change them later."""
-        from mlflow.entities import Param
-
-        self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in values.items()])
+        log_params(self.run_id, values)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
@@ -277,11 +298,7 @@ class StageRun:
 
     def dataset_input(self, name: str, digest: str, source: str, context: str = "training") -> None:
         """What the run has used. The digest is DVC's md5."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        dataset = Dataset(name, digest, source_type="local", source=json.dumps({"uri": source}))
-        used = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
-        self._client.log_inputs(self.run_id, [used])
+        log_dataset(self.run_id, name, digest, source, context)
 
     def _steps_of(self, name: str) -> set[int]:
         if name not in self._metric_steps:

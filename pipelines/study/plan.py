@@ -1,6 +1,7 @@
 """What a study runs: a file of studies/, made into trials."""
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,12 @@ class Trial:
         """Fit for a folder: `touchiness/learning_rate-0.002/seed-0`."""
         varied = [f"{key.rpartition('.')[2]}-{value}" for key, value in self.varied.items()]
         return "/".join([self.arm, *varied, f"seed-{self.seed}"])
+
+
+def require_name(name: str) -> None:
+    """Raise ParamsError unless it can be a study's name: folders are called by it."""
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ParamsError(f"no study {name!r}: must be the name of a file in {STUDIES}/, without its suffix")
 
 
 def load(name: str, root: Path = ROOT) -> Study:

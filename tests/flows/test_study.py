@@ -1,6 +1,7 @@
 """Where a trial's images are looked for."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         shutil.copy(ROOT / "data/README.md", tmp_path / name / "data")
     (tmp_path / "user" / "pictures").mkdir()
     monkeypatch.setattr(study, "ROOT", tmp_path / "user")
-    return Bench("tiny", tmp_path / "place", "code", (ROOT / "params.yaml").read_text(), {})
+    user, place = tmp_path / "user", tmp_path / "place"
+    return Bench("tiny", user, place, "code", (ROOT / "params.yaml").read_text(), {})
 
 
 def path_of(bench: Bench, **overrides: str) -> str:
@@ -41,4 +43,4 @@ def test_a_folder_that_git_does_not_have_is_the_users(bench: Bench) -> None:
 def test_also_where_it_is_the_users_own_setting(bench: Bench) -> None:
     own = bench.pristine.replace("path: data/README.md", "path: pictures")
     assert own != bench.pristine
-    assert path_of(Bench("tiny", bench.place, "code", own, {})) == str(study.ROOT / "pictures")
+    assert path_of(replace(bench, pristine=own)) == str(study.ROOT / "pictures")

@@ -66,4 +66,4 @@ def test_the_run_page_gets_the_table_and_the_claims(measured: Path) -> None:
     assert table is not None
     assert "midpoint" in str(table.data)
     comparison = summary.Comparison.load(measured / "reports/comparison.json")
-    assert "| fewer \\| steps | 10 | – | not measured |" in markdown(comparison).splitlines()
+    assert "| fewer \\| steps | 10 | – | not measured |" in markdown(comparison, "here").splitlines()

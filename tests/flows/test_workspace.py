@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace import fetch, keep, run_workspace, workspace
-from pipelines.worktree import WorktreeError, commit_of
+from flows.workspace import fetched_commit, keep, run_workspace, workspace
+from pipelines.worktree import WorktreeError
 
 
 def git(where: Path, *arguments: str) -> str:
@@ -33,40 +33,58 @@ def checkout(tmp_path: Path) -> Path:
 def test_is_what_the_user_has_now_uncommitted_changes_included(checkout: Path) -> None:
     (checkout / "code.py").write_text("two\n")
     (checkout / "new.py").write_text("new\n")
-    place = workspace(checkout, checkout / ".cache" / "studies" / "one")
-    assert (place / "code.py").read_text() == "two\n"
-    assert (place / "new.py").read_text() == "new\n"
-    assert (place / ".venv").resolve() == (checkout / ".venv").resolve()
-    assert str(checkout / ".dvc" / "cache") in (place / ".dvc" / "config.local").read_text()
-    assert "config.local" not in git(place, "status", "--short")
+    with workspace(checkout, checkout / ".cache" / "studies" / "one") as place:
+        assert (place / "code.py").read_text() == "two\n"
+        assert (place / "new.py").read_text() == "new\n"
+        assert (place / ".venv").resolve() == (checkout / ".venv").resolve()
+        assert str(checkout / ".dvc" / "cache") in (place / ".dvc" / "config.local").read_text()
+        assert "config.local" not in git(place, "status", "--short")
 
 
 def test_follows_the_user_and_keeps_what_runs_left(checkout: Path) -> None:
-    place = workspace(checkout, checkout / ".cache" / "studies" / "one")
-    (place / "code.py").write_text("changed by a trial\n")
-    (place / "dvc.lock").write_text("left by a run\n")
-    (place / "stray.py").write_text("stray\n")
-    (place / "code" / "metrics").mkdir(parents=True)  # called as a folder that runs write
-    (place / "code" / "metrics" / "stray.py").write_text("stray\n")
+    with workspace(checkout, checkout / ".cache" / "studies" / "one") as place:
+        (place / "code.py").write_text("changed by a trial\n")
+        (place / "dvc.lock").write_text("left by a run\n")
+        (place / "stray.py").write_text("stray\n")
+        (place / "code" / "metrics").mkdir(parents=True)  # called as a folder that runs write
+        (place / "code" / "metrics" / "stray.py").write_text("stray\n")
     (checkout / "code.py").write_text("two\n")
     git(checkout, "commit", "-qam", "two")
-    assert workspace(checkout, place) == place
-    assert (place / "code.py").read_text() == "two\n"
-    assert (place / "dvc.lock").read_text() == "left by a run\n"
-    assert not (place / "stray.py").exists()
-    assert not (place / "code").exists()
+    with workspace(checkout, place) as again:
+        assert again == place
+        assert (place / "code.py").read_text() == "two\n"
+        assert (place / "dvc.lock").read_text() == "left by a run\n"
+        assert not (place / "stray.py").exists()
+        assert not (place / "code").exists()
     assert git(checkout, "status", "--short") == ""
 
 
+def test_can_be_a_commit_without_what_the_user_has_changed(checkout: Path) -> None:
+    (checkout / "code.py").write_text("not committed\n")
+    with workspace(checkout, checkout / ".cache" / "studies" / "one", "HEAD") as place:
+        assert (place / "code.py").read_text() == "one\n"
+
+
+def test_is_for_one_at_a_time(checkout: Path) -> None:
+    place = checkout / ".cache" / "studies" / "one"
+    with workspace(checkout, place):
+        again = workspace(checkout, place)
+        with pytest.raises(WorktreeError, match="another run works there"), again:
+            pass
+    with workspace(checkout, place):
+        pass
+
+
 def test_a_place_that_was_removed_by_hand_is_made_anew(checkout: Path) -> None:
-    place = workspace(checkout, checkout / ".cache" / "studies" / "one")
-    (place / ".git").unlink()
-    assert (workspace(checkout, place) / "code.py").exists()
+    with workspace(checkout, checkout / ".cache" / "studies" / "one") as place:
+        (place / ".git").unlink()
+    with workspace(checkout, place):
+        assert (place / "code.py").exists()
 
 
 def test_without_a_commit_there_is_nothing_to_check_out(tmp_path: Path) -> None:
-    with pytest.raises(WorktreeError, match="no git repository with a commit"):
-        workspace(tmp_path, tmp_path / "place")
+    with pytest.raises(WorktreeError, match="no git repository with a commit"), workspace(tmp_path, tmp_path / "place"):
+        pass
 
 
 def test_a_run_has_a_commit_of_its_own_which_goes_when_it_ends(checkout: Path) -> None:
@@ -97,7 +115,8 @@ def test_a_run_finds_the_remote_that_the_user_has_set(checkout: Path) -> None:
 def test_a_killed_run_s_checkout_goes_with_the_next_and_a_living_one_s_stays(checkout: Path) -> None:
     runs = checkout / ".cache" / "runs"
     with run_workspace(checkout, runs, "living", "HEAD") as living:
-        workspace(checkout, runs / "killed")  # whose lock nobody holds
+        with workspace(checkout, runs / "killed"):
+            pass  # nobody holds its lock any more
         with run_workspace(checkout, runs, "next", "HEAD"):
             assert not (runs / "killed").exists()
             assert (living / "code.py").exists()
@@ -139,12 +158,15 @@ def test_what_a_run_keeps_later_follows_and_a_new_run_of_the_same_name_does_not(
     assert git(checkout, "rev-parse", f"{three}~") == git(checkout, "rev-parse", "HEAD")
 
 
-def test_what_the_remotes_have_is_had(checkout: Path, tmp_path: Path) -> None:
-    fetch(checkout)  # there is no remote
-    git(tmp_path, "clone", "-q", str(checkout), "clone")
-    git(checkout, "commit", "-qm", "another", "--allow-empty")
-    commit = git(checkout, "rev-parse", "HEAD")
-    with pytest.raises(WorktreeError, match="no such commit"):
-        commit_of(tmp_path / "clone", commit)
-    fetch(tmp_path / "clone")
-    assert commit_of(tmp_path / "clone", commit) == commit
+def test_what_others_have_pushed_is_fetched(checkout: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(checkout), "other")
+    git(checkout, "commit", "-qm", "pushed since", "--allow-empty")
+    other = tmp_path / "other"
+    branch = git(checkout, "branch", "--show-current")
+    for name in (f"origin/{branch}", git(checkout, "rev-parse", "HEAD")):
+        assert fetched_commit(other, name) == git(checkout, "rev-parse", "HEAD")
+    git(other, "remote", "set-url", "origin", str(tmp_path / "gone"))
+    assert fetched_commit(other, "HEAD") == git(other, "rev-parse", "HEAD")
+    assert fetched_commit(other, git(checkout, "rev-parse", "HEAD"))  # is here, and can mean nothing else
+    with pytest.raises(WorktreeError, match="gone"):
+        fetched_commit(other, f"origin/{branch}")

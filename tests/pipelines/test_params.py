@@ -201,3 +201,11 @@ def test_the_names_are_those_of_the_library() -> None:
     assert get_args(Quantity) == get_args(Target) == names.TARGETS
     assert tuple(NETWORKS) == ("unet", "transformer")
     assert tuple(EXTRACTORS) == names.EXTRACTORS
+
+
+def test_every_setting_has_one_dotted_key_for_a_table() -> None:
+    found = params.flat(params.load())
+    assert found["methods"] == "flow_matching, diffusion"
+    assert found["train.images_seen"] == 200000
+    assert found["register.nfe"] == 10
+    assert not [key for key, value in found.items() if isinstance(value, dict)]

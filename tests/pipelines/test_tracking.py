@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fm.errors import UserError
-from pipelines import tracking
+from pipelines import provenance, tracking
 from pipelines.project import CACHE_VARIABLE, ROOT
 from pipelines.stage import Stage
 
@@ -66,6 +66,7 @@ def test_a_run_holds_everything(store: Path, monkeypatch: pytest.MonkeyPatch) ->
         run.artifact(store / "notes", "notes")
         run.artifact(store / "notes" / "a.txt")
         run.dataset_input("digits", DATA, "data/prepared")
+    tracking.keep(parent, [store / "notes" / "a.txt"], {"quality": 0.2}, "# Found")
     tracking.finish(parent, "FINISHED")
 
     found = tracking.client().get_run(run.run_id)
@@ -86,6 +87,10 @@ def test_a_run_holds_everything(store: Path, monkeypatch: pytest.MonkeyPatch) ->
     ended = tracking.client().get_run(parent)
     assert (ended.info.status, ended.info.run_name, ended.data.tags["flow"]) == ("FINISHED", "pipeline", "x")
     assert {"git.commit", "git.dirty", "data.md5", "params.md5"} <= ended.data.tags.keys()
+    assert ended.data.params["dataset.name"] == "fashion-mnist"
+    assert (ended.data.tags["mlflow.source.name"], ended.data.tags["mlflow.note.content"]) == ("flows", "# Found")
+    assert ended.data.tags["mlflow.user"] == provenance.user()
+    assert ended.data.metrics == {"quality": 0.2}
 
 
 @pytest.mark.parametrize(
