@@ -87,9 +87,9 @@ class Runner:
         """Put what a stage has made where other machines find it."""
         self.run(f"sharing {name}", [sys.executable, "-m", "pipelines.share", name], log)
 
-    def module(self, name: str, log: Callable[[str], None]) -> Outcome:
-        """Run `python -m NAME`."""
-        self.run(name, [sys.executable, "-m", name], log)
+    def module(self, name: str, log: Callable[[str], None], arguments: Sequence[str] = ()) -> Outcome:
+        """Run `python -m NAME ARGUMENTS`."""
+        self.run(name, [sys.executable, "-m", name, *arguments], log)
         return Outcome.EXECUTED
 
     def run(self, name: str, command: list[str], log: Callable[[str], None]) -> None:

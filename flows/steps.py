@@ -16,9 +16,9 @@ from flows.faults import DELAYS
 from flows.processes import Stopped
 from flows.stages import Outcome, StepFailed
 
-# Prefect announces a failed state twice, once as an error with an empty traceback.
+# Prefect announces a failed state twice, once as an error with an empty traceback; that it tries again, once.
 logging.getLogger("prefect.task_runs").addFilter(
-    lambda record: not record.getMessage().startswith("Task run failed with state")
+    lambda record: record.levelno < logging.ERROR or not record.getMessage().startswith("Task run failed with state")
 )
 
 MEANING = {

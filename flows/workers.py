@@ -1,4 +1,4 @@
-"""A pipeline run's stages on other machines: whoever takes them from a work queue runs them.
+"""Work on other machines, for instance a pipeline run's stages: whoever takes it from a work queue does it.
 
 What a stage makes comes back through DVC's remote and its run cache, so that the run here restores it as it would
 restore what it has made itself. Which machine is which is Prefect's work pools and queues to say.
@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 
-from flows.processes import Stopped
+from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner, StepFailed
 from flows.workspace import keep
 from pipelines import params, provenance
@@ -53,26 +53,13 @@ class Workers:
             outcome = self.runner.stage(name, log)
             self.runner.share(name, log)
             return outcome
-        ended = self.wait(self.submit(name, log))
-        if not ended.is_completed():
-            lost = ended.is_crashed()  # with its worker: another can do it
-            raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""], can_pass=lost)
+        with self.one_at_a_time:  # two stages in one repository
+            commit = self.publish(name)
+        parameters = {"name": name, "revision": commit, **self.parameters}
+        ended = on_a_worker(name, DEPLOYMENT, parameters, self.queue, self.runner.processes, log)
         log(f"{ended.message} It is restored here.")
         self.runner.stage(name, log, pull=True)
         return Outcome(ended.name)
-
-    def submit(self, name: str, log: Callable[[str], None]) -> UUID:
-        with self.one_at_a_time:  # two stages in one repository
-            commit = self.publish(name)
-        run = run_deployment(
-            DEPLOYMENT,
-            parameters={"name": name, "revision": commit, **self.parameters},
-            work_queue_name=self.queue,
-            timeout=0,
-        )
-        assert isinstance(run, FlowRun)
-        log(f"waits for a worker in the queue {self.queue}")
-        return run.id
 
     def publish(self, name: str) -> str:
         """Commit settings and lock file as they are now, where workers can have them."""
@@ -82,14 +69,46 @@ class Workers:
             git(place, "push", "--quiet", "--force", remote, self.branch)
         return commit
 
-    def wait(self, run: UUID) -> State[Any]:
-        """The final state of a worker's run."""
-        with get_client(sync_client=True) as client:
-            while True:
-                state = client.read_flow_run(run).state
-                if state is not None and state.is_final():
-                    return state
-                if self.runner.processes.stopped:
-                    client.set_flow_run_state(run, State(type=StateType.CANCELLING))
-                    raise Stopped
-                time.sleep(SECONDS_BETWEEN)
+
+def on_a_worker(
+    name: str,
+    deployment: str,
+    parameters: Mapping[str, Any],
+    queue: str,
+    processes: Processes,
+    log: Callable[[str], None],
+) -> State[Any]:
+    """Let a worker of a work queue run a deployment, and wait for its end.
+
+    Args:
+        name: what to call the work in a message.
+        processes: when they are stopped, the run is cancelled.
+
+    Returns:
+        The final state, a completed one.
+
+    Raises:
+        StepFailed: it is another; the message is what it said. That it was lost can pass.
+        Stopped: the run here is being stopped, and so is the one there.
+    """
+    run = run_deployment(deployment, parameters=dict(parameters), work_queue_name=queue, timeout=0)
+    assert isinstance(run, FlowRun)
+    log(f"waits for a worker in the queue {queue}")
+    ended = wait(run.id, processes)
+    if not ended.is_completed():
+        lost = ended.is_crashed()  # with its worker: another can do it
+        raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""], can_pass=lost)
+    return ended
+
+
+def wait(run: UUID, processes: Processes) -> State[Any]:
+    """The final state of a worker's run. Raises Stopped."""
+    with get_client(sync_client=True) as client:
+        while True:
+            state = client.read_flow_run(run).state
+            if state is not None and state.is_final():
+                return state
+            if processes.stopped:
+                client.set_flow_run_state(run, State(type=StateType.CANCELLING))
+                raise Stopped
+            time.sleep(SECONDS_BETWEEN)

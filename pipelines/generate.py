@@ -2,6 +2,7 @@
 
 python -m pipelines.generate --label Bag --count 64 --out bags.png        one sheet
 python -m pipelines.generate --count 10000 --out samples/ --shard 2/8     files, a share of them
+python -m pipelines.generate --count 10000 --out s3://bucket/prefix/      objects, one for each 200 images
 python -m pipelines.generate --guidance 1 1.5 2 4 --out guidance.png      a row for each scale, from the same noise
 python -m pipelines.generate --interpolate 7 --out between.png            from the noise of one seed to another's
 """
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fm.errors import UserError
 from fm.names import SOLVERS
+from pipelines import s3
 from pipelines.program import run
 
 if TYPE_CHECKING:
@@ -50,53 +52,65 @@ def arguments() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", default="champion", help="an alias, a version, or a folder (%(default)s)")
+    parser.add_argument(
+        "--model", default="champion", help="an alias, a version, MODEL@either, or a folder (%(default)s)"
+    )
     parser.add_argument("--label", help="a label's number or name; all labels in turn if left out")
     parser.add_argument("--count", type=positive, help="how many images (64; of a sweep or interpolation 8)")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=place,
         default=Path("images.png"),
-        help="a .png for one sheet, a .npz for arrays, else a folder of .png files (%(default)s)",
+        help="a .png for one sheet, a .npz for arrays, s3://bucket/prefix/, else a folder of .png files (%(default)s)",
     )
     parser.add_argument("--seed", type=natural, default=0, help="other noise, other images (%(default)s)")
     parser.add_argument("--steps", type=positive, help="steps of the solver, instead of the model's own")
     parser.add_argument("--solver", choices=tuple(SOLVERS), help="instead of the model's own")
     parser.add_argument("--guidance", type=float, nargs="+", metavar="SCALE", help="1 means none; several: a sweep")
     parser.add_argument("--interpolate", type=natural, metavar="SEED", help="the other seed")
-    parser.add_argument("--shard", type=share, metavar="I/N", help="make the I-th of N shares of a folder or of a .npz")
+    parser.add_argument("--shard", type=share, metavar="I/N", help="make the I-th of N shares of what is no sheet")
     return parser
 
 
 def kind_of(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """What is asked for: sheet, sweep, interpolation, npz or folder. Ends the program where that does not fit."""
-    kind = {".png": "sheet", ".npz": "npz", "": "folder"}.get(chosen.out.suffix)
+    """What is asked for: sheet, sweep, interpolation, npz, folder, objects. Ends the program where that cannot be."""
+    kind = kind_of_place(chosen.out)
     if kind is None:
-        parser.error(f"--out {chosen.out}: must end in .png or .npz, or be a folder")
+        parser.error(f"--out {chosen.out}: must end in .png or .npz, or be a folder or s3://bucket/prefix/")
     several = len(chosen.guidance or []) > 1
     if several and chosen.interpolate is not None:
         parser.error("--interpolate takes one --guidance")
     if (several or chosen.interpolate is not None) and kind != "sheet":
         parser.error(f"--out {chosen.out}: must end in .png for a sweep or an interpolation")
     if chosen.shard is not None and kind == "sheet":
-        parser.error(f"--shard: a sheet is made at once; let --out be a .npz or a folder, not {chosen.out}")
+        parser.error(f"--shard: a sheet is made at once; let --out be a .npz, a folder or in S3, not {chosen.out}")
     chosen.count = chosen.count or (8 if several or chosen.interpolate is not None else 64)
     kind = "sweep" if several else "interpolation" if chosen.interpolate is not None else kind
     size = chosen.count * {"sweep": len(chosen.guidance or []), "interpolation": COLUMNS}.get(kind, 1)
-    if kind not in ("npz", "folder") and size > SHEET:
+    if kind not in ("npz", "folder", "objects") and size > SHEET:
         parser.error(f"--count {chosen.count}: a sheet has {SHEET} images at most; let --out be a .npz or a folder")
     return kind
+
+
+def kind_of_place(out: "Path | s3.Place") -> str | None:
+    if isinstance(out, s3.Place):
+        return "objects"
+    return {".png": "sheet", ".npz": "npz", "": "folder"}.get(out.suffix)
 
 
 def make(chosen: argparse.Namespace, generator: "Generator", label: int | None) -> str:
     """Write what is asked for; what to tell of it."""
     from fm import images
     from pipelines.sample_files import Job, Shard, to_folder, to_npz
+    from pipelines.sample_objects import to_objects
 
     job, shard = Job(generator, chosen.seed, label, chosen.count), Shard(*(chosen.shard or (1, 1)))
     match chosen.kind:
         case "folder":
             written = to_folder(job, chosen.out, shard)
+            return f"{written} images written to {chosen.out}"
+        case "objects":
+            written = to_objects(job, chosen.out, shard)
             return f"{written} images written to {chosen.out}"
         case "npz":
             complete = to_npz(job, chosen.out, shard)
@@ -138,6 +152,15 @@ def interpolation(job: "Job", other: int) -> "Images":
         return job.generator.sample_from(x0, labels)
     except ValueError as error:
         raise UserError(f"--interpolate: {error}; take another --solver, for example ddim or midpoint") from None
+
+
+def place(text: str) -> "Path | s3.Place":
+    if not text.startswith(s3.SCHEME):
+        return Path(text)
+    try:
+        return s3.parse(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def natural(text: str) -> int:

@@ -17,8 +17,8 @@ from pipelines import provenance, tracking
 from pipelines.links import Link, links
 from pipelines.program import run
 from pipelines.project import ROOT
-from pipelines.saved_models import find_version
 from pipelines.traced import EVALUATION, TRAINING, traced
+from pipelines.versions import find_version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

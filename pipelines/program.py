@@ -1,24 +1,25 @@
 """How every command of this package starts and ends."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from pipelines.project import set_environment
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run `main`; an error that the user can mend is its message alone, and exit code 1."""
+    """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it can pass."""
     set_environment()
     signal.signal(signal.SIGTERM, terminate)
     try:
         main()
     except UserError as error:
         print(error, file=sys.stderr)
-        sys.exit(1)
+        sys.exit(os.EX_TEMPFAIL if isinstance(error, TryLater) else 1)
 
 
 def terminate(number: int, _: object) -> NoReturn:

@@ -157,7 +157,7 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
         partial.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def require_same(where: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
+def require_same(where: object, there: dict[str, Any], asked: dict[str, Any]) -> None:
     for key, value in asked.items():
         if there.get(key) != value:
             raise UserError(f"{where}: has images with {key} {there.get(key)}, not {value}; write to another place")

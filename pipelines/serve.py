@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines import params, saved_models, tracking
+from pipelines import params, tracking, versions
 from pipelines.program import run
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5001, help="on 127.0.0.1 (%(default)s)")
     chosen = parser.parse_args()
     name = str(params.load().register_.model_name)
-    version = saved_models.find_version(name, chosen.model)
+    version = versions.find_version(name, chosen.model)
     programs = Path(sys.executable).parent
     # MLflow starts uvicorn by its name, and no shell may have the environment on its path.
     environment = os.environ | {

@@ -3,11 +3,15 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from tests.store import Store
 
 # For this process and all it starts: in networks so small a second thread only waits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -126,3 +130,12 @@ def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = checkout(tmp_path_factory.mktemp("dvc") / "project")
     project.run("dvc", "repro")
     return project
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Store"]:
+    """An S3 store with nothing in it."""
+    from tests.store import running
+
+    with running(tmp_path_factory.mktemp("store")) as found:
+        yield found

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from fm import images
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from pipelines import generate, tracking
 from pipelines.project import ROOT
 from tests.fm.conftest import tiny_generator
+from tests.ports import free_run
 
 
 @pytest.fixture(autouse=True)
@@ -79,12 +80,19 @@ def test_champion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         command(monkeypatch, "--count 9")
     version = store.create_model_version("fashion-mnist-generator", (tmp_path / "registered").as_uri())
     store.set_registered_model_alias("fashion-mnist-generator", "champion", version.version)
-    for line in ("--count 9", "--count 9 --model 1"):
+    for line in ("--count 9", "--count 9 --model 1", "--count 9 --model fashion-mnist-generator@1"):
         command(monkeypatch, line)
         assert np.array_equal(np.asarray(Image.open("images.png")), sheet(num_images=9, seed=0))
     for name, there in (("2", "version 2"), ("candidate", "version called candidate")):
         with pytest.raises(UserError, match=rf"no {there}: there are the versions 1; champion \(version 1\)"):
             command(monkeypatch, f"--count 9 --model {name}")
+
+
+def test_an_mlflow_that_does_not_answer_may_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_run(1)}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TryLater, match="MLflow does not answer"):
+        command(monkeypatch, "--count 9")
 
 
 def files(folder: str) -> dict[str, bytes]:

@@ -1,9 +1,7 @@
 """The team's services, for real, in a copy of this project: one set for all tests here."""
 
 import json
-import os
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ from dotenv import dotenv_values
 
 from infra.services import postgres
 from tests.conftest import Project, checkout
+from tests.ports import free_run
 
 QUICK: dict[str, Any] = {
     "train.images_seen": 1280,
@@ -123,26 +122,6 @@ def free_ports() -> dict[str, int]:
     """Ports that nobody has now; the internal ones follow one another."""
     with_next = ("POSTGRES_PORT", "S3_PORT", "MLFLOW_PORT", "PREFECT_PORT", "S3_INTERNAL_PORTS")
     return dict(zip(with_next, (free_run(1), free_run(1), free_run(1), free_run(1), free_run(7)), strict=True))
-
-
-def free_run(length: int) -> int:
-    for first in range(20000 + os.getpid() % 10000, 60000, 97):
-        if first not in TAKEN and all(is_free(first + offset) for offset in range(length)):
-            TAKEN.add(first)
-            return first
-    raise AssertionError("no ports")
-
-
-TAKEN: set[int] = set()
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def processes_of(folder: Path) -> list[str]:

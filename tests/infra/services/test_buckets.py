@@ -1,60 +1,18 @@
 """Buckets and keys, on a real SeaweedFS."""
 
-import subprocess
-from collections.abc import Iterator
-from typing import Any
-
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.services import buckets, env_file, health, seaweedfs
 from infra.services.buckets import Key
-from tests.infra.services.test_ports import free
+from tests.store import Store
 
 PREFIX = "team-a"
 DENIED = "AccessDenied"
 
 
-class Store:
-    """A running store and how to talk to it."""
-
-    def __init__(self, settings: dict[str, str]) -> None:
-        self.endpoint = f"http://127.0.0.1:{settings['S3_PORT']}"
-        self.admin = Key(settings["S3_ADMIN_ACCESS_KEY_ID"], settings["S3_ADMIN_SECRET_ACCESS_KEY"])
-
-    def set_up(self, known: dict[str, Key]) -> dict[str, Key]:
-        session = boto3.Session(self.admin.id, self.admin.secret, region_name=buckets.REGION)
-        return buckets.set_up(session, PREFIX, known, self.endpoint)
-
-    def client(self, key: Key) -> Any:
-        return boto3.client(
-            "s3", endpoint_url=self.endpoint, region_name=buckets.REGION,
-            aws_access_key_id=key.id, aws_secret_access_key=key.secret,
-        )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    root = tmp_path_factory.mktemp("store")
-    internal = next(first for first in iter(free, None) if first < 65000)
-    (root / ".env").write_text(f"S3_PORT={free()}\nS3_INTERNAL_PORTS={internal}\n")
-    settings = env_file.settings(root)
-    seaweedfs.make_folder(root / "s3", settings)
-    with (root / "log").open("w") as log:
-        process = subprocess.Popen(seaweedfs.command(root / "s3", settings), stdout=log, stderr=log)
-    try:
-        found = Store(settings)
-        assert health.wait_until(lambda: health.status(found.endpoint) in (200, 403), 60), (root / "log").read_text()
-        yield found
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
 def keys(store: Store) -> dict[str, Key]:
-    return store.set_up({})
+    return store.set_up(PREFIX, {})
 
 
 def test_training_may_write_and_delete_and_the_reader_may_read(store: Store, keys: dict[str, Key]) -> None:
@@ -92,13 +50,13 @@ def test_other_buckets_are_closed_to_both(store: Store, keys: dict[str, Key]) ->
 
 def test_setting_up_again_changes_nothing(store: Store, keys: dict[str, Key]) -> None:
     store.client(keys["training"]).put_object(Bucket=f"{PREFIX}-samples", Key="kept", Body=b"1")
-    assert store.set_up(keys) == keys
+    assert store.set_up(PREFIX, keys) == keys
     assert store.client(keys["reader"]).get_object(Bucket=f"{PREFIX}-samples", Key="kept")["Body"].read() == b"1"
 
 
 def test_a_lost_key_is_replaced_and_the_old_one_refused(store: Store) -> None:
-    before = store.set_up({})
-    after = store.set_up({"training": before["training"]})
+    before = store.set_up(PREFIX, {})
+    after = store.set_up(PREFIX, {"training": before["training"]})
     assert after["training"] == before["training"]
     assert after["reader"] != before["reader"]
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
