@@ -4,6 +4,7 @@ Set-up makes it, one for each machine that has a worker. The place itself is the
 take (pipelines.project.compute_slot): it is there without a server too, and stages run by hand obey it.
 """
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,11 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner
+
+# Prefect calls it an error when the place is not free within the seconds that it is given.
+logging.getLogger("prefect._internal.concurrency").addFilter(
+    lambda record: not record.getMessage().startswith("Service 'ConcurrencySlotAcquisition")
+)
 
 LEASE_SECONDS = 60  # a run that was killed gives its place back after so long
 SECONDS_BETWEEN = 5  # looks whether the run that waits is being stopped

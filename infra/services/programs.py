@@ -66,7 +66,7 @@ def run_mlflow(root: Path, settings: Mapping[str, str]) -> Program:
     command = [
         installed("mlflow"), "server", "--host", HOST, "--port", port, "--workers", "2",
         "--allowed-hosts", f"localhost:{port},{HOST}:{port}",
-        "--cors-allowed-origins", f"http://localhost:{port},http://{HOST}:{port}",
+        "--cors-allowed-origins", own_origins(port),
         "--artifacts-destination", f"s3://{name(settings['BUCKETS'], 'models')}",
     ]  # fmt: skip
     environment = {
@@ -80,6 +80,11 @@ def run_mlflow(root: Path, settings: Mapping[str, str]) -> Program:
             "MLFLOW_AUTH_ADMIN_USERNAME": env_file.MLFLOW_ADMIN,
         }
     return Program(command, environment)
+
+
+def own_origins(port: str) -> str:
+    """Whose pages may ask: a service's own alone, by either name of this machine."""
+    return f"http://localhost:{port},http://{HOST}:{port}"
 
 
 def write_mlflow_auth(home: Path, settings: Mapping[str, str]) -> Path:
@@ -102,6 +107,7 @@ def run_prefect(root: Path, settings: Mapping[str, str]) -> Program:
         {
             "PREFECT_API_DATABASE_CONNECTION_URL": postgres.uri("prefect", settings, "postgresql+asyncpg"),
             "PREFECT_SERVER_UI_API_URL": "/api",  # else the page looks for it at port 4200
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": own_origins(settings["PREFECT_PORT"]),
             "PREFECT_HOME": str(root / HOME / "prefect"),
         },
     )

@@ -22,6 +22,24 @@ QUICK: dict[str, Any] = {
     "methods.flow_matching.samplers": [{"solver": "euler", "steps": [10]}],
     "methods.diffusion.samplers": [{"solver": "ddim", "steps": [10]}],
 }
+ALONE: dict[str, Any] = {
+    "train.seed": 1,
+    "evaluate.images": 80,
+    "methods": {
+        "flow_matching": {
+            "objective": {
+                "path": "cond_ot",
+                "coupling": "independent",
+                "timesteps": "uniform",
+                "target": "velocity",
+                "weight": "flat",
+            },
+            "network": None,
+            "samplers": [{"solver": "euler", "steps": [10]}],
+        }
+    },
+}
+"""One method and no other."""
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 

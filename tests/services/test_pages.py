@@ -12,32 +12,13 @@ from mlflow import MlflowClient
 from playwright.sync_api import Page
 
 from tests.services.browser import CHROMIUM, needs_chromium, open_page
-from tests.services.conftest import QUICK, Services, processes_of, wait_until
+from tests.services.conftest import ALONE, QUICK, Services, processes_of, wait_until
 from tests.services.test_services import git, store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
 ASKED = "asked-generator"
-LONGER: dict[str, Any] = {
-    "train.images_seen": 25600,
-    "train.checkpoint_every": 20,
-    "train.seed": 1,
-    "evaluate.images": 80,
-    "register.model_name": "resumed-generator",
-    "methods": {
-        "flow_matching": {
-            "objective": {
-                "path": "cond_ot",
-                "coupling": "independent",
-                "timesteps": "uniform",
-                "target": "velocity",
-                "weight": "flat",
-            },
-            "network": None,
-            "samplers": [{"solver": "euler", "steps": [10]}],
-        }
-    },
-}
+LONGER = ALONE | {"train.images_seen": 25600, "train.checkpoint_every": 20, "register.model_name": "resumed-generator"}
 
 
 def either(by_page: Callable[..., None], by_api: Callable[..., None]) -> pytest.MarkDecorator:

@@ -70,6 +70,21 @@ def test_mlflow_refuses_what_a_page_elsewhere_asks_of_the_browser_here(
     assert store(services).get_experiment_by_name("written-from-elsewhere") is None
 
 
+def test_prefect_lets_no_page_elsewhere_use_the_browser_here(services: Services) -> None:
+    own = services.settings["PREFECT_API_URL"].removesuffix("/api")
+    assert (allowed_by_prefect(services, own), allowed_by_prefect(services, "http://elsewhere.example")) == (own, None)
+
+
+def allowed_by_prefect(services: Services, origin: str) -> str | None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    request = Request(f"{services.settings['PREFECT_API_URL']}/flow_runs/filter", headers=asked, method="OPTIONS")
+    try:
+        with urlopen(request, timeout=30) as response:
+            return response.headers.get("Access-Control-Allow-Origin")
+    except HTTPError as error:
+        return error.headers.get("Access-Control-Allow-Origin")
+
+
 def test_a_triggered_run_leaves_a_branch_and_the_checkout_alone(services: Services, first_run: dict[str, Any]) -> None:
     folder, branch = services.project.folder, f"runs/{first_run['name']}"
     assert f"on the branch {branch}" in first_run["state"]["message"]

@@ -1,0 +1,53 @@
+"""A machine's place for computing, on a real Prefect server."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from flows import slots
+from flows.processes import Processes, Stopped
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(slots, "SECONDS_BETWEEN", 1)
+    slots.make()
+    slots.make()  # is there already
+    yield
+    with get_client(sync_client=True) as client:
+        client.delete_global_concurrency_limit_by_name(slots.name())
+
+
+def taken() -> int:
+    with get_client(sync_client=True) as client:
+        return client.read_global_concurrency_limit_by_name(slots.name()).active_slots
+
+
+def test_where_there_is_none_nobody_waits() -> None:
+    assert not slots.exists()
+    with Processes() as one, Processes() as other, slots.held("train@a", one), slots.held("train@b", other):
+        pass
+
+
+@pytest.mark.usefixtures("place")
+def test_one_stage_computes_at_a_time_and_the_place_is_given_back() -> None:
+    with Processes() as processes:
+        with slots.held("train@a", processes), slots.held("prepare", processes):
+            assert taken() == 1
+        assert taken() == 0
+
+
+@pytest.mark.usefixtures("place")
+def test_a_run_that_waits_can_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    with Processes() as first, Processes() as second, slots.held("train@a", first):
+        threading.Timer(3, second.stop).start()
+        began = time.monotonic()
+        with pytest.raises(Stopped), slots.held("train@b", second):
+            pytest.fail("two hold the place")
+        assert time.monotonic() - began > 2
+    assert not [record.message for record in caplog.records if record.levelname == "ERROR"]
