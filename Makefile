@@ -22,7 +22,7 @@ test: venv ## set up, run the linters and the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 test-services: venv ## the tests that start the real services; they need PostgreSQL
 	$(BIN)/pytest -m services tests/services

@@ -105,10 +105,11 @@ RUN_ONCE = ("by_flow", "by_dvc")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pytest-xdist keep a file's tests together, and all those that need the same long run."""
+    """Let pytest-xdist keep a file's tests together, and those that need the same long run; whole runs come first."""
     for item in items:
-        needed = set(RUN_ONCE) & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("pipeline runs" if needed else item.nodeid.partition("::")[0]))
+        needed = [name for name in RUN_ONCE if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group([*needed, item.nodeid.partition("::")[0]][0]))
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
 @pytest.fixture

@@ -115,6 +115,12 @@ def test_the_lineage_reaches_from_the_model_to_the_prefect_run(services: Service
     assert "missing" not in said
 
 
+def test_and_from_the_prefect_run_back_to_the_model(services: Services, first_run: dict[str, Any]) -> None:
+    for asked in (("--run", first_run["id"]), ("--commit", "HEAD")):
+        said = services.project.run("python", "-m", "pipelines.lineage", *asked).stdout
+        assert "digits-generator/1" in said, asked
+
+
 def test_what_was_done_is_not_done_again(services: Services, first_run: dict[str, Any]) -> None:
     again = services.ended(services.run_deployment("pipeline/pipeline", overrides=QUICK))
     assert again["state"]["type"] == "COMPLETED"
