@@ -1,6 +1,7 @@
 """The team's services, for real, in a copy of this project: one set for all tests here."""
 
 import json
+import os
 import re
 import subprocess
 import time
