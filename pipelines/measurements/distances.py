@@ -103,7 +103,7 @@ def stronger_baseline(results: Results) -> str:
     """What EDM, the strongest diffusion setting there is, says of the baseline, or how to have it said."""
     theirs, edm = results.evaluations[DIFFUSION], results.evaluations.get(EDM)
     if edm is None:
-        return "No EDM beside it: `methods.edm=@methods/edm.yaml` shows whether the baseline is weak on this budget."
+        return "No EDM beside it: methods.edm=@methods/edm.yaml shows whether the baseline is weak on this budget."
     own, other = best_row(edm), best_row(theirs)
     gap = paired_difference(own, other, theirs.confidence)
     if gap.low <= 0:

@@ -32,7 +32,7 @@ MEASUREMENTS: dict[str, Callable[[Results], Measurement]] = {
 }
 
 
-ONLY_A_STUDY = "needs more trainings than one run makes: `python -m flows.study`"
+ONLY_A_STUDY = "needs more trainings than one run makes: python -m flows.study"
 
 
 def judge(results: Results) -> list[Claim]:
