@@ -12,13 +12,13 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows import slots
 from flows.processes import Processes
-from flows.stages import Runner, StepFailed
+from flows.stages import Outcome, Runner
+from flows.steps import Step, StepsFailed, run_steps
 from flows.workspace import run_workspace
 from fm.errors import UserError
 from pipelines import provenance
@@ -35,17 +35,22 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
         pipeline_run: the Prefect run that it is for.
         mlflow_run: the MLflow run that holds that run's stages.
     """
-    tell: Callable[[str], None] = partial(get_run_logger().info, "%s")
     try:
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
-            runner.pull_needs(name, tell)
-            with slots.held(name, processes):
-                outcome = runner.stage(name, tell, pull=True)
-            runner.share(name, tell)
-    except (StepFailed, UserError) as error:
+            outcome = run_steps([Step(name, (), partial(bring_up_to_date, runner, name))])[name]
+    except (StepsFailed, UserError) as error:
         return Failed(message=str(error), data=error)
     return Completed(name=outcome.value, message=f"On {socket.gethostname()}, in {ROOT}.")
+
+
+def bring_up_to_date(runner: Runner, name: str, log: Callable[[str], None]) -> Outcome:
+    """Fetch what a stage needs, run it when it is this machine's turn, and put what it makes where others find it."""
+    runner.pull_needs(name, log)
+    with slots.held(name, runner.processes):
+        outcome = runner.stage(name, log, pull=True)
+    runner.share(name, log)
+    return outcome
 
 
 def told(pipeline_run: str | None, mlflow_run: str | None) -> dict[str, str]:
