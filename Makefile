@@ -30,7 +30,7 @@ test-services: venv ## the tests that start the real services; they need Postgre
 register: venv ## gate and register what `dvc repro` made
 	@$(BIN)/python -m pipelines.register
 
-ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000/#/experiments?workflowType=machine_learning
+ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 
 demo: venv ## a page with the methods side by side, http://127.0.0.1:7860
