@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from tests.store import Store
@@ -99,16 +100,33 @@ def checkout(folder: Path) -> Project:
     return project
 
 
-RUN_ONCE = ("by_flow", "by_dvc")
-"""Fixtures that take minutes: the tests that need one go to the process that has it."""
+TOGETHER = {
+    "tests/test_lineage.py": "by_flow",
+    "tests/test_pipeline.py": "by_flow",
+    "tests/test_study.py": "by_flow",
+    "tests/test_dvc.py": "by_dvc",
+    "tests/pipelines/test_stage.py": "by_dvc",
+}
+"""Files that need the same fixture of minutes; of the others each is by itself."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+class Together(LoadScopeScheduling):
+    """Gives each process of pytest-xdist whole files, and those with the same long run to the same process.
+
+    pytest-xdist's own groups (3.8) have no effect with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return TOGETHER.get(file, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pytest-xdist keep a file's tests together, and those that need the same long run; whole runs come first."""
-    for item in items:
-        needed = [name for name in RUN_ONCE if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group([*needed, item.nodeid.partition("::")[0]][0]))
+    """Whole runs come first: what is left for the end are short ones."""
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 

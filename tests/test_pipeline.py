@@ -1,18 +1,9 @@
 """The whole pipeline on digits, run as its users run it: through the Prefect flow and by `dvc repro`."""
 
 import json
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
-import numpy as np
-import psutil
-import pytest
-import torch
 from mlflow import MlflowClient
-from safetensors.torch import load_file
 
 from tests.conftest import Project
 
@@ -28,7 +19,6 @@ SAME_BYTES = (
     "artifacts/samples/diffusion/ddpm-10.png",
     "artifacts/curves/diffusion.csv",
 )
-CURVE = "artifacts/curves/flow_matching.csv"
 MEASURED_ANEW = {
     "seconds",
     "training_seconds",
@@ -108,107 +98,6 @@ def test_dvc_repro_gives_the_same_bytes(by_flow: tuple[Project, str], by_dvc: Pr
         other = by_dvc.folder / file.relative_to(project.folder)
         mine, theirs = json.loads(file.read_text()), json.loads(other.read_text())
         assert without_timings(mine) == without_timings(theirs), file.name
-
-
-def test_dvc_repro_does_not_register_and_make_register_does(by_dvc: Project) -> None:
-    store = client(by_dvc)
-    assert not store.search_registered_models()
-    assert "champion" in by_dvc.run("python", "-m", "pipelines.register").stdout
-    assert store.get_model_version_by_alias("digits-generator", "champion").version in ("1", 1)
-
-
-def test_dvc_shows_metrics_and_plots(by_dvc: Project) -> None:
-    assert "fid_classifier" in by_dvc.run("dvc", "metrics", "show", "--json").stdout
-    by_dvc.run("dvc", "plots", "show", "-o", str(by_dvc.folder.parent / "plots"))
-    assert "train.images_seen" in by_dvc.run("dvc", "params", "diff", "--all").stdout
-
-
-def changed_stages(project: Project) -> set[str]:
-    return set(json.loads(project.run("dvc", "status", "--json").stdout.splitlines()[-1]))
-
-
-def test_a_change_of_one_method_touches_its_stages_only(by_dvc: Project) -> None:
-    settings = (by_dvc.folder / "params.yaml").read_text()
-    try:
-        by_dvc.set(methods__diffusion__objective__path="cosine")
-        assert changed_stages(by_dvc) == {"train@diffusion", "compare"}
-        (by_dvc.folder / "params.yaml").write_text(settings)
-        by_dvc.set(methods__diffusion__samplers=[{"solver": "ddim", "steps": [10]}])
-        assert changed_stages(by_dvc) == {"evaluate@diffusion", "compare"}
-    finally:
-        (by_dvc.folder / "params.yaml").write_text(settings)
-    assert changed_stages(by_dvc) == set()
-
-
-def start_training(project: Project) -> subprocess.Popen[bytes]:
-    """Train flow matching until its first checkpoint is there."""
-    command = [".venv/bin/python", "-m", "pipelines.train", "flow_matching"]
-    process = subprocess.Popen(command, cwd=project.folder, env=project.environment)
-    wait_for_checkpoint(project, process)
-    return process
-
-
-def wait_for_checkpoint(project: Project, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while not list((project.folder / ".cache/checkpoints").glob("*/*/last.ckpt")):
-        assert process.poll() is None, "the training ended before it had saved anything"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
-def test_a_stopped_training_resumes_to_the_same_bytes(
-    project: Project, by_dvc: Project, stop: signal.Signals, code: int
-) -> None:
-    project.run("dvc", "repro", "prepare")
-    process = start_training(project)
-    os.kill(process.pid, stop)
-    assert process.wait(timeout=60) == code
-    assert not (project.folder / "artifacts/models").exists()
-
-    project.run("dvc", "repro", "train@flow_matching")
-    for name in ("artifacts/models/flow_matching/model.safetensors", "artifacts/curves/flow_matching.csv"):
-        assert (project.folder / name).read_bytes() == (by_dvc.folder / name).read_bytes(), name
-    assert json.loads((project.folder / "metrics/train/flow_matching.json").read_text())["resumed"] == 1
-    assert not list((project.folder / ".cache/checkpoints").glob("*/*/last.ckpt"))
-    (run,) = runs(project, "train@flow_matching")
-    assert run.info.status == "FINISHED"
-    steps = [point.step for point in client(project).get_metric_history(run.info.run_id, "loss")]
-    assert len(steps) == len(set(steps)) == 100
-
-
-def test_two_processes_share_one_training_and_resume_it(project: Project, by_dvc: Project) -> None:
-    project.set(train__accelerator="cpu")
-    project.run("dvc", "repro", "prepare")
-    command = [".venv/bin/torchrun", "--standalone", "--nproc-per-node=2", "-m", "pipelines.train", "flow_matching"]
-    with subprocess.Popen(command, cwd=project.folder, env=project.environment) as torchrun:
-        wait_for_checkpoint(project, torchrun)
-        family = [psutil.Process(torchrun.pid), *psutil.Process(torchrun.pid).children(recursive=True)]
-        for process in family:
-            process.kill()
-        psutil.wait_procs(family)
-
-    subprocess.run(command, cwd=project.folder, env=project.environment, check=True)
-
-    assert json.loads((project.folder / "metrics/train/flow_matching.json").read_text())["resumed"] == 1
-    alone, together = (np.genfromtxt(one.folder / CURVE, delimiter=",", names=True) for one in (by_dvc, project))
-    assert list(together["images_seen"]) == list(alone["images_seen"])
-    # Sums of floating-point numbers in another order, which training makes more of.
-    np.testing.assert_allclose(together["loss"][:20], alone["loss"][:20], rtol=1e-4)
-    np.testing.assert_allclose(together["loss"], alone["loss"], rtol=0.02)
-    weights = [load_file(one.folder / "artifacts/models/flow_matching/model.safetensors") for one in (by_dvc, project)]
-    for name in weights[0]:
-        torch.testing.assert_close(weights[1][name], weights[0][name], rtol=0.05, atol=0.02)
-
-
-def test_a_changed_parameter_never_picks_up_old_weights(project: Project) -> None:
-    project.run("dvc", "repro", "prepare")
-    process = start_training(project)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    project.set(train__learning_rate=0.0005)
-    project.run("dvc", "repro", "train@flow_matching")
-    assert json.loads((project.folder / "metrics/train/flow_matching.json").read_text())["resumed"] == 0
 
 
 def test_a_mistake_in_the_settings_is_one_line(project: Project) -> None:
