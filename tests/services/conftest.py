@@ -89,9 +89,9 @@ class Services:
         with urlopen(request, timeout=30) as response:
             return json.load(response)
 
-    def run_deployment(self, name: str, **parameters: Any) -> str:
+    def run_deployment(self, deployment: str, /, **parameters: Any) -> str:
         """Start a deployed flow as a person at a shell does; the run's id."""
-        told = self.project.run("prefect", "deployment", "run", name, "--params", json.dumps(parameters)).stdout
+        told = self.project.run("prefect", "deployment", "run", deployment, "--params", json.dumps(parameters)).stdout
         found = re.search(r"UUID: (\S+)", told)
         assert found, told
         return found[1]
