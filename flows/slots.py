@@ -4,6 +4,7 @@ Set-up makes it, one for each machine that has a worker. The place itself is the
 take (pipelines.project.compute_slot): it is there without a server too, and stages run by hand obey it.
 """
 
+import hashlib
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner
+from pipelines.project import cache_dir
 
 # Prefect calls it an error when the place is not free within the seconds that it is given.
 logging.getLogger("prefect._internal.concurrency").addFilter(
@@ -28,7 +30,8 @@ WITHOUT = ("prepare",)
 
 
 def name() -> str:
-    return f"compute-{socket.gethostname()}"
+    """The machine's, and something of the folder with the lock: who does not share that computes beside it."""
+    return f"compute-{socket.gethostname()}-{hashlib.sha256(str(cache_dir()).encode()).hexdigest()[:6]}"
 
 
 def exists() -> bool:
