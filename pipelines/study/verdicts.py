@@ -19,6 +19,9 @@ CONFIDENCE = 0.95
 # In which chance has no part: their interval is the range over the seeds.
 COUNTED = ("determinism", "special_case", "memory")
 
+# Units of what is above 0 and varies by factors: the mean is geometric, and no interval reaches below 0.
+BY_FACTORS = ("ratio", "images/s")
+
 # Stands for a ratio of 0, the end of a bound, where its logarithm is asked for.
 TINY = 1e-9
 
@@ -69,7 +72,7 @@ def over_seeds(definition: Definition, each: Sequence[Measurement]) -> Measureme
         low, high = min(one.low or 0.0 for one in each), max(one.high or 0.0 for one in each)
         return Measurement(max(figures, key=abs), low, high, how.replace("t-interval", "range", 1), by_seed)
     how = how.replace("over them", "over them, no narrower than sampling alone makes it", 1)
-    if definition.unit == "ratio":
+    if definition.unit in BY_FACTORS:
         ends = [(math.log(one.low or TINY), math.log(one.high or TINY)) for one in each]
         found = across(list(map(math.log, figures)), ends)
         return Measurement(math.exp(found.mean), math.exp(found.low), math.exp(found.high), how, by_seed)

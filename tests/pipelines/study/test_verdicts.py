@@ -12,10 +12,11 @@ from fm.metrics.intervals import mean_interval
 from pipelines.claims import CLAIMS
 from pipelines.measurements.judge import MEASUREMENTS
 from pipelines.measurements.judge import judge as judge_one_run
+from pipelines.measurements.measurement import Measurement
 from pipelines.results import Results
 from pipelines.schemas import Claim
 from pipelines.study.plan import Trial
-from pipelines.study.verdicts import Outcome, good_decades, judge
+from pipelines.study.verdicts import Outcome, good_decades, judge, over_seeds
 from tests.pipelines.report.made_up import BIAS, DIFFUSION, FLOW, Rows, evaluation, probes, training
 
 
@@ -83,6 +84,14 @@ def test_what_is_counted_has_the_range_of_the_seeds() -> None:
     found = judged(*two_seeds())
     assert (found["memory"].low, found["memory"].high) == (0.5, 0.5)
     assert (found["determinism"].measured, found["determinism"].verdict) == (0, "reproduced")
+
+
+def test_a_speed_that_varies_between_seeds_is_still_above_zero() -> None:
+    real_time = next(definition for definition in CLAIMS if definition.id == "real_time")
+    found = over_seeds(real_time, [Measurement(speed, speed, speed, "one", "") for speed in (10.0, 20.0)])
+    assert (found.measured, found.low, found.high) == tuple(
+        pytest.approx(math.exp(value)) for value in mean_interval([math.log(10), math.log(20)])
+    )
 
 
 def test_a_seed_without_a_figure_leaves_the_claim_unmeasured() -> None:
