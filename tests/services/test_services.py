@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from infra.services import health
-from tests.services.conftest import QUICK, Services, processes_of
+from tests.services.conftest import ALONE, QUICK, Services, processes_of
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
@@ -136,7 +136,7 @@ def test_a_mistake_fails_before_anything_starts(services: Services) -> None:
 
 
 def test_two_runs_go_on_at_once(services: Services, first_run: dict[str, Any]) -> None:
-    runs = [services.run_deployment("pipeline/pipeline", overrides=QUICK | {"train.seed": seed}) for seed in (2, 3)]
+    runs = [services.run_deployment("pipeline/pipeline", overrides=ALONE | {"train.seed": seed}) for seed in (2, 3)]
     ended = [services.ended(run, 900) for run in runs]
     assert {one["state"]["type"] for one in ended} == {"COMPLETED"}
     assert max(one["start_time"] for one in ended) < min(one["end_time"] for one in ended)
