@@ -19,9 +19,12 @@ from flows import slots
 from fm.errors import UserError
 from infra.services.programs import HEARTBEAT_SECONDS
 
-SIGN_OF_LIFE = "prefect.flow-run.heartbeat"
+STATES = "prefect.flow-run"
+SIGN_OF_LIFE = f"{STATES}.heartbeat"
 LOST_SECONDS = 3 * HEARTBEAT_SECONDS
-NAME = "lost runs"
+START_SECONDS = 300
+"""From a worker's taking a run to its beginning: a minute where the machine is busy."""
+GONE = "No sign of life: its machine or its worker is gone."
 
 
 class ApiError(UserError):
@@ -29,33 +32,37 @@ class ApiError(UserError):
 
 
 def find_lost_runs(environment: Mapping[str, str]) -> None:
-    """Let Prefect call a run crashed whose signs of life fail to come, because its machine or its worker is gone.
-
-    A run that is lost before its first sign of life is not found.
-    """
-    ends = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
-    gone = ChangeFlowRunState(
-        name=None, state=StateType.CRASHED, message="No sign of life: its machine or its worker is gone.", force=False
+    """Let Prefect call a run crashed whose machine or worker is gone, before it began or while it ran."""
+    ends = {f"{STATES}.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+    rules = (
+        lost_unless("lost runs", SIGN_OF_LIFE, {SIGN_OF_LIFE, *ends}, LOST_SECONDS),
+        lost_unless("runs that never began", f"{STATES}.Pending", {f"{STATES}.Running", *ends}, START_SECONDS),
     )
-    rule = AutomationCore(
-        name=NAME,
-        description=f"A run that gives no sign of life for {LOST_SECONDS} s has crashed.",
+    with using(environment), get_client(sync_client=True) as client:
+        for rule in rules:
+            if known := client.read_automations_by_name(rule.name):
+                client.update_automation(known[0].id, rule)
+            else:
+                client.create_automation(rule)
+
+
+def lost_unless(name: str, after: str, expect: set[str], seconds: int) -> AutomationCore:
+    """A run has crashed that gives none of the expected events in these seconds after another. One that has ended in
+    the meantime stays as it is: not forced, Prefect refuses to change it."""
+    return AutomationCore(
+        name=name,
+        description=f"A run of which nothing is heard for {seconds} s after {after} has crashed.",
         trigger=EventTrigger(
-            after={SIGN_OF_LIFE},
-            expect={SIGN_OF_LIFE, *ends},
-            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            after={after},
+            expect=expect,
+            match=ResourceSpecification({"prefect.resource.id": [f"{STATES}.*"]}),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=LOST_SECONDS),
+            within=timedelta(seconds=seconds),
         ),
-        actions=[gone],
+        actions=[ChangeFlowRunState(name=None, state=StateType.CRASHED, message=GONE, force=False)],
     )
-    with using(environment), get_client(sync_client=True) as client:
-        if known := client.read_automations_by_name(NAME):
-            client.update_automation(known[0].id, rule)
-        else:
-            client.create_automation(rule)
 
 
 def make_slot(environment: Mapping[str, str]) -> None:

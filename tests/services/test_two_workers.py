@@ -13,10 +13,24 @@ import psutil
 import pytest
 import yaml
 
-from tests.conftest import BIN, Project
-from tests.services.conftest import ALONE, Services, wait_until
+from infra.services.prefect_rules import GONE, START_SECONDS
+from tests.conftest import BIN, Project, checkout
+from tests.services.conftest import ALONE, QUICK, Services, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
+
+TRAININGS = ("train@flow_matching", "train@diffusion")
+UNTRAINED = {key: value for key, value in QUICK.items() if key != "train.images_seen"} | {"train.seed": 7}
+"""A seed of its own, so that no other test's run cache has it; long enough that each machine gets a training."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def taken(services: Services) -> str:
+    """A run that a worker took and, before it began, was gone: the other tests pass the time until that is noticed."""
+    deployment = services.prefect("deployments/name/pipeline/pipeline")["id"]
+    made = services.prefect(f"deployments/{deployment}/create_flow_run", {"state": {"type": "PENDING"}})
+    assert made["state"]["type"] == "PENDING"
+    return str(made["id"])
 
 
 @pytest.fixture
@@ -27,6 +41,15 @@ def origin(services: Services, tmp_path: Path) -> Iterator[Path]:
     git(services.project.folder, "remote", "add", "origin", str(place))
     yield place
     git(services.project.folder, "remote", "remove", "origin")
+
+
+@pytest.fixture
+def one_machine(tmp_path: Path) -> Project:
+    """A checkout in which `dvc repro` has trained both methods."""
+    project = checkout(tmp_path / "alone" / "project")
+    project.set_all(UNTRAINED)
+    project.run("dvc", "repro", *TRAININGS)
+    return project
 
 
 @dataclass(frozen=True)
@@ -74,9 +97,9 @@ def machines(services: Services, origin: Path, tmp_path: Path) -> Iterator[list[
 
 
 def test_each_trains_a_method_and_the_weights_are_those_of_one_machine(
-    services: Services, machines: list[Machine], by_dvc: Project
+    services: Services, machines: list[Machine], one_machine: Project
 ) -> None:
-    run = services.run_deployment("pipeline/pipeline", queue="gpu", revision="HEAD")
+    run = services.run_deployment("pipeline/pipeline", queue="gpu", revision="HEAD", overrides=UNTRAINED)
     found = services.ended(run, 1500)
     assert found["state"]["type"] == "COMPLETED", services.log(run)
 
@@ -84,11 +107,11 @@ def test_each_trains_a_method_and_the_weights_are_those_of_one_machine(
     where = stages_of(services, run)
     places = {name: next(folder for folder in folders if str(folder) in said) for name, said in where.items()}
     assert places["train@flow_matching"] != places["train@diffusion"]
-    assert set(places) == set(locked(by_dvc.folder / "dvc.lock")) - {"prepare"}
-    lock = services.project.folder.parent / "dvc.lock"
-    lock.write_text(git(services.project.folder, "show", f"runs/{found['name']}:dvc.lock"))
-    for stage in ("prepare", "train@flow_matching", "train@diffusion"):
-        assert outputs(lock, stage) == outputs(by_dvc.folder / "dvc.lock", stage), stage
+    by_two = locked(git(services.project.folder, "show", f"runs/{found['name']}:dvc.lock"))
+    assert set(places) == set(by_two) - {"prepare"}
+    by_one = locked((one_machine.folder / "dvc.lock").read_text())
+    for stage in ("prepare", *TRAININGS):
+        assert outputs(by_two[stage]) == outputs(by_one[stage]), stage
 
 
 def test_what_a_machine_did_that_vanished_another_does(services: Services, machines: list[Machine]) -> None:
@@ -105,6 +128,11 @@ def test_what_a_machine_did_that_vanished_another_does(services: Services, machi
     assert not [said for said in stages_of(services, run).values() if str(gone.clone.folder) in said]
 
 
+def test_a_run_that_never_began_has_crashed(services: Services, taken: str) -> None:
+    found = services.ended(taken, START_SECONDS + 120)
+    assert (found["state"]["type"], found["state"]["message"]) == ("CRASHED", GONE)
+
+
 def stages_of(services: Services, run: str) -> dict[str, str]:
     """Stage -> what its run on a worker said at its end."""
     found: list[dict[str, Any]] = services.prefect(
@@ -117,14 +145,15 @@ def stages_of(services: Services, run: str) -> dict[str, str]:
     }
 
 
-def locked(file: Path) -> dict[str, Any]:
-    stages: dict[str, Any] = yaml.safe_load(file.read_text())["stages"]
+def locked(lock: str) -> dict[str, Any]:
+    """The stages of a dvc.lock."""
+    stages: dict[str, Any] = yaml.safe_load(lock)["stages"]
     return stages
 
 
-def outputs(file: Path, stage: str) -> dict[str, str]:
+def outputs(stage: dict[str, Any]) -> dict[str, str]:
     """Path -> md5, without what is measured anew each time."""
-    return {one["path"]: one["md5"] for one in locked(file)[stage]["outs"] if not one["path"].startswith("metrics/")}
+    return {one["path"]: one["md5"] for one in stage["outs"] if not one["path"].startswith("metrics/")}
 
 
 def git(where: Path, *arguments: str) -> str:
