@@ -1,6 +1,7 @@
 """Plots as inline SVG whose colours and font are the page's own, so that they follow light and dark."""
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,11 +75,27 @@ def distance_plot(evaluations: dict[str, Evaluation], names: dict[str, str], key
         axes.axhline(floor, color=MUTED, linestyle=(0, (6, 3)), linewidth=1, label="real test images (floor)")
         axes.set(xscale="log", yscale="log", xlabel="network evaluations per image", ylabel=key)
         counts = sorted({row.nfe for evaluation in evaluations.values() for row in evaluation.rows})
-        axes.set_xticks(counts, [str(count) for count in counts])
+        labelled = apart(counts, nfe)
+        axes.set_xticks(counts, [str(count) if count in labelled else "" for count in counts])
         axes.xaxis.set_minor_locator(NullLocator())
         plain_numbers(axes)
         legend(figure, axes)
         return as_svg(figure, "distance", f"{key} against network evaluations per image")
+
+
+def apart(counts: Sequence[int], first: int) -> set[int]:
+    """Those of the counts whose labels do not touch on a logarithmic axis; `first` rather than another."""
+    width = math.log(max(counts) / min(counts))
+
+    def touch(one: int, other: int) -> bool:
+        # A digit is about a fiftieth of the axis wide, and half of each label lies between the two.
+        return abs(math.log(one / other)) < (len(f"{one}{other}") + 1) * width / 100
+
+    kept: set[int] = set()
+    for count in sorted(counts, key=lambda one: (one != first, one)):
+        if not any(touch(count, other) for other in kept):
+            kept.add(count)
+    return kept
 
 
 def draw_method(axes: Axes, evaluation: Evaluation, name: str, shade: str) -> None:
