@@ -11,6 +11,7 @@ SIGNS = re.compile(
     r"exited with 75$"  # DVC's word on a stage that said it can pass: pipelines.program
     r"|Could not connect to the endpoint URL|Connection was closed before we received a valid response"  # botocore
     r"|Connect(ion)?(Error| refused| reset)|Server disconnected|Temporary failure in name resolution"
+    r"|Could not resolve host|Failed to connect to|returned error: 5\d\d|early EOF"  # git
     r"|[Tt]imed? ?out|SlowDown|ServiceUnavailable|InternalError|Bad Gateway|Gateway Time-?out",
     re.MULTILINE,
 )

@@ -15,10 +15,11 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows import graph, program, settings, summary
+from flows import graph, program, remote, settings, summary
 from flows.processes import Processes
 from flows.publish import publish, to_mlflow
 from flows.server import use_api
@@ -26,7 +27,7 @@ from flows.slots import holding
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import Workers
-from flows.workspace import keep, run_workspace
+from flows.workspace import branch_for, keep, run_workspace
 from fm.errors import UserError
 from pipelines import params, provenance
 from pipelines.project import REPORTS, ROOT, cache_dir
@@ -51,15 +52,17 @@ def pipeline(
         recipe: a file of recipes/ by its name, merged into params.yaml before the overrides.
         revision: a branch, tag or commit, which runs in a checkout of its own and leaves its lock file, figures and
             reports on the branch `runs/<name of the run>`. None runs here, and writes into params.yaml.
-        queue: of the work pool, cpu or gpu: its workers run the stages, on as many machines as they are on, and data
-            and models go through DVC's remote. None runs every stage on the machine of this run.
+        queue: of the work pool, cpu or gpu: its workers run the stages, on as many machines as they are on; data and
+            models go through DVC's remote, settings and results through git's. None runs every stage on the machine
+            of this run.
     """
     try:
         with checkout(revision) as place:
             change_settings(place, overrides or {}, recipe)
-            outcomes = bring_up_to_date(place, queue)
+            branch = branch_for(ROOT, str(flow_run.name), str(flow_run.id))
+            outcomes = bring_up_to_date(place, queue, branch)
             publish(place)
-            return Completed(message=told(outcomes) + (kept(place) if place != ROOT else ""))
+            return Completed(message=told(outcomes) + (kept(place, queue, branch) if place != ROOT else ""))
     except StepsFailed as error:
         return Failed(message=error.headline, data=error)
     except UserError as error:
@@ -72,13 +75,14 @@ def checkout(revision: str | None) -> Iterator[Path]:
     if revision is None:
         yield ROOT
         return
-    with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.name), revision) as place:
+    with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place:
+        get_run_logger().info("%s is commit %s", revision, provenance.commit(place))
         yield place
 
 
 def change_settings(place: Path, overrides: Mapping[str, Any], recipe: str | None) -> None:
     """Write the run's settings. Raises UserError, and writes nothing, where they say what cannot be."""
-    settings.override(place / params.FILE, overrides, recipe)
+    settings.override(place / params.FILE, overrides, recipe, root=place)
     dataset = params.load(place / params.FILE).dataset
     if place != ROOT and not (place / dataset.path).exists():
         # A folder of images that git does not have lies in the user's checkout alone.
@@ -86,48 +90,48 @@ def change_settings(place: Path, overrides: Mapping[str, Any], recipe: str | Non
     params.require_path(params.load(place / params.FILE).dataset, place)
 
 
-def kept(place: Path) -> str:
-    """Put what the run has made on a branch of its own; what to say of it."""
-    branch = run_branch()
+def kept(place: Path, queue: str | None, branch: str) -> str:
+    """Put what the run has made on a branch of its own, where other machines took part on git's remote too; what to
+    say of it."""
     keep(place, branch, [params.FILE, *provenance.WRITTEN_BY_THE_PIPELINE], f"Pipeline run {flow_run.name}")
+    if queue is not None:
+        remote.push(place, branch)
     return f" Its lock file, figures and reports are on the branch {branch}."
 
 
-def bring_up_to_date(root: Path, queue: str | None) -> dict[str, Outcome]:
+def bring_up_to_date(root: Path, queue: str | None, branch: str) -> dict[str, Outcome]:
     """Run what DVC finds changed; nothing of the graph, and no MLflow run, where nothing is."""
     from pipelines import tracking
 
     environment = {provenance.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
     if not graph.changes(root):
-        return run_all(root, {}, environment, None)
+        return run_all(root, {}, environment, holding)
     stages = graph.read(root)
     with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
-        outcomes = run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, queue)
+        chosen = holding if queue is None else partial(on_workers, queue, branch)
+        outcomes = run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, chosen)
         to_mlflow(run_id, Comparison.load(root / REPORTS / "comparison.json"), root / REPORTS)
         return outcomes
 
 
-def run_all(root: Path, stages: graph.Graph, environment: Mapping[str, str], queue: str | None) -> dict[str, Outcome]:
+def run_all(
+    root: Path, stages: graph.Graph, environment: Mapping[str, str], where: Callable[[Runner], RunStage]
+) -> dict[str, Outcome]:
     with Processes() as processes:
         runner = Runner(root, {**os.environ, **environment}, processes)
-        run_stage = holding(runner) if queue is None else workers(runner, queue).stage
         register = Step("register", tuple(stages), partial(runner.module, "pipelines.register"))
-        return run_steps([*stage_steps(run_stage, stages), register])
+        return run_steps([*stage_steps(where(runner), stages), register])
 
 
 def stage_steps(run_stage: RunStage, stages: graph.Graph) -> list[Step]:
     return [Step(name, needs, partial(run_stage, name)) for name, needs in stages.items()]
 
 
-def workers(runner: Runner, queue: str) -> Workers:
+def on_workers(queue: str, branch: str, runner: Runner) -> RunStage:
     from pipelines.tracking import PARENT_RUN_VARIABLE
 
     known = {"pipeline_run": str(flow_run.id), "mlflow_run": runner.environment[PARENT_RUN_VARIABLE]}
-    return Workers(runner, queue, run_branch(), known)
-
-
-def run_branch() -> str:
-    return f"runs/{flow_run.name}"
+    return Workers(runner, queue, branch, known).stage
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Crashed, Failed
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from flows import slots
@@ -20,7 +20,7 @@ from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workspace import run_workspace
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from pipelines.project import ROOT, cache_dir
 
 COMMAND = "pipelines.generate"
@@ -67,6 +67,8 @@ def share(order: Order, number: str, revision: str) -> State[Any]:
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             step = here(place, processes, order, number, needs=())
             outcome = run_steps([step])[step.name]
+    except TryLater as error:  # not the share's fault: another try, here or elsewhere, may have more luck
+        return Crashed(message=str(error))
     except (StepsFailed, UserError) as error:
         return Failed(message=str(error), data=error)
     return Completed(name=outcome.value, message=f"Share {number} is in {order.to}.")

@@ -13,14 +13,14 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Crashed, Failed
 
 from flows import slots
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workspace import run_workspace
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from pipelines import provenance
 from pipelines.project import ROOT, cache_dir
 
@@ -39,6 +39,8 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
         with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
             runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
             outcome = run_steps([Step(name, (), partial(bring_up_to_date, runner, name))])[name]
+    except TryLater as error:  # not the stage's fault: another try, here or elsewhere, may have more luck
+        return Crashed(message=str(error))
     except (StepsFailed, UserError) as error:
         return Failed(message=str(error), data=error)
     return Completed(name=outcome.value, message=f"On {socket.gethostname()}, in {ROOT}.")

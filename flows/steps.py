@@ -15,6 +15,7 @@ from prefect.states import Cancelled, Completed, Failed
 from flows.faults import DELAYS
 from flows.processes import Stopped
 from flows.stages import Outcome, StepFailed
+from fm.errors import TryLater, UserError
 
 # Prefect announces a failed state twice, once as an error with an empty traceback; that it tries again, once.
 logging.getLogger("prefect.task_runs").addFilter(
@@ -84,6 +85,8 @@ def run_step(action: Action) -> State[Any]:
         outcome = action(lambda line: logger.info("%s", line))
     except StepFailed as error:
         return Failed(message=error.headline, data=error)
+    except UserError as error:
+        return Failed(message=str(error), data=StepFailed(str(error), can_pass=isinstance(error, TryLater)))
     except Stopped:
         return Cancelled(message="The run was stopped.")
     return Completed(name=outcome.value, message=MEANING[outcome])

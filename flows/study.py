@@ -69,7 +69,7 @@ class Bench:
 
     def settings_of(self, trial: Trial) -> str:
         """The text of params.yaml for a trial. Raises ParamsError where it says what cannot be."""
-        text = settings.merged(self.pristine, {}, trial.overrides)
+        text = settings.merged(self.pristine, {}, trial.overrides, self.place)
         path = params.parse(yaml.safe_load(text), f"study {self.study}, {trial.name}").dataset.path
         if (self.place / path).exists():
             return text

@@ -15,11 +15,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 
+from flows import remote
 from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner, StepFailed
 from flows.workspace import keep
 from pipelines import params, provenance
-from pipelines.worktree import git
 
 DEPLOYMENT = "stage/stage"
 HERE = "prepare"
@@ -58,15 +58,15 @@ class Workers:
         parameters = {"name": name, "revision": commit, **self.parameters}
         ended = on_a_worker(name, DEPLOYMENT, parameters, self.queue, self.runner.processes, log)
         log(f"{ended.message} It is restored here.")
-        self.runner.stage(name, log, pull=True)
+        if self.runner.stage(name, log, pull=True) is Outcome.EXECUTED:
+            log(f"{name} ran here once more: what the worker made was not to be had from DVC's remote")
         return Outcome(ended.name)
 
     def publish(self, name: str) -> str:
         """Commit settings and lock file as they are now, where workers can have them."""
         place = self.runner.root
         commit = keep(place, self.branch, [params.FILE, *provenance.WRITTEN_BY_THE_PIPELINE], f"Before {name}")
-        for remote in git(place, "remote").split():
-            git(place, "push", "--quiet", "--force", remote, self.branch)
+        remote.push(place, self.branch)
         return commit
 
 

@@ -1,5 +1,6 @@
 """A checkout of its own for runs that must not touch the user's: a git worktree that shares caches with it."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -7,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from flows import remote
 from pipelines import provenance
-from pipelines.project import cache_dir
 from pipelines.worktree import WorktreeError, check_out, commit_of, git, remove, share
 
 IDENTITY = {
@@ -67,25 +68,45 @@ def run_workspace(root: Path, folder: Path, name: str, revision: str) -> Iterato
 
 
 def fetched_commit(root: Path, revision: str) -> str:
-    """The hash of the commit that a revision names; what others have pushed since is fetched first.
+    """The hash of the commit that a revision names; what others have pushed since is fetched first, and a branch that
+    is behind theirs is taken as they have it. HEAD is what is checked out here.
 
     Raises:
-        WorktreeError: there is no such commit, or a remote that does not answer.
+        WorktreeError: there is no such commit.
+        RemoteAway: the remote does not answer.
     """
-    if revision != "HEAD" and not is_known_commit(root, revision) and git(root, "remote"):
-        lock = cache_dir() / "locks" / "fetch.lock"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):  # two fetches at once fail by each other's locks
-            git(root, "fetch", "--quiet", "--all", "--tags")
+    # A commit's whole hash cannot come to mean another.
+    if revision == "HEAD" or known_commit(root, revision) == revision:
+        return commit_of(root, revision)
+    remote.fetch(root)
+    theirs = known_commit(root, f"refs/remotes/{remote.name(root)}/{revision}")
+    ours = known_commit(root, revision)
+    if theirs and (ours is None or is_ancestor(root, ours, theirs)):
+        return theirs
     return commit_of(root, revision)
 
 
-def is_known_commit(root: Path, revision: str) -> bool:
-    """Whether it is a commit's whole hash, which cannot come to mean another."""
+def known_commit(root: Path, revision: str) -> str | None:
     try:
-        return commit_of(root, revision) == revision
+        return commit_of(root, revision)
+    except WorktreeError:
+        return None
+
+
+def is_ancestor(root: Path, older: str, newer: str) -> bool:
+    try:
+        git(root, "merge-base", "--is-ancestor", older, newer)
     except WorktreeError:
         return False
+    return True
+
+
+def branch_for(root: Path, name: str, run: str) -> str:
+    """The branch of a run called `name`: `runs/<name>`, with - for what a branch cannot have, and the beginning of the
+    run's id where another run has that branch."""
+    branch = "runs/" + (re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-") or "run")
+    taken = git(root, "for-each-ref", f"refs/heads/{branch}")
+    return f"{branch}-{run[:8]}" if taken else branch
 
 
 def lock_of(place: Path) -> Path:
@@ -107,8 +128,8 @@ def clear(root: Path, place: Path) -> None:
 
 
 def keep(place: Path, branch: str, paths: Sequence[str | Path], message: str) -> str:
-    """Commit files of a checkout, ignored ones too, to a branch of the repository, and nothing else: who has the
-    branch or the commit checked out sees none of it.
+    """Commit files of a checkout, ignored ones too, to a branch of the repository, and nothing else: what is checked
+    out stays as it is.
 
     Returns:
         The commit, whose parent is the branch's last of this run, else what is checked out.
@@ -126,8 +147,5 @@ def keep(place: Path, branch: str, paths: Sequence[str | Path], message: str) ->
 
 def parent(place: Path, reference: str) -> str:
     head = git(place, "rev-parse", "HEAD")
-    try:
-        git(place, "merge-base", "--is-ancestor", head, reference)
-    except WorktreeError:  # there is no such branch yet, or another run's of the same name
-        return head
-    return git(place, "rev-parse", reference)
+    # Else there is no such branch yet, or it is of another revision.
+    return git(place, "rev-parse", reference) if is_ancestor(place, head, reference) else head

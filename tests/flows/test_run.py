@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
+from prefect import flow
 
 from flows import graph, steps
-from flows.steps import StepsFailed
+from flows.stages import Outcome
+from flows.steps import Step, StepsFailed, run_steps
+from fm.errors import TryLater, UserError
 from pipelines.project import ROOT
 from tests.flows import project
 from tests.flows.test_processes import all_end, wait_for
@@ -83,6 +87,27 @@ def test_what_can_pass_is_tried_again_and_nothing_else(
     state = project.stages(root, return_state=True)
     assert state.is_completed() is (tries == 2)
     assert (root / "tries").read_text() == "try\n" * tries
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_mistake_outside_a_command_is_a_failed_step_and_what_can_pass_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(steps, "DELAYS", [0.1])
+    tries: list[str] = []
+
+    def push(error: UserError, log: object) -> Outcome:
+        tries.append(str(error))
+        raise error
+
+    @flow(persist_result=False)
+    def both() -> None:
+        errors = (TryLater("the remote is away"), UserError("no such branch"))
+        run_steps([Step(str(error), (), partial(push, error)) for error in errors])
+
+    with pytest.raises(StepsFailed, match=r"Failed: the remote is away, no such branch\."):
+        both()
+    assert sorted(tries) == ["no such branch", "the remote is away", "the remote is away"]
 
 
 TRAINER = """

@@ -53,10 +53,18 @@ def test_a_recipe_is_merged_and_overrides_stand_above_it(file: Path) -> None:
     assert "# pixels, square" in file.read_text()
 
 
-@pytest.mark.parametrize("recipe", [path.stem for path in settings.RECIPES.glob("*.yaml")])
+@pytest.mark.parametrize("recipe", [path.stem for path in (settings.ROOT / "recipes").glob("*.yaml")])
 def test_every_recipe_can_be_used(file: Path, recipe: str) -> None:
     settings.override(file, {}, recipe)
     assert params.load(file).dataset.name
+
+
+def test_recipes_and_methods_are_those_of_the_run_s_own_checkout(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "new.yaml").write_text("train: {seed: 11}\n")
+    (tmp_path / "rate.yaml").write_text("0.5\n")
+    settings.override(file, {"train.learning_rate": "@rate.yaml"}, "new", root=tmp_path)
+    assert (params.load(file).train.seed, params.load(file).train.learning_rate) == (11, 0.5)
 
 
 def test_an_unknown_recipe(file: Path) -> None:

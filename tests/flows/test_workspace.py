@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace import fetched_commit, keep, run_workspace, workspace
+from flows.remote import RemoteAway
+from flows.workspace import branch_for, fetched_commit, keep, run_workspace, workspace
 from pipelines.worktree import WorktreeError
 
 
@@ -156,6 +157,46 @@ def test_what_a_run_keeps_later_follows_and_a_new_run_of_the_same_name_does_not(
     with run_workspace(checkout, checkout / ".cache" / "runs", "swift-owl", "HEAD") as place:
         three = keep(place, "runs/swift-owl", ["code.py"], "three")
     assert git(checkout, "rev-parse", f"{three}~") == git(checkout, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("name", "branch"),
+    [
+        ("swift-owl", "runs/swift-owl"),
+        ("digits, again: ~v1..2^{} ", "runs/digits-again-v1-2"),
+        ("a/b.lock", "runs/a-b-lock"),
+        ("../..", "runs/run"),
+        ("größer", "runs/gr-er"),
+    ],
+)
+def test_whatever_a_run_is_called_its_branch_can_be(checkout: Path, name: str, branch: str) -> None:
+    assert branch_for(checkout, name, "7c4a2b41-9d") == branch
+    git(checkout, "branch", branch)
+    assert branch_for(checkout, name, "7c4a2b41-9d") == f"{branch}-7c4a2b41"
+
+
+def test_a_branch_within_one_of_that_name_is_in_its_way_too(checkout: Path) -> None:
+    git(checkout, "branch", "runs/one/two")
+    assert branch_for(checkout, "one", "7c4a2b41-9d") == "runs/one-7c4a2b41"
+
+
+def test_a_branch_is_taken_as_others_have_it_unless_there_is_more_here(checkout: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(checkout), "other")
+    other, branch = tmp_path / "other", git(checkout, "branch", "--show-current")
+    git(checkout, "commit", "-qm", "pushed since", "--allow-empty")
+    git(checkout, "branch", "theirs-alone")
+    assert fetched_commit(other, branch) == git(checkout, "rev-parse", "HEAD")
+    assert fetched_commit(other, "theirs-alone") == git(checkout, "rev-parse", "HEAD")
+    git(other, "merge", "-q", "--ff-only", f"origin/{branch}")
+    git(other, "commit", "-qm", "not pushed", "--allow-empty")
+    assert fetched_commit(other, branch) == git(other, "rev-parse", "HEAD")
+
+
+def test_a_remote_that_does_not_answer_may_do_so_later(checkout: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(checkout), "other")
+    git(tmp_path / "other", "remote", "set-url", "origin", "git://127.0.0.1:1/nobody")
+    with pytest.raises(RemoteAway, match="Connection refused"):
+        fetched_commit(tmp_path / "other", "main")
 
 
 def test_what_others_have_pushed_is_fetched(checkout: Path, tmp_path: Path) -> None:
