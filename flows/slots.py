@@ -10,12 +10,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from httpx import TransportError
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
 from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner
+from fm.errors import TryLater
 from pipelines.project import cache_dir
 
 # Prefect calls it an error when the place is not free within the seconds that it is given.
@@ -35,11 +37,14 @@ def name() -> str:
 
 
 def exists() -> bool:
-    with get_client(sync_client=True) as client:
-        try:
+    """Whether set-up has made this machine's limit. Raises TryLater: Prefect does not answer."""
+    try:
+        with get_client(sync_client=True) as client:
             client.read_global_concurrency_limit_by_name(name())
-        except ObjectNotFound:
-            return False
+    except ObjectNotFound:
+        return False
+    except TransportError as error:
+        raise TryLater(f"Prefect does not answer: {error or type(error).__name__}") from None
     return True
 
 

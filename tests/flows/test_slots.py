@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import slots
 from flows.processes import Processes, Stopped
+from fm.errors import TryLater
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -32,6 +34,11 @@ def test_where_there_is_none_nobody_waits() -> None:
     assert not slots.exists()
     with Processes() as one, Processes() as other, slots.held("train@a", one), slots.held("train@b", other):
         pass
+
+
+def test_a_server_that_does_not_answer_may_do_so_later() -> None:
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}), pytest.raises(TryLater, match="Prefect"):
+        slots.exists()
 
 
 @pytest.mark.usefixtures("place")
