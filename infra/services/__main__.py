@@ -29,9 +29,9 @@ def carry_out(chosen: argparse.Namespace) -> bool:
         case "stop":
             control.stop(ROOT)
         case "save":
-            backup.save(ROOT, chosen.folder.absolute())
+            backup.save(ROOT, chosen.folder)
         case "restore":
-            backup.restore(ROOT, chosen.folder.absolute())
+            backup.restore(ROOT, chosen.folder)
         case "env":
             env_file.settings(ROOT)
         case "stores":
@@ -40,12 +40,13 @@ def carry_out(chosen: argparse.Namespace) -> bool:
             deployments.set_up(ROOT, env_file.around(ROOT))
         case "run":
             if chosen.service in programs.WORKERS:
+                surroundings = env_file.around_worker(ROOT)
                 from infra.services import prefect_rules
 
-                prefect_rules.make_slot(env_file.around(ROOT))
+                prefect_rules.make_slot(surroundings)
             programs.run(ROOT, chosen.service)
         case "check":
-            return health.checks(env_file.read(ROOT))[chosen.service]()
+            return health.CHECKS[chosen.service](env_file.read(ROOT))
     return True
 
 
@@ -62,11 +63,18 @@ def arguments() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=about)
     for name, about in (("save", "back up to a new folder"), ("restore", "bring back a backup")):
-        commands.add_parser(name, help=about).add_argument("folder", type=Path)
-    commands.add_parser("run", help="become one").add_argument("service", choices=list(programs.PROGRAMS))
-    watched = [one.name for one in control.supervised()]
-    commands.add_parser("check", help="whether one answers").add_argument("service", choices=watched)
+        commands.add_parser(name, help=about).add_argument("folder", type=folder)
+    commands.add_parser("run", help="become one").add_argument(
+        "service", choices=[*programs.SERVERS, *programs.WORKERS]
+    )
+    commands.add_parser("check", help="whether one answers").add_argument("service", choices=list(health.CHECKS))
     return parser
+
+
+def folder(given: str) -> Path:
+    if not given:  # which would be the present one
+        raise argparse.ArgumentTypeError("is missing: make services-save TO=FOLDER, make services-restore FROM=FOLDER")
+    return Path(given).absolute()
 
 
 if __name__ == "__main__":

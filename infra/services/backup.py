@@ -9,17 +9,16 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from fm.errors import UserError
 from infra.services import buckets, env_file, postgres
-from infra.services.control import start
+from infra.services.control import start, stop_worker
 from infra.services.programs import HOME
 from infra.services.supervisor import Supervisor
 from pipelines.project import whole_folder
-
-USING_DATABASES = ("worker", "prefect", "mlflow")
 
 
 class BackupError(UserError):
@@ -27,13 +26,18 @@ class BackupError(UserError):
 
 
 def save(root: Path, folder: Path) -> None:
-    """Write a backup to `folder`, which must not exist; it appears whole or not at all."""
+    """Write a backup to `folder`, which must not exist; it appears whole or not at all, for its owner alone.
+
+    Raises:
+        BackupError: the folder exists, the services do not run, or PostgreSQL refuses.
+    """
     if folder.exists():
         raise BackupError(f"{folder} exists: name a new folder")
     settings = require_running(root)
     with whole_folder(folder) as target:
+        target.chmod(0o700)
         for service in postgres.SERVICES:
-            run(settings, "pg_dump", "--format=custom", f"--file={target / service}.dump", f"--dbname={service}")
+            run(root, settings, "pg_dump", "--format=custom", f"--file={dump(target, service)}", f"--dbname={service}")
         for bucket in buckets.names(settings["BUCKETS"]):
             download(store(settings), bucket, target / bucket)
         (target / env_file.FILE).touch(mode=0o600)
@@ -42,23 +46,65 @@ def save(root: Path, folder: Path) -> None:
 
 
 def restore(root: Path, folder: Path) -> None:
-    """Bring back a backup, over what the services have now; they are started if they do not run."""
-    if not (folder / env_file.FILE).exists():
-        raise BackupError(f"{folder} is no backup: it has no {env_file.FILE}")
+    """Bring back a backup, in the place of what the services have now; they are started if they do not run.
+
+    Nothing is replaced before everything is there: what fails leaves the databases as they are.
+
+    Raises:
+        BackupError: the folder is no backup, or one with other buckets, or PostgreSQL refuses.
+    """
+    prefix = require_backup(folder)
+    require_same_buckets(root, folder, prefix)
     if not (root / env_file.FILE).exists():
         shutil.copy2(folder / env_file.FILE, root / env_file.FILE)
     start(root)
     settings = require_running(root)
-    supervisor = Supervisor(root / HOME)
-    for program in USING_DATABASES:
-        supervisor.stop_program(program)
-    for service in postgres.SERVICES:
-        dump = folder / f"{service}.dump"
-        run(settings, "pg_restore", "--clean", "--if-exists", "--exit-on-error", f"--dbname={service}", str(dump))
-    for bucket in buckets.names(settings["BUCKETS"]):
-        upload(store(settings), folder / bucket, bucket)
+    with ExitStack() as stack:
+        for service in postgres.SERVICES:
+            database = stack.enter_context(postgres.empty_database(settings, service))
+            run(root, settings, "pg_restore", "--single-transaction", f"--dbname={database}", dump(folder, service))
+        for bucket in buckets.names(prefix):
+            upload(store(settings), folder / bucket, bucket)
+        stop_users(root)
+        for service in postgres.SERVICES:
+            postgres.replace_database(settings, service)
     start(root)
     print(f"restored from {folder}")
+
+
+def require_backup(folder: Path) -> str:
+    """What the names of a backup's buckets begin with. Raises BackupError: it is no backup, or not all of one."""
+    prefix = prefix_of(folder)
+    dumps = [f"{service}.dump" for service in postgres.SERVICES]
+    wanted = [str(env_file.FILE), *dumps, *buckets.names(prefix)]
+    if missing := [name for name in wanted if not (folder / name).exists()]:
+        raise BackupError(f"{folder} is no backup: it has no {', '.join(missing)}")
+    return prefix
+
+
+def require_same_buckets(root: Path, folder: Path, prefix: str) -> None:
+    """Raise BackupError unless the services' buckets are those of the backup, whose databases name them."""
+    if (root / env_file.FILE).exists() and (present := prefix_of(root)) != prefix:
+        raise BackupError(
+            f"{root / env_file.FILE}: BUCKETS: is {present}, must be {prefix}, as in {folder / env_file.FILE}"
+        )
+
+
+def prefix_of(folder: Path) -> str:
+    """BUCKETS in a folder's .env, or what it is unless it is chosen."""
+    return env_file.read(folder).get("BUCKETS") or env_file.SETTINGS["BUCKETS"]()
+
+
+def stop_users(root: Path) -> None:
+    """Stop what uses the databases."""
+    supervisor = Supervisor(root / HOME)
+    stop_worker(root, supervisor)
+    for program in ("prefect", "mlflow"):
+        supervisor.stop_program(program)
+
+
+def dump(folder: Path, service: str) -> str:
+    return str(folder / f"{service}.dump")
 
 
 def require_running(root: Path) -> dict[str, str]:
@@ -68,9 +114,10 @@ def require_running(root: Path) -> dict[str, str]:
     return settings
 
 
-def run(settings: Mapping[str, str], program: str, *arguments: str) -> None:
+def run(root: Path, settings: Mapping[str, str], program: str, *arguments: str) -> None:
+    """Run a program of the cluster's version. Raises BackupError with what it says if it fails."""
     command = [
-        str(postgres.binaries() / program), *arguments,
+        str(postgres.binaries_of(root / HOME / "postgres") / program), *arguments,
         "--host=127.0.0.1", f"--port={settings['POSTGRES_PORT']}", f"--username={postgres.ADMIN}", "--no-password",
     ]  # fmt: skip
     surroundings = {**os.environ, "PGPASSWORD": settings["POSTGRES_PASSWORD"]}

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from infra.services import buckets, deployments, env_file, health, postgres, seaweedfs
+from infra.services import buckets, deployments, env_file, health, postgres, programs, runs, seaweedfs
 from infra.services.ports import HOST, require_free
 from infra.services.programs import HOME
 from infra.services.supervisor import Supervised, Supervisor
@@ -14,7 +15,7 @@ LAST_LINES = 15
 
 
 def supervised() -> list[Supervised]:
-    """The services in the order in which they need each other."""
+    """The services in the order in which they need each other. They are stopped in the reverse."""
     return [
         Supervised("postgres", ours("postgres"), stop_signal="INT", group=False),  # INT: don't wait for sessions to end
         Supervised("s3", ours("s3"), stop_seconds=60),
@@ -41,9 +42,9 @@ def start(root: Path) -> None:
         "mlflow": lambda: set_up_stores(root, settings),
         "worker": lambda: deployments.set_up(root, env_file.around(root)),
     }
-    for name, answers in health.checks(env_file.read(root)).items():
-        before.get(name, lambda: None)()
-        bring_up(supervisor, name, answers)
+    for one in supervised():
+        before.get(one.name, lambda: None)()
+        bring_up(supervisor, one.name, partial(is_healthy, root, supervisor, one.name))
     print(told(root))
 
 
@@ -56,6 +57,17 @@ def bring_up(supervisor: Supervisor, name: str, answers: Callable[[], bool]) -> 
     print("answers", flush=True)
 
 
+def is_healthy(root: Path, supervisor: Supervisor, name: str) -> bool:
+    """Whether a service of this checkout, not another's, runs and answers now, as those who use it ask."""
+    since = supervisor.since(name)
+    if since is None:
+        return False
+    settings = env_file.read(root)
+    if name == "worker":
+        return health.hears_of(settings["PREFECT_API_URL"], programs.worker_name(root), since)
+    return health.CHECKS[name](settings)
+
+
 def ports(settings: Mapping[str, str]) -> dict[str, list[int]]:
     single = [name for name in env_file.SETTINGS if name.endswith("_PORT")]
     return {name: [int(settings[name])] for name in single} | {"S3_INTERNAL_PORTS": seaweedfs.internal_ports(settings)}
@@ -65,7 +77,6 @@ def prepare(home: Path, settings: Mapping[str, str]) -> None:
     """What must lie there before the programs start."""
     home.mkdir(mode=0o755, exist_ok=True)  # PostgreSQL's user has to reach its own folder
     postgres.make_cluster(home / "postgres", settings["POSTGRES_PASSWORD"])
-    seaweedfs.make_folder(home / "s3", settings)
 
 
 def set_up_stores(root: Path, settings: Mapping[str, str]) -> None:
@@ -85,14 +96,13 @@ def set_up_stores(root: Path, settings: Mapping[str, str]) -> None:
 def status(root: Path) -> bool:
     """Print what runs and what answers; whether all do."""
     supervisor = Supervisor(root / HOME)
-    settings = env_file.read(root)
-    if not settings or not supervisor.is_up():
+    if not env_file.read(root) or not supervisor.is_up():
         print("The services are not running: `make services` starts them.")
         return False
     states = supervisor.states()
-    answering = {name: answers() for name, answers in health.checks(settings).items()}
-    for name, answers in answering.items():
-        print(f"{name:10}{'answers' if answers else 'no answer':12}{states.get(name, '')}")
+    answering = {one.name: is_healthy(root, supervisor, one.name) for one in supervised()}
+    for name, does in answering.items():
+        print(f"{name:10}{'answers' if does else 'no answer':12}{states.get(name, '')}")
     print(told(root))
     return all(answering.values())
 
@@ -103,8 +113,16 @@ def stop(root: Path) -> None:
         print("The services are not running.")
         return
     print("stopping; a run that is under way is stopped with its checkpoint saved", flush=True)
+    stop_worker(root, supervisor)
     supervisor.stop()
     print(f"Stopped. What they keep lies in {HOME}: `make services` finds it again.")
+
+
+def stop_worker(root: Path, supervisor: Supervisor) -> None:
+    """End the runs, then the worker: it kills those that it still has, who then neither clean up nor report."""
+    runs.end(root)
+    supervisor.stop_program("worker")
+    runs.end(root)  # one that it took at the last moment
 
 
 def told(root: Path) -> str:

@@ -5,10 +5,12 @@
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from fm.errors import UserError
 from infra.services.buckets import REGION, Key
@@ -16,6 +18,9 @@ from infra.services.ports import HOST, require_port
 from pipelines.project import whole_file
 
 FILE = Path(".env")
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+HEARTBEAT_SECONDS = 30
+"""Between a run's signs of life. With Prefect's own 180 s a run would be taken for lost while it goes on."""
 
 HEADER = """\
 # Made by `make services`. Keep it to yourself. Values may be changed while the services are stopped.
@@ -52,6 +57,17 @@ SETTINGS: dict[str, Callable[[], str]] = {
     "MLFLOW_AUTH_ADMIN_PASSWORD": token,
     "MLFLOW_FLASK_SERVER_SECRET_KEY": token,
 }
+
+
+# What a worker has to be told, wherever it runs.
+WORKERS_NEED = (
+    "PREFECT_API_URL",
+    "MLFLOW_TRACKING_URI",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+)
 
 
 # User of the S3 store -> how its key is called here. The store makes the keys itself: infra/services/buckets.py.
@@ -97,17 +113,27 @@ def read(root: Path) -> dict[str, str]:
 
 
 def write(root: Path, chosen: Mapping[str, str], keys: Mapping[str, Key]) -> None:
-    """Write .env, readable by its owner alone; variables of the user's own are kept."""
+    """Write .env, readable by its owner alone; the user's own lines are kept as they are."""
     ours = {name: chosen[name] for name in SETTINGS}
     derived = for_programs(chosen, keys)
-    own = {name: value for name, value in read(root).items() if name not in {*ours, *derived, *MLFLOW_LOGIN}}
+    own = own_text(root, {*ours, *derived, *MLFLOW_LOGIN})
     with whole_file(root / FILE) as partial:
         partial.touch(mode=0o600)
-        partial.write_text(HEADER + lines(ours | own) + DERIVED_HEADER + lines(derived))
+        partial.write_text(HEADER + lines(ours) + DERIVED_HEADER + lines(derived) + own, encoding="utf-8")
 
 
 def lines(values: Mapping[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def own_text(root: Path, ours: Collection[str]) -> str:
+    """What stands in .env besides our variables and headers: the user's variables as they are quoted, and comments."""
+    if not (root / FILE).exists():
+        return ""
+    with (root / FILE).open(encoding="utf-8") as stream:
+        parts = [part.original.string for part in parse_stream(stream) if part.key not in ours]
+    text = "".join(parts).replace(HEADER, "").replace(DERIVED_HEADER, "").strip("\n")
+    return f"\n{text}\n" if text else ""
 
 
 MLFLOW_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -119,6 +145,7 @@ def for_programs(chosen: Mapping[str, str], keys: Mapping[str, Key]) -> dict[str
     login = dict(zip(MLFLOW_LOGIN, (MLFLOW_ADMIN, chosen["MLFLOW_AUTH_ADMIN_PASSWORD"]), strict=True))
     return {
         "PREFECT_API_URL": f"http://{HOST}:{chosen['PREFECT_PORT']}/api",
+        HEARTBEAT: str(HEARTBEAT_SECONDS),
         "MLFLOW_TRACKING_URI": f"http://{HOST}:{chosen['MLFLOW_PORT']}",
         **(login if chosen["MLFLOW_AUTH"] == "on" else {}),
         "AWS_ENDPOINT_URL": f"http://{HOST}:{chosen['S3_PORT']}",
@@ -131,3 +158,17 @@ def for_programs(chosen: Mapping[str, str], keys: Mapping[str, Key]) -> dict[str
 def around(root: Path) -> dict[str, str]:
     """The surroundings of a program that uses the services: this process's own, and .env over them."""
     return {**os.environ, **read(root)}
+
+
+def around_worker(root: Path) -> dict[str, str]:
+    """A worker's surroundings: .env says where it finds services on whatever machine, and is left as it is.
+
+    Raises:
+        EnvFileError: a variable is missing.
+    """
+    known = around(root)
+    if missing := [name for name in WORKERS_NEED if not known.get(name)]:
+        raise EnvFileError(
+            f"{FILE}: {', '.join(missing)}: must be there for a worker: where it reaches the services, and keys"
+        )
+    return known

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -17,17 +18,14 @@ class NotHealthy(UserError):
     """A service does not answer; the message has the end of its log."""
 
 
-def checks(settings: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
-    """Program -> whether it answers now, as those who use it ask."""
-    mlflow, prefect = settings["MLFLOW_TRACKING_URI"], settings["PREFECT_API_URL"]
-    return {
-        "postgres": lambda: postgres.answers(settings),
-        # Without credentials it says 403, which it cannot before it knows who may do what.
-        "s3": lambda: status(settings["AWS_ENDPOINT_URL"]) in (200, 403),
-        "mlflow": lambda: status(f"{mlflow}/health") == 200,
-        "prefect": lambda: status(f"{prefect}/health") == 200,
-        "worker": lambda: has_worker(prefect),
-    }
+CHECKS: dict[str, Callable[[Mapping[str, str]], bool]] = {
+    "postgres": postgres.answers,
+    # Without credentials it says 403, which it cannot before it knows who may do what.
+    "s3": lambda settings: status(settings["AWS_ENDPOINT_URL"]) in (200, 403),
+    "mlflow": lambda settings: status(f"{settings['MLFLOW_TRACKING_URI']}/health") == 200,
+    "prefect": lambda settings: status(f"{settings['PREFECT_API_URL']}/health") == 200,
+}
+"""Server -> whether it answers now, as those who use it ask."""
 
 
 def status(url: str) -> int | None:
@@ -40,15 +38,16 @@ def status(url: str) -> int | None:
         return None
 
 
-def has_worker(api: str) -> bool:
+def hears_of(api: str, worker: str, since: datetime) -> bool:
+    """Whether Prefect hears of a worker, and has since a time: the last start's worker may have had the same name."""
     request = Request(
         f"{api}/work_pools/{POOL}/workers/filter",
-        data=json.dumps({"workers": {"status": {"any_": ["ONLINE"]}}}).encode(),
+        data=json.dumps({"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}}).encode(),
         headers={"Content-Type": "application/json"},
     )
     try:
         with urlopen(request, timeout=5) as response:
-            return bool(json.load(response))
+            return any(one["name"] == worker and one["status"] == "ONLINE" for one in json.load(response))
     except (URLError, OSError):
         return False
 

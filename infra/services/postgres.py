@@ -4,7 +4,8 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,14 @@ def user() -> str | None:
     return next(name for name in UNPRIVILEGED if name in known)
 
 
+def binaries_of(cluster: Path) -> Path:
+    """The folder of the programs for a cluster, which is its version's alone. Raises PostgresError: there is none."""
+    return binaries((cluster / "PG_VERSION").read_text().strip())
+
+
 def command(folder: Path, port: str) -> list[str]:
-    version = (folder / "PG_VERSION").read_text().strip()  # a cluster is its version's alone
     return [
-        str(binaries(version) / "postgres"), "-D", str(folder), "-p", port,
+        str(binaries_of(folder) / "postgres"), "-D", str(folder), "-p", port,
         "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
     ]  # fmt: skip
 
@@ -124,21 +129,59 @@ def set_up_databases(settings: Mapping[str, str]) -> None:
     """A database and its owner for each service, with the passwords that .env has now."""
     from psycopg2 import sql
 
+    with administrator(settings) as cursor:
+        cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
+        if not cursor.fetchone():
+            raise PostgresError("PostgreSQL lacks the extension pg_trgm, which Prefect needs: postgresql-contrib")
+        for service in SERVICES:
+            name, password = sql.Identifier(service), sql.Literal(settings[f"{service.upper()}_DATABASE_PASSWORD"])
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,))
+            verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
+            cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,))
+            if not cursor.fetchone():
+                cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+
+
+@contextmanager
+def empty_database(settings: Mapping[str, str], service: str) -> Iterator[str]:
+    """The name of a database beside a service's, empty and its own too; gone at the end unless it has replaced that."""
+    from psycopg2 import sql
+
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(beside(service)))
+    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
+    with administrator(settings) as cursor:
+        cursor.execute(drop)
+        cursor.execute(create.format(sql.Identifier(beside(service)), sql.Identifier(service)))
+    try:
+        yield beside(service)
+    finally:
+        with administrator(settings) as cursor:
+            cursor.execute(drop)
+
+
+def replace_database(settings: Mapping[str, str], service: str) -> None:
+    """Put what `empty_database` made in the place of a service's database."""
+    from psycopg2 import sql
+
+    old, new = sql.Identifier(service), sql.Identifier(beside(service))
+    with administrator(settings) as cursor:
+        cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(old))
+        cursor.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(new, old))
+
+
+def beside(service: str) -> str:
+    return f"{service}-restored"
+
+
+@contextmanager
+def administrator(settings: Mapping[str, str]) -> Iterator[Any]:
+    """A cursor of the administrator's, whose statements hold at once: a database is not made within a transaction."""
     connection = connect(settings)
-    connection.autocommit = True  # a database is not made within a transaction
+    connection.autocommit = True
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
-            if not cursor.fetchone():
-                raise PostgresError("PostgreSQL lacks the extension pg_trgm, which Prefect needs: postgresql-contrib")
-            for service in SERVICES:
-                name, password = sql.Identifier(service), sql.Literal(settings[f"{service.upper()}_DATABASE_PASSWORD"])
-                cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,))
-                verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
-                cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
-                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,))
-                if not cursor.fetchone():
-                    cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+            yield cursor
     finally:
         connection.close()
 

@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import slots
 from fm.errors import UserError
-from infra.services.programs import HEARTBEAT_SECONDS
+from infra.services.env_file import HEARTBEAT_SECONDS
 
 STATES = "prefect.flow-run"
 SIGN_OF_LIFE = f"{STATES}.heartbeat"

@@ -1,8 +1,10 @@
 """The services as programs: what is to run, with what around it."""
 
+import hashlib
 import os
 import pwd
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from infra.services import env_file, postgres, seaweedfs
 from infra.services.buckets import name
+from infra.services.env_file import HEARTBEAT, HEARTBEAT_SECONDS
 from infra.services.ports import HOST
 from pipelines.project import whole_file
 
@@ -17,7 +20,6 @@ HOME = Path(".services")
 POOL = "pipeline"
 QUEUES = ("cpu", "gpu")
 CHECKOUT_VARIABLE = "PIPELINE_CHECKOUT"
-HEARTBEAT_SECONDS = 30
 MLFLOW_AUTH_FILE = "mlflow-auth.ini"
 
 
@@ -36,9 +38,16 @@ class Program:
 
 
 def run(root: Path, service: str) -> None:
-    """Become a service's program, with .env as it is now. It does not come back."""
-    program = PROGRAMS[service](root, env_file.settings(root))
-    surroundings = {**env_file.around(root), **program.environment}
+    """Become a service's program, with .env as it is now. It does not come back.
+
+    Raises:
+        EnvFileError, PortError: a value in .env cannot be, or one that a worker needs is missing.
+    """
+    if service in WORKERS:
+        program, around = WORKERS[service](root), env_file.around_worker(root)
+    else:
+        program, around = SERVERS[service](root, env_file.settings(root)), env_file.around(root)
+    surroundings = {**around, **program.environment}
     if program.user is not None:
         become(program.user)
     # A script's `&` makes what it starts ignore it, and a Prefect worker that is told to end interrupts itself.
@@ -58,7 +67,9 @@ def run_postgres(root: Path, settings: Mapping[str, str]) -> Program:
 
 
 def run_s3(root: Path, settings: Mapping[str, str]) -> Program:
-    return Program(seaweedfs.command(root / HOME / "s3", settings))
+    folder = root / HOME / "s3"
+    seaweedfs.make_folder(folder, settings)
+    return Program(seaweedfs.command(folder, settings))
 
 
 def run_mlflow(root: Path, settings: Mapping[str, str]) -> Program:
@@ -113,44 +124,32 @@ def run_prefect(root: Path, settings: Mapping[str, str]) -> Program:
     )
 
 
-def run_worker(root: Path, queue: str, limit: int | None) -> Program:
-    """It runs what is deployed, in this checkout's environment; a run's own processes are the run's to end.
-
-    Args:
-        limit: runs at a time.
-    """
-    at_a_time = [] if limit is None else ["--limit", str(limit)]
+def run_worker(root: Path, queue: str, *options: str) -> Program:
+    """It runs what is deployed, in this checkout's environment; a run's own processes are the run's to end."""
     return Program(
-        [
-            installed("prefect"),
-            "worker",
-            "start",
-            "--pool",
-            POOL,
-            "--type",
-            "process",
-            "--work-queue",
-            queue,
-            *at_a_time,
-        ],
-        # A run whose signs of life fail to come is found: infra/services/deployments.py.
-        {CHECKOUT_VARIABLE: str(root), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)},
+        [installed("prefect"), "worker", "start", "--pool", POOL, "--type", "process", "--work-queue", queue, *options],
+        # A run whose signs of life fail to come is found: infra/services/prefect_rules.py.
+        {CHECKOUT_VARIABLE: str(root), HEARTBEAT: str(HEARTBEAT_SECONDS)},
     )
 
 
-PROGRAMS: dict[str, Callable[[Path, Mapping[str, str]], Program]] = {
+def worker_name(root: Path) -> str:
+    """This machine's and checkout's, by which Prefect knows its worker from others'."""
+    return f"worker-{socket.gethostname()}-{hashlib.sha256(str(root).encode()).hexdigest()[:6]}"
+
+
+SERVERS: dict[str, Callable[[Path, Mapping[str, str]], Program]] = {
     "postgres": run_postgres,
     "s3": run_s3,
     "mlflow": run_mlflow,
     "prefect": run_prefect,
-    # Pipeline runs mostly wait, and stages wait for the machine's compute slot.
-    "worker": lambda root, settings: run_worker(root, "cpu", None),
-    # One stage at a time: another machine's worker takes the next.
-    "gpu-worker": lambda root, settings: run_worker(root, "gpu", 1),
 }
-
-
-WORKERS = ("worker", "gpu-worker")
+WORKERS: dict[str, Callable[[Path], Program]] = {
+    # Pipeline runs mostly wait, and stages wait for the machine's compute slot.
+    "worker": lambda root: run_worker(root, "cpu", "--name", worker_name(root)),
+    # One stage at a time: another machine's worker takes the next. Without a name: a machine may have several.
+    "gpu-worker": lambda root: run_worker(root, "gpu", "--limit", "1"),
+}
 
 
 def installed(command: str) -> str:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -52,7 +53,14 @@ class Supervisor:
         return self.control("pid").returncode == 0
 
     def start(self, programs: Sequence[Supervised], folder: Path) -> None:
-        """Start supervisord in the background, with none of its programs yet; they will run in `folder`."""
+        """Start supervisord in the background, with none of its programs yet; they will run in `folder`.
+
+        Args:
+            programs: in the order in which they need each other. They are stopped in the reverse.
+
+        Raises:
+            SupervisorError: it does not start.
+        """
         self.logs.mkdir(parents=True, exist_ok=True)
         with whole_file(self.configuration) as partial:
             partial.write_text(render(self.home, programs, folder))
@@ -72,8 +80,18 @@ class Supervisor:
         told = self.control("status").stdout
         return {line.split()[0]: " ".join(line.split()[1:]) for line in told.splitlines() if line.strip()}
 
+    def since(self, name: str) -> datetime | None:
+        """Since when a program's process runs, None where it does not."""
+        words = self.states().get(name, "").replace(",", "").split()  # RUNNING pid 123, uptime 0:00:10
+        if words[:1] != ["RUNNING"]:
+            return None
+        try:
+            return datetime.fromtimestamp(psutil.Process(int(words[2])).create_time(), UTC)
+        except psutil.NoSuchProcess:
+            return None
+
     def stop(self) -> None:
-        """Stop everything, and come back when it has."""
+        """Stop everything, the last first, and come back when it has."""
         pid = int(self.control("pid").stdout)
         self.control("shutdown")
         while is_running(pid):
@@ -122,7 +140,10 @@ def render(home: Path, programs: Sequence[Supervised], folder: Path) -> str:
             {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
         ),
         section("supervisorctl", {"serverurl": f"unix://{socket}"}),
-        *(section(f"program:{program.name}", options(home, program)) for program in programs),
+        *(
+            section(f"program:{program.name}", {**options(home, program), "priority": place})
+            for place, program in enumerate(programs, start=1)
+        ),
     ]
     return "\n".join(parts)
 

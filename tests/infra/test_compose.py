@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.services import control, env_file, programs, seaweedfs
+from infra.services import control, env_file, health, programs
 from pipelines.project import ROOT
 
 FILE = ROOT / "infra" / "compose" / "compose.yaml"
@@ -33,16 +33,21 @@ def test_it_has_the_services_of_make_services_and_a_gpu_worker(services: dict[st
     assert {one.name for one in control.supervised()} <= services.keys()
     assert services["gpu-worker"]["profiles"] == ["gpu"]
     ours = {name: one["command"] for name, one in services.items() if "infra.services" in one.get("command", [])}
-    assert ours.keys() == {"mlflow", "prefect", "worker", "gpu-worker", "stores", "deployments"}
-    for name in ours.keys() & programs.PROGRAMS.keys():
+    assert ours.keys() == {"s3", "mlflow", "prefect", "worker", "gpu-worker", "stores", "deployments"}
+    for name in ours.keys() & {*programs.SERVERS, *programs.WORKERS}:
         assert ours[name][1:] == ["-m", "infra.services", "run", name]
 
 
-def test_seaweedfs_is_started_as_without_containers(services: dict[str, Any], tmp_path: Path) -> None:
-    ours = seaweedfs.command(Path("/data"), env_file.settings(tmp_path))[1:]
-    same = {option for option in ours if not option.startswith(("-s3.port=", "-s3.config=")) and ".port" not in option}
-    assert same <= set(services["s3"]["command"])
-    assert {"-s3.port.iceberg=0", "-s3.port.lance=0"} <= set(services["s3"]["command"])
+def test_what_writes_in_the_checkout_does_so_as_its_owner(services: dict[str, Any]) -> None:
+    for name, one in services.items():
+        if "../..:/checkout" in one["volumes"]:
+            assert one["user"].startswith("${CONTAINER_USER:?"), name
+            assert one["environment"]["HOME"] == "/tmp", name
+
+
+def test_health_is_asked_as_without_containers(services: dict[str, Any]) -> None:
+    for name in health.CHECKS.keys() - {"postgres"}:
+        assert services[name]["healthcheck"]["test"][1:] == [".venv/bin/python", "-m", "infra.services", "check", name]
 
 
 def test_images_have_exact_tags_and_who_stays_is_watched(services: dict[str, Any]) -> None:

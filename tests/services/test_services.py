@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from infra.services import health
-from tests.services.conftest import ALONE, QUICK, Services, processes_of
+from tests.services.conftest import ALONE, QUICK, Services, processes_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
@@ -194,7 +195,17 @@ def test_without_a_login_mlflow_refuses_and_runs_and_lineage_have_it(services: S
 def test_what_was_saved_comes_back_after_everything_is_lost(services: Services, tmp_path: Path) -> None:
     before = generated(services, tmp_path)
     services.make("services-save", f"TO={tmp_path / 'backup'}")
+    assert stat.S_IMODE((tmp_path / "backup").stat().st_mode) == 0o700
+    for refused in ((), (f"FROM={tmp_path}",)):
+        assert "restored from" not in services.make("services-restore", *refused, check=False)
+    services.make("services-status")
+
+    services.run_deployment("pipeline/pipeline", overrides=ALONE | {"train.images_seen": 1280000})
+    folder = services.project.folder
+    wait_until(lambda: any("pipelines.train" in line for line in processes_of(folder)), 300)
     services.make("services-stop")
+    assert processes_of(folder) == []
+    assert list((folder / ".cache" / "runs").iterdir()) == [], "the run could end as it should"
     services.project.run("python", "-c", "import shutil; shutil.rmtree('.services')")
     (services.project.folder / ".env").unlink()
 

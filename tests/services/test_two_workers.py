@@ -1,7 +1,6 @@
 """Stages on two machines: two clones that share git, S3, Prefect and MLflow, and nothing else."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +21,17 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 TRAININGS = ("train@flow_matching", "train@diffusion")
 UNTRAINED = {key: value for key, value in QUICK.items() if key != "train.images_seen"} | {"train.seed": 7}
 """A seed of its own, so that no other test's run cache has it; long enough that each machine gets a training."""
+TOLD = (
+    "PREFECT_API_URL",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+)
+"""What docs/operate.md says that a worker is told, and no more."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,6 +86,10 @@ class Machine:
         self.worker.wait()
 
 
+def write_env(file: Path, settings: dict[str, str]) -> None:
+    file.write_text("".join(f"{name}={settings[name]}\n" for name in TOLD if name in settings))
+
+
 @pytest.fixture
 def machines(services: Services, origin: Path, tmp_path: Path) -> Iterator[list[Machine]]:
     found = []
@@ -83,7 +97,7 @@ def machines(services: Services, origin: Path, tmp_path: Path) -> Iterator[list[
         folder = tmp_path / name / "checkout"
         subprocess.run(["git", "clone", "-q", str(origin), str(folder)], check=True)
         (folder / ".venv").symlink_to(BIN.parent)
-        shutil.copy2(services.project.folder / ".env", folder / ".env")
+        write_env(folder / ".env", services.settings)
         clone = Project(folder)
         clone.run("dvc", "remote", "add", "--local", "--default", "storage", "s3://flow-or-diffusion-data/dvc")
         command = [str(BIN / "python"), "-m", "infra.services", "run", "gpu-worker"]

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from infra.services import env_file
 from infra.services.buckets import Key
@@ -31,11 +32,10 @@ def test_a_shell_that_reads_it_finds_the_services(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MLFLOW_PORT=5055\n")
     chosen = env_file.settings(tmp_path)
     env_file.write(tmp_path, chosen, {"training": Key("AKIA1", "secret")})
-    script = "set -a; . ./.env; set +a; env"
-    seen = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True, env={})
-    variables = dict(line.split("=", 1) for line in seen.stdout.splitlines())
+    variables = read_by_shell(tmp_path)
     assert variables["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:5055"
     assert variables["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
+    assert variables["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30", "or a run by hand is taken for lost"
     assert variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8333"
     assert (variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]) == ("AKIA1", "secret")
     assert "MLFLOW_TRACKING_USERNAME" not in variables
@@ -60,6 +60,69 @@ def test_variables_of_the_user_s_own_and_keys_are_kept(tmp_path: Path) -> None:
     assert env_file.read(tmp_path)["WANDB"] == "no"
 
 
+OWN = """\
+# Ours: ask Ada.
+BAR='x $(id) "y"'   # quoted
+export SPACED="a  b"
+
+  # indented
+"""
+
+
+def test_the_user_s_own_lines_mean_the_same_to_a_shell_and_to_python_afterwards(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"MLFLOW_PORT='5055'\n{OWN}")
+    chosen = env_file.settings(tmp_path)
+    env_file.write(tmp_path, chosen, {"training": Key("AKIA1", "a/b+c")})
+    text = (tmp_path / ".env").read_text()
+    assert OWN in text
+    env_file.write(tmp_path, chosen, {"training": Key("AKIA1", "a/b+c")})
+    assert (tmp_path / ".env").read_text() == text
+
+    wanted = {"BAR": 'x $(id) "y"', "SPACED": "a  b", "MLFLOW_PORT": "5055", "AWS_SECRET_ACCESS_KEY": "a/b+c"}
+    by_python, by_shell = dotenv_values(tmp_path / ".env"), read_by_shell(tmp_path)
+    for name, value in wanted.items():
+        assert (by_python[name], by_shell[name]) == (value, value), name
+
+
+def test_a_value_of_ours_that_a_shell_would_run_is_quoted(tmp_path: Path) -> None:
+    env_file.write(tmp_path, env_file.settings(tmp_path), {"training": Key("AKIA1", "a $(id) b")})
+    assert read_by_shell(tmp_path)["AWS_SECRET_ACCESS_KEY"] == "a $(id) b"
+    assert env_file.read(tmp_path)["AWS_SECRET_ACCESS_KEY"] == "a $(id) b"
+
+
+WORKER = {
+    "PREFECT_API_URL": "https://prefect.example/api",
+    "MLFLOW_TRACKING_URI": "https://mlflow.example",
+    "AWS_ENDPOINT_URL": "https://s3.example",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKIA1",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
+
+
+def test_a_worker_elsewhere_has_the_addresses_of_its_file(tmp_path: Path) -> None:
+    text = "".join(f"{name}={value}\n" for name, value in WORKER.items())
+    (tmp_path / ".env").write_text(text)
+    assert WORKER.items() <= env_file.around_worker(tmp_path).items()
+    assert (tmp_path / ".env").read_text() == text
+
+
+def test_what_a_worker_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WORKER:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text("PREFECT_API_URL=https://prefect.example/api\nAWS_DEFAULT_REGION=us-east-1\n")
+    lacking = "MLFLOW_TRACKING_URI, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
+    with pytest.raises(EnvFileError, match=rf"\.env: {lacking}: must be there for a worker"):
+        env_file.around_worker(tmp_path)
+
+
+def test_on_the_services_machine_a_worker_has_all_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WORKER:
+        monkeypatch.delenv(name, raising=False)
+    env_file.write(tmp_path, env_file.settings(tmp_path), {"training": Key("AKIA1", "secret")})
+    assert env_file.around_worker(tmp_path)["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
+
+
 @pytest.mark.parametrize(
     ("line", "error", "said"),
     [
@@ -76,6 +139,12 @@ def test_a_value_that_cannot_be_is_named_and_nothing_written(
     with pytest.raises(error, match=said):
         env_file.settings(tmp_path)
     assert (tmp_path / ".env").read_text() == f"{line}\n"
+
+
+def read_by_shell(folder: Path) -> dict[str, str]:
+    script = "set -a; . ./.env; set +a; env"
+    seen = subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True, check=True, env={})
+    return dict(line.split("=", 1) for line in seen.stdout.splitlines())
 
 
 def make(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -60,6 +61,41 @@ def test_stop_leaves_no_process(supervisor: Supervisor) -> None:
     supervisor.stop()
     assert not any(psutil.pid_exists(pid) for pid in left)
     assert not supervisor.is_up()
+
+
+def test_since_when_a_program_runs(supervisor: Supervisor) -> None:
+    before = datetime.now(UTC)
+    assert supervisor.since("told") is None
+    supervisor.start_program("told")
+    since = supervisor.since("told")
+    assert since is not None
+    assert before - timedelta(seconds=2) < since <= datetime.now(UTC) + timedelta(seconds=2)
+
+
+TELLS_ITS_END = """
+import signal, sys, time
+from pathlib import Path
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+try:
+    print("up", flush=True)
+    time.sleep(600)
+finally:
+    with Path("order").open("a") as order:
+        order.write(sys.argv[1])
+"""
+
+
+def test_they_stop_in_the_reverse_of_the_order_they_start_in(tmp_path: Path) -> None:
+    supervisor, program, names = Supervisor(tmp_path), tmp_path / "program.py", ("b", "c", "a")
+    program.write_text(TELLS_ITS_END)
+    supervisor.start([Supervised(name, [sys.executable, str(program), name]) for name in names], folder=tmp_path)
+    for name in names:
+        supervisor.start_program(name)
+    ran = wait_until(lambda: all("up" in supervisor.log(name).read_text() for name in names), 10)
+    supervisor.stop()
+    assert ran
+    assert (tmp_path / "order").read_text() == "acb"
 
 
 def pid_of(supervisor: Supervisor, name: str) -> int | None:
