@@ -18,7 +18,7 @@ from pipelines.links import Link, links
 from pipelines.program import run
 from pipelines.project import ROOT
 from pipelines.traced import EVALUATION, TRAINING, traced
-from pipelines.versions import find_version
+from pipelines.versions import asking, find_version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -33,6 +33,7 @@ BACK = {
 }
 
 
+@asking()
 def main() -> None:
     chosen = arguments().parse_args()
     asked = {name: value for name in BACK if (value := getattr(chosen, name)) is not None}

@@ -22,8 +22,9 @@ from pipelines import params, provenance, tracking
 from pipelines.model_version import FINGERPRINT, fingerprint
 from pipelines.project import MODELS, PREPARED
 from pipelines.saved_models import download
-from pipelines.stored_objects import missing
+from pipelines.stored_objects import look_up
 from pipelines.traced import EVALUATION, KEPT, LOCK, TRAINING, Traced
+from pipelines.versions import NOT_THERE
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -147,8 +148,11 @@ def trained_weights(version: Traced) -> Link:
 
 def stored(version: Traced, what: str, md5: str) -> Link:
     """Whether DVC has an output whole, and where."""
-    place, wrong = missing(version.root, md5)
-    return Link(what, md5, "missing" if wrong else "ok", wrong or place)
+    try:
+        found = look_up(version.root, md5)
+    except UserError as error:
+        return Link(what, md5, "unknown", str(error))
+    return Link(what, md5, "missing" if found.wrong else "ok", found.wrong or found.where)
 
 
 def run_of(what: str, tag: str) -> Callable[[Traced], Link]:
@@ -177,11 +181,14 @@ def run_link(what: str, run_id: str, data_md5: str) -> Link:
 
 
 def find_run(run_id: str) -> "Run | None":
+    """None where MLflow has none, or has deleted it."""
     from mlflow.exceptions import MlflowException
 
     try:
         found = tracking.client().get_run(run_id)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in NOT_THERE:
+            raise
         return None
     return found if found.info.lifecycle_stage == "active" else None
 

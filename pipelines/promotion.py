@@ -11,6 +11,7 @@ from fm.errors import UserError
 from pipelines import provenance, tracking
 from pipelines.gate import Verdict, judge
 from pipelines.schemas import Schema
+from pipelines.versions import NOT_THERE, asking
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -31,6 +32,7 @@ class Change(Schema):
     gate: str
 
 
+@asking()
 def promote(name: str, version: str | None, reason: str, against_the_gate: bool = False, by: str | None = None) -> str:
     """Make a version the champion, if registration's gate lets it pass.
 
@@ -45,6 +47,7 @@ def promote(name: str, version: str | None, reason: str, against_the_gate: bool 
 
     Raises:
         UserError: there is no such model or version, or the gate refuses it.
+        TryLater: MLflow does not answer.
     """
     model = registered(name)
     chosen = find(model, version)
@@ -60,14 +63,20 @@ def promote(name: str, version: str | None, reason: str, against_the_gate: bool 
     return change(model, "promotion", str(chosen.version), require_reason(reason), how, by)
 
 
+@asking()
 def rollback(name: str, reason: str, by: str | None = None) -> str:
     """Make the champion before the present one the champion again; twice goes two back.
+
+    Args:
+        reason: what is written down.
+        by: who says so; whoever is logged in unless given.
 
     Returns:
         What was done, in words.
 
     Raises:
         UserError: there is no such model, or none before.
+        TryLater: MLflow does not answer.
     """
     model = registered(name)
     before = [version for version in reigns(history(model)) if version != champion_of(model)]
@@ -80,19 +89,27 @@ def change(
     model: "RegisteredModel", kind: Literal["promotion", "rollback"], version: str, why: str, gate: str, by: str | None
 ) -> str:
     """Write the change down, then make it: what was cut short between is seen, and can be made again."""
-    replaced, store = champion_of(model), tracking.client()
+    # Since it was read, another may have written; MLflow cannot write on condition, so this is as near as one gets.
+    model, store = registered(model.name), tracking.client()
+    replaced = champion_of(model)
     line = Change(
         kind=kind,
         version=version,
         replaced=replaced,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
-        by=by or provenance.user(),
+        by=(by or "").strip() or provenance.user(),
         why=why,
         gate=gate,
     )
-    store.set_registered_model_tag(model.name, f"{HISTORY}{len(history(model)) + 1:04}", line.model_dump_json())
+    store.set_registered_model_tag(model.name, next_line(model), line.model_dump_json())
     store.set_registered_model_alias(model.name, CHAMPION, version)
     return f"{model.name}: champion is version {version}, before it {replaced or 'none'}; {why}"
+
+
+def next_line(model: "RegisteredModel") -> str:
+    """The tag after the last: a count would find one that is taken where somebody has removed one."""
+    numbers = [int(key.removeprefix(HISTORY)) for key in model.tags if key.startswith(HISTORY)]
+    return f"{HISTORY}{max(numbers, default=0) + 1:04}"
 
 
 def history(model: "RegisteredModel") -> list[Change]:
@@ -104,7 +121,8 @@ def reigns(changes: list[Change]) -> list[str]:
     """The champions one after the other, less those that were rolled back."""
     found: list[str] = []
     for one in changes:
-        if one.kind == "promotion":
+        # A rollback can lead to one that is no longer among them, if another was made at the same moment.
+        if one.kind == "promotion" or one.version not in found:
             found.append(one.version)
         while found[-1] != one.version:
             found.pop()
@@ -124,12 +142,16 @@ def champion_of(model: "RegisteredModel") -> str | None:
     return None if found is None else str(found)
 
 
+@asking()
 def registered(name: str) -> "RegisteredModel":
+    """Raises UserError where there is no such model, TryLater where MLflow does not answer."""
     from mlflow.exceptions import MlflowException
 
     try:
         return tracking.client().get_registered_model(name)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in NOT_THERE:
+            raise
         known = [model.name for model in tracking.client().search_registered_models()]
         raise UserError(f"no registered model {name!r}: there are {', '.join(known) or 'none'}") from None
 
@@ -142,7 +164,9 @@ def find(model: "RegisteredModel", version: str | None) -> "ModelVersion":
         raise UserError(f"{model.name} has no alias {CANDIDATE}: name a version")
     try:
         return tracking.client().get_model_version(model.name, str(chosen))
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in NOT_THERE:
+            raise
         raise UserError(f"{model.name} has no version {chosen}") from None
 
 

@@ -7,6 +7,7 @@ restored.
 import sys
 from pathlib import Path
 
+from fm.errors import TryLater
 from pipelines.program import run
 from pipelines.project import ROOT
 from pipelines.worktree import dvc
@@ -17,13 +18,18 @@ def share(root: Path, stage: str) -> None:
 
     Raises:
         UserError: there is no remote, or it refuses.
+        TryLater: something that git would keep did not get there; why is in DVC's log, on stderr.
     """
     from dvc.repo import Repo
 
     dvc(root, "push", "--run-cache", stage)
     with Repo(str(root)) as repo:
         loaded = repo.stage.load_one(str(root / "dvc.yaml"), stage)
-        repo.cloud.push({output.hash_info for output in loaded.outs if not output.use_cache})
+        failed = repo.cloud.push({output.hash_info for output in loaded.outs if not output.use_cache}).failed
+        if failed:  # which DVC does not raise
+            place = repo.cloud.get_remote()
+            where = place.fs.unstrip_protocol(place.path)
+            raise TryLater(f"{stage}: {len(failed)} of its objects did not get into DVC's remote {where}")
 
 
 if __name__ == "__main__":

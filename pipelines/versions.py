@@ -7,6 +7,8 @@ from pathlib import Path
 from fm.errors import TryLater, UserError
 from pipelines import params, tracking
 
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow calls a name or an id that it does not have, or that none can be."""
 ABSENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 """What MLflow's client calls a connection that fails, and the server its own faults."""
 
@@ -37,7 +39,7 @@ def find_version(registered: str, name: str) -> str:
             return str(store.get_model_version(registered, name).version)
         return str(store.get_model_version_by_alias(registered, name).version)
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code not in NOT_THERE:
             raise
     raise UserError(f"{registered} has no {described(name)}: {known(registered)}, or name a generator's folder")
 

@@ -4,14 +4,16 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from pipelines import promotion, tracking
 from pipelines.gate import PROTOCOL, SET_VALUES
 from pipelines.project import ROOT
+from tests.ports import free_run
 
 NAME = "digits-generator"
 GOOD, BETTER, WORSE = [10.0, 10.2, 9.9, 10.1], [8.0, 8.3, 7.9, 8.0], [12.0, 12.1, 12.3, 12.0]
@@ -101,6 +103,45 @@ def test_one_that_was_made_champion_by_hand_gives_way_to_the_last_of_the_history
     assert promotion.history(promotion.registered(NAME))[-1].replaced == by_hand
 
 
+def test_no_line_of_the_history_is_written_over() -> None:
+    for sets in (WORSE, GOOD):
+        promotion.promote(NAME, version(sets), "better")
+    kept = lines()["champion.history.0002"]
+    tracking.client().delete_registered_model_tag(NAME, "champion.history.0001")
+
+    promotion.promote(NAME, version(BETTER), "better")
+
+    assert sorted(lines()) == ["champion.history.0002", "champion.history.0003"]
+    assert lines()["champion.history.0002"] == kept
+
+
+def test_what_another_has_written_since_the_model_was_read_stays() -> None:
+    first, second = version(GOOD), version(BETTER)
+    read_before = promotion.registered(NAME)
+    promotion.promote(NAME, first, "the first", by="ann")
+
+    promotion.change(read_before, "promotion", second, "at the same time", "not asked", by="bob")
+
+    one, two = promotion.history(promotion.registered(NAME))
+    assert (one.by, one.version, two.by, two.version, two.replaced) == ("ann", first, "bob", second, first)
+
+
+def test_a_history_of_two_at_once_can_be_gone_on_with() -> None:
+    for sets in (WORSE, GOOD, BETTER):
+        promotion.promote(NAME, version(sets), "better")
+    read_before = promotion.registered(NAME)
+    for _ in range(2):
+        promotion.rollback(NAME, "complaints", by="ann")
+    promotion.change(read_before, "rollback", "2", "at the same time", "not asked", by="bob")
+    assert champion() == "2"
+    promotion.rollback(NAME, "and back")
+    assert champion() == "1"
+
+
+def lines() -> dict[str, str]:
+    return dict(promotion.registered(NAME).tags)
+
+
 def test_the_champion_is_not_promoted_again() -> None:
     promotion.promote(NAME, version(GOOD), "the first")
     assert promotion.promote(NAME, "1", "again") == f"{NAME}: version 1 is the champion already"
@@ -118,6 +159,23 @@ def test_the_champion_is_not_promoted_again() -> None:
 def test_what_is_not_there_is_named(arguments: tuple[str, str | None, str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         promotion.promote(*arguments)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: promotion.promote(NAME, None, "why"),
+        lambda: promotion.rollback(NAME, "why"),
+        lambda: promotion.registered(NAME),
+    ],
+)
+def test_an_mlflow_that_does_not_answer_is_not_called_without_the_model(
+    ask: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_run(1)}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TryLater, match="MLflow does not answer"):
+        ask()
 
 
 def test_a_reason_must_be_given() -> None:
