@@ -11,7 +11,7 @@ import pytest
 from pipelines import promotion, tracking
 
 NAME = "digits-generator"
-SECONDS_TO_ANSWER = 30
+SECONDS_TO_ANSWER = 120
 
 
 @pytest.fixture(autouse=True)
