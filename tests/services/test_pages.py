@@ -120,7 +120,7 @@ def answer_by_page(services: Services, run: str, approved: bool, by: str) -> Non
         page.goto(f"{pages(services)}/runs/flow-run/{run}")
         page.get_by_role("button", name="Resume", exact=True).click()
         form = page.get_by_role("dialog")
-        form.get_by_text("whether this version shall be the champion").wait_for()
+        form.get_by_text("whether the champion shall be changed so").wait_for()
         form.get_by_role("textbox").fill(by)
         if approved:
             form.get_by_role("switch").click()
