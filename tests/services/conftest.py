@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 from infra.services import postgres
 from tests.conftest import Project, checkout
 from tests.ports import free_run
+from tests.postgres import let_through
 
 QUICK: dict[str, Any] = {
     "train.images_seen": 1280,
@@ -119,7 +120,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     except postgres.PostgresError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("team")
-    let_postgres_through(folder)
+    let_through(folder)
     project = checkout(folder / "project")
     (project.folder / ".env").write_text("".join(f"{name}={port}\n" for name, port in free_ports().items()))
     running = Services(project)
@@ -129,13 +130,6 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield running
     finally:
         running.make("services-stop", check=False)
-
-
-def let_postgres_through(folder: Path) -> None:
-    """pytest's folders are their owner's alone, and where root runs the tests PostgreSQL is another user's."""
-    if postgres.user() is not None:
-        for place in (folder, *list(folder.parents)[:2]):
-            place.chmod(place.stat().st_mode | 0o011)
 
 
 @pytest.fixture(scope="session")

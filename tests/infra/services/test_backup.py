@@ -13,6 +13,7 @@ from infra.services.health import wait_until
 from infra.services.programs import HOME
 from pipelines.project import ROOT
 from tests.ports import free_run
+from tests.postgres import let_through
 
 PARTS = ("mlflow.dump", "prefect.dump")
 BUCKETS = ("team-a-data", "team-a-models", "team-a-samples")
@@ -72,9 +73,7 @@ def settings(tmp_path: Path) -> Iterator[dict[str, str]]:
         postgres.binaries()
     except postgres.PostgresError as error:
         pytest.skip(str(error))
-    if postgres.user() is not None:  # another user's than pytest's folders are for
-        for place in (tmp_path, *list(tmp_path.parents)[:2]):
-            place.chmod(place.stat().st_mode | 0o011)
+    let_through(tmp_path)
     (tmp_path / ".env").write_text(f"POSTGRES_PORT={free_run(1)}\n")
     chosen = env_file.settings(tmp_path)
     cluster = tmp_path / HOME / "postgres"
