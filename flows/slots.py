@@ -7,6 +7,7 @@ take (pipelines.project.compute_slot): it is there without a server too, and sta
 import hashlib
 import logging
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -29,6 +30,8 @@ LEASE_SECONDS = 60  # a run that was killed gives its place back after so long
 SECONDS_BETWEEN = 5  # looks whether the run that waits is being stopped
 WITHOUT = ("prepare",)
 """Stages that only read and write."""
+OWN = threading.Lock()
+"""The place of this process's stages where set-up has made none."""
 
 
 def name() -> str:
@@ -57,14 +60,16 @@ def make() -> None:
 
 @contextmanager
 def held(stage: str, processes: Processes) -> Iterator[None]:
-    """Hold the machine's place while a stage runs; without set-up there is none, and nothing to wait for.
+    """Hold the machine's place while a stage runs; without set-up there is none, and this process's own stages take
+    turns: what the next one loads while it starts would slow down the one that is timed.
 
     Raises:
         Stopped: the run is being stopped while it waits.
+        TryLater: Prefect does not answer.
     """
     with ExitStack() as stack:
-        if stage not in WITHOUT and exists():
-            take(stack, processes)
+        if stage not in WITHOUT:
+            (take if exists() else take_own)(stack, processes)
         yield
 
 
@@ -76,6 +81,13 @@ def holding(runner: Runner) -> Callable[[str, Callable[[str], None]], Outcome]:
             return runner.stage(name, log)
 
     return run_stage
+
+
+def take_own(stack: ExitStack, processes: Processes) -> None:
+    while not OWN.acquire(timeout=SECONDS_BETWEEN):
+        if processes.stopped:
+            raise Stopped
+    stack.callback(OWN.release)
 
 
 def take(stack: ExitStack, processes: Processes) -> None:

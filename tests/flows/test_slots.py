@@ -30,10 +30,33 @@ def taken() -> int:
         return client.read_global_concurrency_limit_by_name(slots.name()).active_slots
 
 
-def test_where_there_is_none_nobody_waits() -> None:
+def test_where_there_is_none_the_stages_of_one_process_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "SECONDS_BETWEEN", 0.1)
     assert not slots.exists()
-    with Processes() as one, Processes() as other, slots.held("train@a", one), slots.held("train@b", other):
-        pass
+    order: list[str] = []
+
+    def other(processes: Processes) -> None:
+        with slots.held("train@b", processes):
+            order.append("other")
+
+    with Processes() as processes:
+        waiting = threading.Thread(target=other, args=[processes])
+        with slots.held("train@a", processes), slots.held("prepare", processes):
+            waiting.start()
+            waiting.join(2)
+            order.append("one")
+        waiting.join(30)
+    assert order == ["one", "other"]
+
+
+def test_one_of_them_that_waits_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "SECONDS_BETWEEN", 0.1)
+    with Processes() as first, Processes() as second, slots.held("train@a", first):
+        threading.Timer(1, second.stop).start()
+        with pytest.raises(Stopped), slots.held("train@b", second):
+            pytest.fail("two hold the place")
+    with Processes() as third, slots.held("train@c", third):
+        pass  # it was given back
 
 
 def test_a_server_that_does_not_answer_may_do_so_later() -> None:
