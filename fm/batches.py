@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fm import noise
 from fm.images import Images, to_float
+from fm.noise import Purpose
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Batch(NamedTuple):
 class Batches(Dataset[Batch]):
     """Batch number `step` of a training, a function of (seed, step) and nothing else.
 
-    Image number p of the training is the datum p mod N of epoch p // N, whose order is drawn anew; its noise comes
-    from stream p. Every process of several takes each world_size-th row of the same global batch. Stratified, the
-    u of row i of B is uniform on [i / B, (i + 1) / B).
+    Image number p of the training is the datum p mod N of epoch p // N, whose order is drawn anew; its noise, time and
+    dropout come from the streams at position p. Every process of several takes each world_size-th row of the same
+    global batch. Stratified, the u of row i of B is uniform on [i / B, (i + 1) / B).
     """
 
     def __init__(
@@ -80,20 +81,22 @@ class Batches(Dataset[Batch]):
         rows = np.array([self._row(position) for position in positions])
         x1 = to_float(self.images[rows])
         labels = torch.from_numpy(self.labels[rows].astype(np.int64))
-        streams = [noise.stream(self.budget.seed, position) for position in positions]
-        x0 = noise.normal(streams, tuple(x1.shape[1:]))
-        u, drop = noise.uniform(streams, 2).unbind(1)
+        x0 = noise.normal(self._streams(positions, Purpose.NOISE), tuple(x1.shape[1:]))
+        u = noise.uniform(self._streams(positions, Purpose.TIME), 1).squeeze(1)
+        drop = noise.uniform(self._streams(positions, Purpose.DROPOUT), 1).squeeze(1)
         if self.stratified:
             strata = torch.tensor([position - first for position in positions], dtype=torch.float64)
             u = ((strata + u) / self.budget.batch_size).float().clamp(max=1 - 2**-24)
         condition = torch.where(drop < self.budget.label_dropout, self.no_label, labels)
         return Batch(x1, x0, u, labels, condition)
 
+    def _streams(self, positions: range, purpose: Purpose) -> list[noise.Stream]:
+        return noise.streams(self.budget.seed, positions, purpose)
+
     def _row(self, position: int) -> int:
         epoch, offset = divmod(position, len(self.images))
         if self._order is None or self._order[0] != epoch:
-            # An epoch's order has a stream that no image has: positions stay below 2**62.
-            shuffle = noise.stream(self.budget.seed, 2**62 + epoch)
+            shuffle = noise.stream(self.budget.seed, epoch, Purpose.ORDER)
             self._order = epoch, shuffle.permutation(len(self.images))
         return int(self._order[1][offset])
 

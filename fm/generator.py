@@ -19,6 +19,7 @@ from fm.field import Field
 from fm.guidance import Guidance
 from fm.likelihood import bits_per_dimension, log_likelihood
 from fm.names import Choice
+from fm.noise import Purpose
 from fm.paths import path_named
 from fm.sampling import draw
 
@@ -153,7 +154,7 @@ class Generator:
         return torch.cat(chunks), nfe
 
     def _sample_chunk(self, seed: int, first_index: int, labels: Tensor) -> tuple[Tensor, int]:
-        streams = noise.streams(seed, first_index, len(labels))
+        streams = noise.streams(seed, range(first_index, first_index + len(labels)), Purpose.SAMPLE)
         return self._draw(noise.normal(streams, self.shape), labels, lambda: noise.normal(streams, self.shape))
 
     def _draw(self, x0: Tensor, labels: Tensor, fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
@@ -204,10 +205,13 @@ class Generator:
         """
         device = next(self.network.parameters()).device
         wanted = self._labels(len(data), labels if labels is not None else [self.no_label] * len(data), 0)
-        streams = noise.streams(seed, 0, len(data))
         x1 = images.to_float(data)
-        shift = noise.uniform(streams, x1[0].numel()).reshape(x1.shape) - 0.5
-        signs = torch.where(noise.uniform(streams, x1[0].numel()).reshape(x1.shape) < 0.5, -1.0, 1.0)
+
+        def uniform(purpose: Purpose) -> Tensor:
+            return noise.uniform(noise.streams(seed, range(len(data)), purpose), x1[0].numel()).reshape(x1.shape)
+
+        shift = uniform(Purpose.DEQUANTISATION) - 0.5
+        signs = torch.where(uniform(Purpose.DIVERGENCE) < 0.5, -1.0, 1.0)
         start, end = self.path.interval
         found = log_likelihood(
             Field(self.network, self.path, self.config.target, wanted.to(device), self.no_label).velocity,

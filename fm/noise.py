@@ -1,10 +1,13 @@
-"""Random numbers that depend on a seed and a position only.
+"""Random numbers that are functions of a seed, a position and a purpose.
 
 Sample i of seed s has a stream of its own (Philox, a counter-based generator: Salmon et al. 2011), so its noise
-is the same bits whatever the batch size, the number of processes, or how many samples are asked for.
+is the same bits whatever the batch size, the number of processes, or how many samples are asked for. What is drawn
+for another purpose has another stream: with one seed for all, samples would start from noise seen in training.
 """
 
 import math
+from collections.abc import Iterable
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -13,13 +16,28 @@ from torch import Tensor
 Stream = np.random.Generator
 
 
-def stream(seed: int, index: int) -> Stream:
-    """The random stream of sample `index` of `seed`; both in [0, 2**63)."""
-    return np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
+class Purpose(IntEnum):
+    """What random numbers are for. A number keeps its meaning: by it a seed means the same images in later versions."""
+
+    SAMPLE = 0  # what an image is made from: its start, then what its sampler adds
+    ORDER = 1  # of the data, in the epoch at this position
+    NOISE = 2  # what the training image at this position is mixed with
+    TIME = 3  # at which it is trained
+    DROPOUT = 4  # whether its condition is withheld
+    DEQUANTISATION = 5  # of a datum whose likelihood is asked for
+    DIVERGENCE = 6  # the probe that estimates it, for a likelihood
 
 
-def streams(seed: int, first_index: int, count: int) -> list[Stream]:
-    return [stream(seed, first_index + i) for i in range(count)]
+def stream(seed: int, position: int, purpose: Purpose) -> Stream:
+    """The random stream of what is at `position` under `seed`, both in [0, 2**63), for one purpose."""
+    # The purpose is the counter's highest word: 2**192 blocks of numbers lie between two of them.
+    counter = np.array([0, 0, 0, purpose], dtype=np.uint64)
+    key = np.array([seed, position], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(counter=counter, key=key))
+
+
+def streams(seed: int, positions: Iterable[int], purpose: Purpose) -> list[Stream]:
+    return [stream(seed, position, purpose) for position in positions]
 
 
 def normal(streams: list[Stream], shape: tuple[int, ...]) -> Tensor:

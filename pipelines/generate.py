@@ -144,7 +144,9 @@ def interpolation(job: "Job", other: int) -> "Images":
     from fm import noise
 
     shape = job.generator.shape
-    left, right = (noise.normal(noise.streams(seed, 0, job.count), shape) for seed in (job.seed, other))
+    left, right = (
+        noise.normal(noise.streams(seed, range(job.count), noise.Purpose.SAMPLE), shape) for seed in (job.seed, other)
+    )
     columns = [noise.slerp(left, right, share / (COLUMNS - 1)) for share in range(COLUMNS)]
     x0 = torch.stack(columns, dim=1).flatten(0, 1)
     labels = [label for label in job.labels(0, job.count) for _ in range(COLUMNS)]

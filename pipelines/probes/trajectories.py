@@ -82,6 +82,6 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
 def start(generator: Generator, seed: int) -> tuple[Tensor, Tensor]:
     """Noise (COUNT, C, H, W) and labels in turn, on the generator's device."""
     device = next(generator.network.parameters()).device
-    x0 = noise.normal(noise.streams(seed, 0, COUNT), generator.shape)
+    x0 = noise.normal(noise.streams(seed, range(COUNT), noise.Purpose.SAMPLE), generator.shape)
     labels = torch.arange(COUNT) % max(generator.no_label, 1)
     return x0.to(device), labels.to(device)

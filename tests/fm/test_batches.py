@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fm import noise
 from fm.batches import Batches, Budget, From
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
@@ -22,6 +23,14 @@ def test_a_batch_is_a_function_of_its_step() -> None:
             assert torch.equal(mine, other)
     assert not torch.equal(in_order[0].x0, in_order[1].x0)
     assert not torch.equal(in_order[0].x0, Batches(IMAGES, LABELS, 10, budget(seed=4))[0].x0)
+
+
+def test_no_sample_of_the_same_seed_starts_from_noise_seen_in_training() -> None:
+    batches = Batches(IMAGES, LABELS, 10, budget())
+    seen = torch.cat([batches[step].x0 for step in range(25)]).flatten(1)
+    starts = noise.normal(noise.streams(3, range(400), noise.Purpose.SAMPLE), (64,))
+    shared = np.corrcoef(seen.numpy(), starts.numpy())[:400, 400:]
+    assert np.abs(shared).max() < 0.8  # of 64 numbers, in 160,000 pairs: by chance about 0.6
 
 
 def test_every_epoch_has_every_image_once_in_another_order() -> None:
