@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fm import devices, images
 from fm.config import SamplerConfig
@@ -36,6 +35,7 @@ from pipelines.stage import Stage, declared
 CONFIDENCE = 0.95
 KERNEL_REFERENCE = 2000
 NEIGHBOURS = 2
+REAL = (0, 1)  # beside the seed: the stream that takes real images (that of set k's labels: k)
 MOST_IMAGES = 500  # of a sample set, unless evaluate.images says more
 
 
@@ -46,7 +46,7 @@ class Reference:
     train: Moments
     test: Moments
     train_features: Floats
-    train_subset: Floats  # for the kernel distance, whose cost grows with the product of the counts
+    train_subset: Floats  # in random order; for what costs the product of the counts
     floor: float
 
 
@@ -128,14 +128,16 @@ def real_reference(chosen: Evaluate, extractor: str) -> Reference:
     if count > len(test):
         raise UserError(f"params.yaml: evaluate.images = {count}: the test split, the floor, has {len(test)} images")
     train_moments = moments(train)
-    sets = [test[start : start + count] for start in range(0, len(test) - count + 1, count)][: chosen.sets]
-    floor = float(np.mean([gaussian_distance(moments(part), train_moments) for part in sets]))
-    return Reference(train_moments, moments(test), train, train[evenly(len(train), KERNEL_REFERENCE)], floor)
+    random = np.random.default_rng([chosen.seed, *REAL])
+    floor = np.mean([gaussian_distance(moments(part), train_moments) for part in cut(test, count, chosen.sets, random)])
+    (subset,) = cut(train, min(KERNEL_REFERENCE, len(train)), 1, random)
+    return Reference(train_moments, moments(test), train, subset, float(floor))
 
 
-def evenly(total: int, count: int) -> npt.NDArray[np.int64]:
-    """At most `count` row numbers spread evenly over `total`."""
-    return np.linspace(0, total - 1, min(count, total)).astype(np.int64)
+def cut(features: Floats, count: int, most: int, random: np.random.Generator) -> list[Floats]:
+    """At most `most` disjoint sets of `count` rows, drawn at random: neighbours in a split are often of one class."""
+    order = random.permutation(len(features))
+    return [features[order[number * count : (number + 1) * count]] for number in range(min(most, len(order) // count))]
 
 
 def measure(
@@ -149,7 +151,7 @@ def measure(
     limits = [distance_limit(one.features, real.train) for one in sets]
     kernel = mean_interval([kernel_distance(one.features, real.train_subset) for one in sets], CONFIDENCE)
     everything = np.concatenate([one.features for one in sets])
-    precision, recall = precision_recall(real.train_subset[: len(everything)], everything[: len(real.train_subset)])
+    precision, recall = overlap(real.train_subset, everything)
     recognised = [one.recognised for one in sets if one.recognised is not None]
     sampler = generator.config.sampler
     row = EvaluationRow(
@@ -173,6 +175,11 @@ def measure(
     )
     print(f"{row.solver} {row.steps}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
     return row
+
+
+def overlap(real: Floats, generated: Floats) -> tuple[float, float]:
+    """Precision and recall of as many images of each. Both are in random order, so the first are as good as any."""
+    return precision_recall(real[: len(generated)], generated[: len(real)])
 
 
 def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, number: int) -> SampleSet:
