@@ -2,10 +2,9 @@
 
 import os
 
-from pipelines.project import set_environment
+import pipelines  # noqa: F401 (settles the surroundings)
 
 # Prefect reads its settings once, when it is imported: these stand here so that they come first.
-set_environment()
 for _name, _value in {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its first start creates the database
     "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": "%(asctime)s | %(message)s",

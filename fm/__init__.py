@@ -5,7 +5,14 @@ Conventions: t = 0 is noise and t = 1 is data; x0 is noise and x1 is data; image
 [-1, 1] inside and uint8 (B, H, W, C) outside; t has shape (B,); the network's last label means "no label".
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""How OpenMP's threads wait for each other. By themselves they spin, and on a machine that others use too a training
+then gets half of its share. GNU's OpenMP reads it once, when PyTorch is imported."""
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ.update(WAITING)
 
 if TYPE_CHECKING:
     from fm.generator import Generator

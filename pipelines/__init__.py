@@ -1,1 +1,6 @@
 """The pipeline: one module for each stage of dvc.yaml, and registration."""
+
+from pipelines.surroundings import settle
+
+# OpenMP and Prefect read their settings once, when they are imported: whatever is imported of ours, these come first.
+settle()

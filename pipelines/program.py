@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from fm.errors import TryLater, UserError
-from pipelines.project import set_environment
 
 
 def run(main: Callable[[], None]) -> None:
     """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it can pass."""
-    set_environment()
     signal.signal(signal.SIGTERM, terminate)
     try:
         main()

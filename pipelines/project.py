@@ -23,24 +23,6 @@ REPORTS = Path("reports")
 
 CACHE_VARIABLE = "PIPELINE_CACHE"
 
-QUIET = {
-    "PREFECT_HOME": str(ROOT / ".prefect"),
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "DVC_NO_ANALYTICS": "1",
-    "GIT_PYTHON_REFRESH": "quiet",
-    "KINETO_LOG_LEVEL": "99",  # PyTorch's profiler
-}
-
-
-def set_environment() -> None:
-    """Keep libraries inside the project and quiet; what the user has set already stands."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-
 
 @cache
 def cache_dir() -> Path:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from fm.errors import UserError
 from pipelines import params, provenance
-from pipelines.project import PREPARED, ROOT, cache_dir, set_environment, whole_file
+from pipelines.project import PREPARED, ROOT, cache_dir, whole_file
 from pipelines.provenance import FLOW_RUN_VARIABLE
 from pipelines.stage import Stage
 
@@ -53,7 +53,6 @@ def client() -> "MlflowClient":
 
 @cache
 def connect(store: str) -> "MlflowClient":
-    set_environment()
     with one_at_a_time():
         from mlflow import MlflowClient
 

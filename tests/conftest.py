@@ -11,6 +11,8 @@ import pytest
 import yaml
 from xdist.scheduler import LoadScopeScheduling
 
+import pipelines  # noqa: F401 (settles the surroundings, before anything imports PyTorch or starts git)
+
 if TYPE_CHECKING:
     from tests.store import Store
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from fm.errors import UserError
 from infra.services import backup, control, deployments, env_file, health, programs
-from pipelines.project import ROOT, set_environment
+from pipelines.project import ROOT
 
 
 def main() -> int:
     chosen = arguments().parse_args()
-    set_environment()
     try:
         return 0 if carry_out(chosen) else 1
     except UserError as error:
