@@ -14,7 +14,7 @@ from fm.errors import UserError
 from fm.generator import Generator
 from fm.metrics.distances import (
     Moments,
-    distance_limit,
+    distance_limits,
     gaussian_distance,
     kernel_distance,
     moments,
@@ -96,6 +96,8 @@ def main(method: str) -> None:
             num_images=images_per_set(chosen),
             num_sets=chosen.sets,
             confidence=CONFIDENCE,
+            seed=chosen.seed,
+            extrapolation="jackknife",
             floor=real.floor,
             rows=rows,
             along=snapshots.along(method, min(rows, key=lambda row: row.distance), measure_young),
@@ -148,7 +150,6 @@ def measure(
     fitted = [moments(one.features) for one in sets]
     distances = [gaussian_distance(one, real.train) for one in fitted]
     distance = mean_interval(distances, CONFIDENCE)
-    limits = [distance_limit(one.features, real.train) for one in sets]
     kernel = mean_interval([kernel_distance(one.features, real.train_subset) for one in sets], CONFIDENCE)
     everything = np.concatenate([one.features for one in sets])
     precision, recall = overlap(real.train_subset, everything)
@@ -164,7 +165,7 @@ def measure(
         distance_high=distance.high,
         distance_test=float(np.mean([gaussian_distance(one, real.test) for one in fitted])),
         distance_sets=distances,
-        distance_limit_sets=[limit for limit in limits if limit is not None],
+        distance_limit_sets=distance_limits([one.features for one in sets], real.train),
         kid=kernel.mean,
         kid_low=kernel.low,
         kid_high=kernel.high,

@@ -70,7 +70,7 @@ def require_one_protocol(evaluations: dict[str, Evaluation]) -> None:
     """
     first, *others = evaluations
     for other in others:
-        for field in ("extractor", "reference", "num_images", "num_sets", "confidence"):
+        for field in ("extractor", "reference", "num_images", "num_sets", "confidence", "seed", "extrapolation"):
             one, two = getattr(evaluations[first], field), getattr(evaluations[other], field)
             if one != two:
                 raise UserError(

@@ -82,7 +82,7 @@ class EvaluationRow(Schema):
     distance_test: float = Field(description="Frechet distance to the test split")
     distance_sets: list[float] = Field(description="the distance of each set, index-aligned over all methods")
     distance_limit_sets: list[float] = Field(
-        description="the same extrapolated to infinitely many images; empty where a set is too small to be halved"
+        description="the same extrapolated to infinitely many images, in values that scatter as the sets do"
     )
     kid: float
     kid_low: float
@@ -118,6 +118,10 @@ class Evaluation(Schema):
     num_images: int = Field(description="images in each sample set")
     num_sets: int = Field(description="independent sample sets, which give the intervals")
     confidence: float = Field(description="of the intervals: Student's t over the sets")
+    seed: int | None = Field(default=None, description="of noise, labels and real images; none in older files")
+    extrapolation: Literal["jackknife", "halves"] = Field(
+        default="halves", description="how distance_limit_sets came about: over the sets, or in older files within each"
+    )
     floor: float = Field(description="the same distance of the test split, at num_images")
     rows: list[EvaluationRow]
     along: list[Snapshot] = Field(description="the way there, the finished network last; empty without train.snapshots")

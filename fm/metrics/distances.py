@@ -1,5 +1,6 @@
 """Distances between two sets of features, float (N, D) and (M, D)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,19 +22,24 @@ def frechet_distance(features_a: Features, features_b: Features) -> float:
     return gaussian_distance(moments(features_a), moments(features_b))
 
 
-def distance_limit(features: Features, reference: "Moments") -> float | None:
-    """The Frechet distance that infinitely many samples would have (Chong & Forsyth 2020, arXiv 1911.07023).
+def distance_limits(sets: Sequence[Features], reference: "Moments") -> list[float]:
+    """The Frechet distance that infinitely many samples would have: a value for each of two or more sets.
 
-    Its bias is linear in 1/N, so the line through the distance of all samples and the mean distance of their two
-    halves gives it. The estimate scatters more than the distance itself, and can be below 0. None where a half has
-    no more samples than dimensions.
+    The bias of a distance is a series in 1/N that begins with 1/N itself (Chong & Forsyth 2020, arXiv 1911.07023).
+    Against distances of all sets pooled and of all but one, the jackknife frees of that term (Quenouille 1956); these
+    are its pseudo-values (Tukey 1958). Their mean is the estimate and their scatter its error, as if each were measured
+    from its own set alone. Each can be below 0. Where a set has few samples more than dimensions, pooling matters:
+    extrapolated from a set and its halves, the distance comes out far too low.
+
+    Raises:
+        ValueError: sets too small for a distance, or fewer than two.
     """
-    count, half = len(features), len(features) // 2
-    if half <= features.shape[1]:
-        return None
-    whole = gaussian_distance(moments(features), reference)
-    halves = [gaussian_distance(moments(part), reference) for part in (features[:half], features[-half:])]
-    return float((count * whole - half * np.mean(halves)) / (count - half))
+    count = len(sets)
+    if count < 2:
+        raise ValueError("one set alone cannot be left out")
+    whole = gaussian_distance(moments(np.concatenate(sets)), reference)
+    others = [np.concatenate([*sets[:left_out], *sets[left_out + 1 :]]) for left_out in range(count)]
+    return [count * whole - (count - 1) * gaussian_distance(moments(rest), reference) for rest in others]
 
 
 class Moments(NamedTuple):

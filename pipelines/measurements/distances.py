@@ -20,6 +20,11 @@ THE_SOURCE_ON_TIME = (
     "The source contradicts itself: 9 days instead of 14 are 36% less time, and the same text calls it 55% faster"
 )
 
+EXTRAPOLATED = {
+    "jackknife": "by a jackknife over the sets",
+    "halves": "from each set and its halves, which reads low where a set has few images more than features",
+}
+
 # How close to its own best the baseline has to come before its evaluations are counted.
 MATCHED = 1.05
 
@@ -271,8 +276,8 @@ def step_seconds(results: Results) -> tuple[list[float], list[float]]:
 def protocol(results: Results) -> str:
     ours = results.evaluations[FLOW_MATCHING]
     bias = (
-        f"extrapolated to infinitely many images from each set and its halves (floor at {ours.num_images} images "
-        f"{ours.floor:.3g})"
+        f"extrapolated to infinitely many images {EXTRAPOLATED[ours.extrapolation]} (floor at {ours.num_images} "
+        f"images {ours.floor:.3g})"
         if is_corrected(results)
         else f"biased upwards at so few images (floor {ours.floor:.3g})"
     )

@@ -5,7 +5,7 @@ import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
 
 from fm.metrics import frechet_distance, kernel_distance, precision_recall
-from fm.metrics.distances import Moments, distance_limit, gaussian_distance, moments
+from fm.metrics.distances import Moments, distance_limits, gaussian_distance, moments
 from fm.metrics.intervals import mean_interval
 
 
@@ -52,19 +52,42 @@ def test_precision_and_recall_tell_quality_from_coverage() -> None:
         precision_recall(real[:5], wide)
 
 
-def test_the_limit_for_many_samples_frees_the_distance_of_its_bias() -> None:
-    """Sets of one distribution against its own moments: the distance is 0, what few samples show is not."""
+DIMENSIONS = 64
+STANDARD = Moments(np.zeros(DIMENSIONS), np.eye(DIMENSIONS))
+TRUTH = DIMENSIONS * (0.1**2 + 0.083**2)
+
+
+def four_sets(seed: int, count: int) -> list[np.ndarray]:
+    """Of a distribution that is TRUTH away from the standard one, in so many dimensions that few samples mislead."""
+    everything = gaussian(seed, 4 * count, mean=0.1, deviation=1 - 0.083, dimensions=DIMENSIONS)
+    return np.split(everything, 4)
+
+
+@pytest.mark.parametrize("count", [200, 300])
+def test_extrapolated_from_pooled_sets_the_distance_is_the_true_one(count: int) -> None:
+    """Within 0.03, where a set's own distance is four to six times the truth, and its halves lead to 0.5 and 0.8."""
+    found = [np.mean(distance_limits(four_sets(seed, count), STANDARD)) for seed in range(30)]
+    raw = np.mean([gaussian_distance(moments(one), STANDARD) for one in four_sets(0, count)])
+    assert np.mean(found) == pytest.approx(TRUTH, abs=0.03)
+    assert np.std(found) < 0.1
+    assert raw > 4 * TRUTH
+
+
+def test_the_values_of_the_sets_follow_their_own_luck() -> None:
+    """Samples that lie further away are felt in their own set's value alone."""
+    sets = four_sets(0, 200)
+    before = distance_limits(sets, STANDARD)
+    after = distance_limits([sets[0] + 0.02, *sets[1:]], STANDARD)
+    changed = np.abs(np.subtract(after, before))
+    assert changed[0] > 10 * changed[1:].max()
+
+
+def test_a_limit_needs_two_sets_with_more_samples_than_dimensions() -> None:
     reference = Moments(np.zeros(8), np.eye(8))
-    sets = [gaussian(seed, 200) for seed in range(100)]
-    raw = [gaussian_distance(moments(one), reference) for one in sets]
-    limits = [distance_limit(one, reference) for one in sets]
-    assert np.mean(raw) > 0.1
-    assert abs(np.mean(limits)) < 0.02
-
-
-def test_there_is_no_limit_of_too_few_samples() -> None:
-    assert distance_limit(gaussian(0, 17), Moments(np.zeros(8), np.eye(8))) is None
-    assert distance_limit(gaussian(0, 18), Moments(np.zeros(8), np.eye(8))) is not None
+    with pytest.raises(ValueError, match="one set alone"):
+        distance_limits([gaussian(0, 100)], reference)
+    with pytest.raises(ValueError, match="more samples than dimensions"):
+        distance_limits([gaussian(0, 8), gaussian(1, 8)], reference)
 
 
 def test_intervals_over_sets_cover_the_true_distance_of_gaussians() -> None:
@@ -78,7 +101,7 @@ def test_intervals_over_sets_cover_the_true_distance_of_gaussians() -> None:
     for repetition in range(repetitions):
         sets = [gaussian(4 * repetition + k, 200, mean=0.3, deviation=1.2, dimensions=16) for k in range(4)]
         figures = {
-            "limit": [distance_limit(one, reference) for one in sets],
+            "limit": distance_limits(sets, reference),
             "raw": [gaussian_distance(moments(one), reference) for one in sets],
         }
         for name, values in figures.items():
