@@ -46,7 +46,7 @@ def generate(
         model: an alias or a version's number, of the model that params.yaml names; or, of another,
             digits-generator@champion or digits-generator@3. An alias is looked up once, when the run begins.
         seed: other noise, other images.
-        label: its number or name. None is all labels in turn.
+        label: its name, or its index where no name is a number. None is all labels in turn.
         guidance: its scale; 1 means none. None is the model's own.
         steps: of the solver. None is the model's own.
         to: a prefix in the bucket for samples, or s3://bucket/prefix/. None is a prefix made of model, version and all

@@ -24,7 +24,7 @@ from fm.errors import TryLater, UserError
 from pipelines.project import ROOT, cache_dir
 
 COMMAND = "pipelines.generate"
-NOTHING_MADE = "0 images written"
+NOTHING_MADE = "0 images "
 """How the command's last line begins if all was there."""
 
 
@@ -34,7 +34,7 @@ class Order(BaseModel):
     model: str = Field(description="MODEL@VERSION")
     count: PositiveInt = Field(description="images 0 to count - 1")
     seed: NonNegativeInt = Field(description="of their noise")
-    label: str | None = Field(description="its number or name; None is all in turn")
+    label: str | None = Field(description="its name, or its index where no name is a number; None is all in turn")
     guidance: float | None = Field(description="its scale; None is the model's own")
     steps: PositiveInt | None = Field(description="of the solver; None is the model's own")
     to: str = Field(description="s3://bucket/prefix/")

@@ -17,6 +17,7 @@ from fm.config import Config, ImageFormat, SamplerConfig
 from fm.errors import UserError
 from fm.field import Field
 from fm.guidance import Guidance
+from fm.label_names import label_index
 from fm.likelihood import bits_per_dimension, log_likelihood
 from fm.names import Choice
 from fm.noise import Purpose
@@ -101,14 +102,12 @@ class Generator:
         return len(self.config.label_names)
 
     def label_number(self, label: str) -> int:
-        """The number of a label given by name, in any case, or by number. Raises ValueError with those there are."""
-        names = [name.casefold() for name in self.config.label_names]
-        if label.casefold() in names:
-            return names.index(label.casefold())
-        if label.isdecimal() and int(label) < len(names):
-            return int(label)
-        known = ", ".join(f"{number} ({name})" for number, name in enumerate(self.config.label_names)) or "none"
-        raise ValueError(f"no label {label!r}; the labels are {known}")
+        """The index of a label by its name or number (fm.label_names). Raises ValueError with those there are."""
+        return label_index(label, self.config.label_names)
+
+    def label_name(self, number: int) -> str:
+        """What the label of that index is called."""
+        return self.config.label_names[number]
 
     def sample(
         self,

@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from PIL import Image
 
 from fm import devices, images
-from fm.errors import UserError
+from fm.errors import UserError, shown
 from fm.generator import Generator
 from pipelines import params
 from pipelines.program import run
@@ -24,14 +24,14 @@ from pipelines.project import MODELS
 from pipelines.report.pictures import data_uri
 from pipelines.report.words import method_name, solver_name
 
-ALL_LABELS = "all"
+ALL_LABELS = ""  # what no label can be called
 MOST_IMAGES, MOST_STEPS = 64, 200
 DEFAULTS = {"label": ALL_LABELS, "seed": "0", "steps": "10", "count": "16"}
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the form asks for. `label` is a number, or none for all in turn."""
+    """What the form asks for. `label` is an index, or none for all in turn."""
 
     label: int | None
     seed: int
@@ -44,7 +44,7 @@ class Wanted:
         """Raises ValueError, with what would be right."""
         unknown = [method for method in methods if method not in generators]
         if unknown:
-            raise ValueError(f"no method {unknown[0]!r}: there are {', '.join(generators)}")
+            raise ValueError(f"no method {shown(unknown[0])}: there are {', '.join(generators)}")
         label = given["label"]
         first = next(iter(generators.values()))
         return cls(
@@ -68,8 +68,8 @@ class Made:
 
 
 def whole(name: str, text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise ValueError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
+    if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
+        raise ValueError(f"{name} must be a whole number from {least} to {most}, not {shown(text)}")
     return int(text)
 
 
@@ -97,9 +97,12 @@ def create_app(generators: Mapping[str, Generator]) -> FastAPI:
         given = {name: request.query_params.get(name, default) for name, default in DEFAULTS.items()}
         methods = request.query_params.getlist("method")
         made: list[Made] = []
-        mistake = ""
+        mistake, what = "", "images"
         try:
             wanted = Wanted.of(given, methods, generators)
+            if wanted.label is not None:
+                given["label"] = label_names[wanted.label]
+                what = f"images of the label {given['label']}"
             with one_at_a_time:
                 made = [draw(method, generators[method], wanted) for method in wanted.methods]
         except ValueError as error:
@@ -111,6 +114,7 @@ def create_app(generators: Mapping[str, Generator]) -> FastAPI:
             label_names=label_names,
             all_labels=ALL_LABELS,
             made=made,
+            what=what,
             mistake=mistake,
             most_images=MOST_IMAGES,
             most_steps=MOST_STEPS,

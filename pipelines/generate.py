@@ -55,7 +55,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", default="champion", help="an alias, a version, MODEL@either, or a folder (%(default)s)"
     )
-    parser.add_argument("--label", help="a label's number or name; all labels in turn if left out")
+    parser.add_argument(
+        "--label", help="a label's name, or its index where no name is a number; all in turn if left out"
+    )
     parser.add_argument("--count", type=positive, help="how many images (64; of a sweep or interpolation 8)")
     parser.add_argument(
         "--out",
@@ -105,16 +107,17 @@ def make(chosen: argparse.Namespace, generator: "Generator", label: int | None) 
     from pipelines.sample_objects import to_objects
 
     job, shard = Job(generator, chosen.seed, label, chosen.count), Shard(*(chosen.shard or (1, 1)))
+    what = "images" if label is None else f"images of the label {generator.label_name(label)}"
     match chosen.kind:
         case "folder":
             written = to_folder(job, chosen.out, shard)
-            return f"{written} images written to {chosen.out}"
+            return f"{written} {what} written to {chosen.out}"
         case "objects":
             written = to_objects(job, chosen.out, shard)
-            return f"{written} images written to {chosen.out}"
+            return f"{written} {what} written to {chosen.out}"
         case "npz":
             complete = to_npz(job, chosen.out, shard)
-            return f"{chosen.count} images in {chosen.out}" if complete else "this share is done; others are missing"
+            return f"{chosen.count} {what} in {chosen.out}" if complete else "this share is done; others are missing"
         case "sweep":
             made, columns = sweep(job, chosen.guidance), chosen.count
         case "interpolation":
@@ -122,7 +125,7 @@ def make(chosen: argparse.Namespace, generator: "Generator", label: int | None) 
         case _:
             made, columns = generator.sample(job.count, job.seed, job.labels(0, job.count)), 0
     images.save_png(images.grid(made, columns or math.ceil(math.sqrt(chosen.count))), chosen.out)
-    return f"{len(made)} images in {chosen.out}"
+    return f"{len(made)} {what} in {chosen.out}"
 
 
 def sweep(job: "Job", scales: list[float]) -> "Images":

@@ -47,7 +47,8 @@ curl -s http://127.0.0.1:{PORT}/invocations -H 'Content-Type: application/json' 
 ```
 
 The answer is `{{"predictions": [...]}}`, a list of images. Each row of `inputs` asks for `num_samples` images of its \
-`label`, a name or a number; `{{}}` is a row without one.
+`label`, a name; a number names the label of that value, and only where no label is called by a number is it an index, \
+from 0. `{{}}` is a row without one.
 
 | parameter | | without it |
 |---|---|---|
@@ -56,7 +57,8 @@ The answer is `{{"predictions": [...]}}`, a list of images. Each row of `inputs`
 | `label` | for rows without one: a name, a number in quotes, or `all` for all in turn | `all` |
 | `steps` | of the solver, 1 to 1,000 | as measured above |
 | `guidance` | scale of classifier-free guidance, above 0, 100 at most; 1 means none | as measured above |
-| `format` | `png`: PNG files in base64; `array`: nested lists, (height, width, channels), 0 to 255 | `array` |
+| `format` | `labelled`: `label`, the one taken, and `png`, a file in base64; `png`: the files alone; `array`: nested \
+lists, (height, width, channels), 0 to 255 | `array` |
 
 What cannot be is answered with status 400 and the reason. But MLflow itself drops parameters of other names, with a \
 warning in its log only. It gives up on answers that take more than 60 s: `--timeout` sets that."""

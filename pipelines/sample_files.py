@@ -40,7 +40,7 @@ class Job:
             "generator": fingerprint(self.generator),
             "sampler": config.sampler.model_dump(mode="json"),
             "seed": self.seed,
-            "label": "all in turn" if self.label is None else self.label,
+            "label": "all in turn" if self.label is None else self.generator.label_name(self.label),
         }
 
     def labels(self, first: int, count: int) -> list[int]:

@@ -17,6 +17,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from fm import devices
+from fm.errors import shown
 from fm.generator import Generator
 from fm.images import Images, png
 
@@ -26,7 +27,7 @@ ALL_LABELS = "all"
 MOST_IMAGES = 1000  # of a request
 MOST_STEPS = 1000
 MOST_GUIDANCE = 100.0
-FORMATS = ("array", "png")
+FORMATS = ("array", "png", "labelled")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Request:
     steps: int
     guidance: float
     format: str
-    label: object
+    label: str | None
 
     @classmethod
     def of(cls, params: Mapping[str, Any], generator: Generator) -> "Request":
@@ -50,12 +51,12 @@ class Request:
             steps=whole_number(params, "steps", sampler.steps, 1, MOST_STEPS),
             guidance=scale(params, "guidance", sampler.guidance),
             format=one_of(params, "format", FORMATS),
-            label=ALL_LABELS if params.get(LABEL) is None else params[LABEL],
+            label=label_of(params),
         )
 
 
 class ServedGenerator(PythonModel):  # type: ignore[misc]
-    """Each row of the input asks for `num_samples` images of one label, by name or number, or of `all` in turn."""
+    """Each row of the input asks for `num_samples` images of one label (fm.label_names), or of `all` in turn."""
 
     def load_context(self, context: PythonModelContext) -> None:
         self.generator = Generator.load(context.artifacts[GENERATOR]).to(devices.pick("auto"))
@@ -63,7 +64,7 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
     # MLflow makes a schema of the hint of model_input, or warns; a DataFrame's alone it leaves in peace.
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> Images | list[str]:
+    ) -> Images | list[str] | list[dict[str, str | None]]:
         """Images of each row, one after the other; image i is made from the noise of sample i of `seed`.
 
         Args:
@@ -72,7 +73,8 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
             params: as in the signature; `label` is for rows that have none of their own.
 
         Returns:
-            uint8 (rows * num_samples, H, W, C); for the format png a list of PNG files, in base64.
+            uint8 (rows * num_samples, H, W, C); for the format png a list of PNG files, in base64; for labelled each
+            of them as `png` beside the name of its `label`.
 
         Raises:
             MlflowException: a request that cannot be met. The scoring server answers with status 400.
@@ -87,7 +89,14 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
             )
         parts = [self.images(request, row, label) for row, label in enumerate(wanted)]
         made = np.concatenate(parts)
-        return [base64.b64encode(png(image)).decode() for image in made] if request.format == "png" else made
+        if request.format == "array":
+            return made
+        files = [base64.b64encode(png(image)).decode() for image in made]
+        if request.format == "png":
+            return files
+        each = [label for label in wanted for _ in range(request.num_samples)]
+        names = [self.name(label, i) for i, label in enumerate(each)]
+        return [{LABEL: name, "png": file} for name, file in zip(names, files, strict=True)]
 
     def images(self, request: Request, row: int, label: int | None) -> Images:
         count = request.num_samples
@@ -97,18 +106,33 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
         )
 
     def number(self, label: object) -> int | None:
-        """The number of a label; none for all labels in turn."""
+        """The index of a label; none for all labels in turn."""
+        if label is None:
+            return None
         if isinstance(label, float) and label.is_integer():
             label = int(label)
-        text = str(label)
-        if text.casefold() == ALL_LABELS:
+        text, names = str(label), self.generator.config.label_names
+        if text.casefold() == ALL_LABELS and ALL_LABELS not in (name.casefold() for name in names):
             return None
-        if not self.generator.config.label_names:
-            raise refused(f"no label {text!r}: this model has no labels; leave it out or say {ALL_LABELS!r}")
+        if not names:
+            raise refused(f"no label {shown(text)}: this model has no labels; leave it out or say {ALL_LABELS!r}")
         try:
             return self.generator.label_number(text)
         except ValueError as error:
             raise refused(f"{error}, and {ALL_LABELS!r} for all in turn") from None
+
+    def name(self, label: int | None, index: int) -> str | None:
+        """What the label of image `index` is called; none without labels."""
+        names = self.generator.config.label_names
+        if not names:
+            return None
+        return names[index % len(names) if label is None else label]
+
+
+def label_of(params: Mapping[str, Any]) -> str | None:
+    """What rows without a label of their own get; none for all labels in turn, whatever a label may be called."""
+    label = params.get(LABEL)
+    return None if label is None or str(label).casefold() == ALL_LABELS else str(label)
 
 
 def rows(model_input: Any) -> list[dict[Any, Any]]:
@@ -119,7 +143,7 @@ def rows(model_input: Any) -> list[dict[Any, Any]]:
     for row in found:
         if unknown := [name for name in row if name != LABEL]:
             raise refused(
-                f"the input has no column {unknown[0]!r}: {LABEL!r} is the only one, all else goes into params"
+                f"the input has no column {shown(unknown[0])}: {LABEL!r} is the only one, all else goes into params"
             )
     return [{name: plain(value) for name, value in row.items()} for row in found]
 
@@ -154,7 +178,7 @@ def whole_number(params: Mapping[str, Any], name: str, default: int, least: int,
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0 or not least <= value <= most:
-        raise refused(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+        raise refused(f"{name} must be a whole number from {least} to {most}, not {shown(value)}")
     return int(value)
 
 
@@ -163,7 +187,7 @@ def scale(params: Mapping[str, Any], name: str, default: float) -> float:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST_GUIDANCE:
-        raise refused(f"{name} must be a number above 0, at most {MOST_GUIDANCE:g}, not {value!r}; 1 means none")
+        raise refused(f"{name} must be a number above 0, at most {MOST_GUIDANCE:g}, not {shown(value)}; 1 means none")
     return float(value)
 
 
@@ -172,7 +196,7 @@ def one_of(params: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
     if value is None:
         return known[0]
     if value not in known:
-        raise refused(f"{name} must be {' or '.join(known)}, not {value!r}")
+        raise refused(f"{name} must be {' or '.join(known)}, not {shown(value)}")
     return str(value)
 
 

@@ -72,7 +72,8 @@ def test_both_methods_from_the_same_noise(site: str) -> None:
     ]
     assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
     assert len(re.findall(r"<b>\d+\.\d\d s</b> <span>DDIM, 3 evaluations an image", page)) == 2
-    assert '<option value="1" selected>dog</option>' in page
+    assert '<option value="dog" selected>dog</option>' in page
+    assert "images of the label dog by Diffusion" in page
 
 
 def test_one_method_alone(site: str) -> None:
@@ -101,6 +102,16 @@ def test_what_cannot_be_is_told_and_the_form_stays(site: str, query: dict[str, s
     assert message in page
     assert "<form>" in page
     assert sheets(page) == []
+
+
+def test_labels_that_are_numbers_are_taken_by_value() -> None:
+    made = generators(("01", "02", "03"))
+    for site in serving(made):
+        for asked in ("2", "02"):
+            _, page = get(site, label=asked, count=3)
+            assert '<option value="02" selected>02</option>' in page
+            expected = [images.grid(one.sample(3, 0, [1] * 3, steps=10), 3).squeeze(2) for one in made.values()]
+            assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
 
 
 def test_without_labels_there_is_no_choice_of_one() -> None:

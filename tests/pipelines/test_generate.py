@@ -38,6 +38,21 @@ def test_from_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(np.asarray(Image.open("bags.png")), expected)
 
 
+@pytest.mark.parametrize("out", ["two.png", "two", "two.npz"])
+def test_a_number_names_the_label_of_that_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    numbered = tiny_generator(label_names=("01", "02", "03"))
+    numbered.save("numbered")
+    command(monkeypatch, f"--model numbered --label 2 --count 2 --out {out}")
+    assert "2 images of the label 02 " in capsys.readouterr().out
+    if out.endswith(".png"):
+        expected = images.grid(numbered.sample(2, 0, [1, 1]), 2).squeeze(2)
+        assert np.array_equal(np.asarray(Image.open(out)), expected)
+    elif out == "two":
+        assert json.loads(Path("two/settings.json").read_text())["label"] == "02"
+
+
 def test_all_labels_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     command(monkeypatch, "--model model --count 8")
     assert np.array_equal(np.asarray(Image.open("images.png")), sheet(num_images=8, seed=0))
@@ -46,7 +61,7 @@ def test_all_labels_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--model model --label bag", r"no label 'bag'; the labels are 0 \(0\), 1 \(1\)"),
+        ("--model model --label bag", "no label 'bag'; the labels are 0, 1, 2"),
         ("--model no/where", "no/where is no generator"),
         ("--model model --count 1 --out nowhere/a.png", "can't write nowhere/a.png"),
         ("--model model --count 1 --solver edm", "solver edm on CondOT"),

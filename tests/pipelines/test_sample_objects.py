@@ -82,11 +82,11 @@ def test_it_goes_on_where_it_was_and_writes_nothing_twice(
 ) -> None:
     s3 = store.client(store.admin)  # training may not ask for versions
     command(monkeypatch, f"--count 450 --label 3 --out {place} --shard 2/3")
-    assert f"200 images written to {place}\n" in capsys.readouterr().out
+    assert f"200 images of the label 3 written to {place}\n" in capsys.readouterr().out
     command(monkeypatch, f"--count 450 --label 3 --out {place}")
-    assert f"250 images written to {place}\n" in capsys.readouterr().out
+    assert f"250 images of the label 3 written to {place}\n" in capsys.readouterr().out
     command(monkeypatch, f"--count 450 --label 3 --out {place}")
-    assert capsys.readouterr().out == f"0 images written to {place}\n"
+    assert capsys.readouterr().out == f"0 images of the label 3 written to {place}\n"
     assert writes(s3, place) == 4
 
 

@@ -68,7 +68,7 @@ def test_what_is_not_given_is_the_default(served: ServedGenerator, generator: Ge
         ({"guidance": 0}, "guidance must be a number above 0, at most 100, not 0; 1 means none"),
         ({"guidance": float("nan")}, "not nan"),
         ({"guidance": "much"}, "not 'much'"),
-        ({"format": "gif"}, "format must be array or png, not 'gif'"),
+        ({"format": "gif"}, "format must be array or png or labelled, not 'gif'"),
         ({"steps": 1001}, "steps must be a whole number from 1 to 1000, not 1001"),
         ({"num_samples": True}, "not True"),
         ({"num_samples": float("inf")}, "not inf"),
@@ -151,8 +151,27 @@ def test_labels_by_name_and_number(label: object, number: int | None) -> None:
     assert named(*GARMENTS).number(label) == number
 
 
-def test_a_name_goes_before_a_number() -> None:
-    assert named("5", "4", "3", "2").number("3") == 2
+@pytest.mark.parametrize("label", [2, 2.0, "2", "02"])
+def test_a_number_names_the_label_of_that_value(label: object) -> None:
+    numbered = named("01", "02", "03", "04")
+    assert numbered.number(label) == 1
+    (told,) = numbered.predict(None, [{"label": label}], {"format": "labelled"})
+    assert told["label"] == "02"
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(told["png"]))))
+    assert np.array_equal(image[..., np.newaxis], numbered.generator.sample(1, 0, [1])[0])
+
+
+def test_the_answer_says_which_labels_were_taken() -> None:
+    told = named(*GARMENTS).predict(None, [{"label": 1}, {}], {"format": "labelled", "num_samples": 2})
+    assert [one["label"] for one in told] == ["Trouser", "Trouser", "Bag", "T-shirt/top"]
+    assert named().predict(None, [{}], {"format": "labelled"})[0]["label"] is None
+
+
+def test_a_label_may_be_called_all() -> None:
+    model = named("some", "All")
+    assert model.number("all") == 1
+    told = model.predict(None, [{}], {"label": "all", "num_samples": 2, "format": "labelled"})
+    assert [one["label"] for one in told] == ["some", "All"]
 
 
 @pytest.mark.parametrize("label", ["3", "-1", "1.0", "", "Coat", "²"])
