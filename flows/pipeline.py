@@ -21,7 +21,7 @@ from prefect.states import Completed, Failed
 
 from flows import graph, program, remote, settings, summary
 from flows.processes import Processes
-from flows.publish import publish, to_mlflow
+from flows.publish import publish, times_in_turn, to_mlflow
 from flows.server import use_api
 from flows.slots import holding
 from flows.stages import Outcome, Runner
@@ -110,7 +110,8 @@ def bring_up_to_date(root: Path, queue: str | None, branch: str) -> dict[str, Ou
     with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
         chosen = holding if queue is None else partial(on_workers, queue, branch)
         outcomes = run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, chosen)
-        to_mlflow(run_id, Comparison.load(root / REPORTS / "comparison.json"), root / REPORTS)
+        found = Comparison.load(root / REPORTS / "comparison.json")
+        to_mlflow(run_id, found, root / REPORTS, times_in_turn(root))
         return outcomes
 
 

@@ -1,29 +1,44 @@
 """What a run shows on its Prefect page."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import summary
-from pipelines.project import REPORTS
+from pipelines.project import METRICS, REPORTS
 from pipelines.schemas import Comparison
 from pipelines.study.collect import STUDIES
 
 
-def to_mlflow(run_id: str, comparison: Comparison, folder: Path) -> None:
+def to_mlflow(run_id: str, comparison: Comparison, folder: Path, times: Mapping[str, float] | None = None) -> None:
     """Put what was found into the MLflow run that holds the others.
 
     Args:
         folder: where the report lies.
+        times: that stand beside each other there, by name.
     """
     from pipelines import tracking
 
     tracking.keep(
         run_id,
         [folder / name for name in ("comparison.json", "report.html", "report.md")],
-        {claim.id: claim.measured for claim in comparison.claims if claim.measured is not None},
+        {claim.id: claim.measured for claim in comparison.claims if claim.measured is not None} | dict(times or {}),
         markdown(comparison, "`report.html` is among this run's artifacts."),
     )
+
+
+def times_in_turn(root: Path) -> dict[str, float]:
+    """Of each method: the only times that compare."""
+    summaries: dict[str, Any] = json.loads((root / METRICS / "summary.json").read_text())
+    return {
+        f"{method}/{name}": one[name]
+        for method, one in summaries.items()
+        for name in ("seconds_per_image", "seconds_per_step")
+        if one[name] is not None
+    }
 
 
 def publish(root: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines.project import METRICS, REPORTS
-from pipelines.schemas import Comparison, Evaluation, EvaluationRow, distance_key
+from pipelines.schemas import Comparison, Evaluation, EvaluationRow, Probes, distance_key
 
 WHERE_TO_LOOK = """\
 {report}   the same with plots and sample grids
@@ -42,21 +42,23 @@ def evaluations(root: Path) -> dict[str, Evaluation]:
 
 def rows(root: Path) -> list[dict[str, str]]:
     """The comparison as a table: one row for every method and sampler."""
+    probes = Probes.load(root / METRICS / "probes.json").methods
     return [
-        cells(method, evaluation, row)
+        cells(method, evaluation, row, probes[method].seconds_per_image(row))
         for method, evaluation in evaluations(root).items()
         for row in sorted(evaluation.rows, key=lambda row: (row.solver, row.nfe))
     ]
 
 
-def cells(method: str, evaluation: Evaluation, row: EvaluationRow) -> dict[str, str]:
+def cells(method: str, evaluation: Evaluation, row: EvaluationRow, seconds: float | None) -> dict[str, str]:
+    """One row; `seconds` an image, as the methods took them in turn."""
     return {
         "method": method,
         "solver": row.solver,
         "nfe": str(row.nfe),
         distance_key(evaluation.extractor): f"{row.distance:.4g} [{row.distance_low:.4g}, {row.distance_high:.4g}]",
         "kid": f"{row.kid:.3g}",
-        "seconds per image": f"{row.seconds_per_image:.2g}",
+        "seconds per image": "–" if seconds is None else f"{seconds:.2g}",
     }
 
 

@@ -54,15 +54,15 @@ def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str)
 def save_summary(results: Results, ranking: Ranking, path: Path) -> None:
     summaries = {}
     for method, row in ranking:
-        best = best_row(results.evaluations[method])
+        best, probe = best_row(results.evaluations[method]), results.probes.methods[method]
         summaries[method] = MethodSummary(
             solver=row.solver,
             nfe=row.nfe,
             distance=row.distance,
             best_distance=best.distance,
             best_nfe=best.nfe,
-            seconds_per_image=row.seconds_per_image,
-            training_seconds=results.train[method].seconds,
+            seconds_per_image=probe.seconds_per_image(row),
+            seconds_per_step=probe.seconds_per_step,
             peak_memory_bytes=results.train[method].peak_memory_bytes,
         ).model_dump()
     with whole_file(path) as partial:

@@ -25,6 +25,7 @@ from fm.metrics.extractors import Extractor, Floats, load
 from fm.metrics.intervals import mean_interval
 from pipelines import params, snapshots, tracking
 from pipelines.features import reference
+from pipelines.machine import Moment
 from pipelines.params import Evaluate, Params
 from pipelines.program import method_argument, run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
@@ -146,6 +147,7 @@ def measure(
     generator: Generator, extractor: Extractor, dataset: Prepared, real: Reference, chosen: Evaluate
 ) -> EvaluationRow:
     """Draw the sample sets of one sampler and measure them."""
+    began = Moment.now()
     sets = [draw(generator, extractor, dataset, chosen, number) for number in range(chosen.sets)]
     fitted = [moments(one.features) for one in sets]
     distances = [gaussian_distance(one, real.train) for one in fitted]
@@ -173,6 +175,7 @@ def measure(
         recall=recall,
         accuracy=float(np.mean(recognised)) if recognised else None,
         seconds_per_image=sum(one.seconds for one in sets) / (images_per_set(chosen) * chosen.sets),
+        machine_load=began.load(),
     )
     print(f"{row.solver} {row.steps}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
     return row
@@ -221,7 +224,6 @@ def report(run: tracking.StageRun, extractor: str, row: EvaluationRow) -> None:
         "kid": row.kid,
         "precision": row.precision,
         "recall": row.recall,
-        "seconds_per_image": row.seconds_per_image,
     }
     if row.accuracy is not None:
         values["accuracy"] = row.accuracy

@@ -10,6 +10,7 @@ from fm import devices
 from fm.data.prepared import Prepared
 from fm.metrics.extractors import Asked, prepare
 from pipelines import params
+from pipelines.machine import Moment
 from pipelines.params import Evaluate
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, PREPARED, cache_dir, compute_slot, whole_folder
@@ -20,8 +21,8 @@ def main() -> None:
     settings = params.load()
     dataset = Prepared.open(PREPARED)
     device = devices.pick(settings.train.accelerator)
-    started = time.perf_counter()
     with compute_slot(device.type), whole_folder(FEATURES) as folder:
+        started, began = time.perf_counter(), Moment.now()
         extractor = prepare(asked(settings.evaluate, dataset, device))
         extractor.save(folder)
         train = extractor.features(dataset.train.images)
@@ -35,6 +36,7 @@ def main() -> None:
         dimensions=train.shape[1],
         test_accuracy=accuracy,
         seconds=time.perf_counter() - started,
+        machine_load=began.load(),
     )
     metrics.save(METRICS / "features.json")
     known = "knows no labels" if accuracy is None else f"test accuracy {accuracy:.2%}"

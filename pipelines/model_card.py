@@ -6,7 +6,7 @@ from pathlib import Path
 from fm.generator import Config
 from pipelines.model_use import instructions
 from pipelines.params import Params
-from pipelines.schemas import Evaluation, EvaluationRow, PrepareMetrics, TrainMetrics, distance_key
+from pipelines.schemas import Evaluation, EvaluationRow, Load, PrepareMetrics, TrainMetrics, distance_key
 from pipelines.wording import in_words
 
 LONGEST = 5000  # characters in the description of a model's version: PostgreSQL holds MLflow to it, SQLite does not
@@ -105,7 +105,7 @@ def figures(facts: Facts) -> str:
     ]
     if row.accuracy is not None:
         rows.append(("images recognised as the label asked for", f"{row.accuracy:.1%}"))
-    rows.append(("seconds an image, where it was measured", f"{row.seconds_per_image:.2g}"))
+    rows.append(("seconds an image, where it was measured", timed(f"{row.seconds_per_image:.2g}", row.machine_load)))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return f"""\
 ## How good it is
@@ -176,8 +176,13 @@ def budget(facts: Facts) -> str:
     if facts.config.label_names:
         words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
     if trained is not None:
-        words.append(f"{trained.seconds / 60:.1f} minutes")
+        words.append(timed(f"{trained.seconds / 60:.1f} minutes", trained.machine_load))
     return ", ".join(words)
+
+
+def timed(words: str, load: Load | None) -> str:
+    """A time beside what else the machine did."""
+    return words if load is None else f"{words} ({load})"
 
 
 def origin(facts: Facts) -> str:

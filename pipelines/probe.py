@@ -10,6 +10,7 @@ from fm.metrics.extractors import load
 from fm.paths import CondOT
 from pipelines import params
 from pipelines.evaluate import images_per_set, with_count
+from pipelines.machine import Moment
 from pipelines.params import Evaluate, Params
 from pipelines.probes.guidance import guided
 from pipelines.probes.repetition import repetitions
@@ -19,7 +20,7 @@ from pipelines.probes.trajectories import change_of_path, convergence, pixels_of
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
 from pipelines.results import DIFFUSION, metric_of, rank, read_evaluations
-from pipelines.schemas import ChangeOfPath, MethodProbe, Probes
+from pipelines.schemas import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.train import budget, objective
 
 MOST_TIMED = 64  # images in a batch
@@ -46,10 +47,18 @@ def probe(settings: Params, device: torch.device) -> Probes:
     batch_size, seed = min(MOST_TIMED, chosen.batch_size), chosen.seed
 
     tell("timing samplers")
+    began = Moment.now()
     timed = timings(generators, samplers, batch_size, seed)
+    after_samplers = Moment.now()
     alone = one_at_a_time(generators, ALONE, seed)
+    after_alone = Moment.now()
     tell("timing training steps")
     step = costs(generators, {m: objective(settings, m) for m in methods}, budget(settings), dataset)
+    loads = ProbeLoads(
+        samplers=began.until(after_samplers),
+        one_at_a_time=after_samplers.until(after_alone),
+        training_steps=after_alone.load(),
+    )
     tell("drawing the same again")
     repeated = repetitions({m: MODELS / m for m in methods}, samplers, str(device), seed)
     extractor = load(FEATURES, device)
@@ -75,6 +84,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
         guidance_images=images_per_set(chosen),
         methods=found,
         change_of_path=diffusion_as_a_flow(generators, seed),
+        machine_load=loads,
     )
 
 

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fm.config import SamplerConfig
 from pipelines.project import whole_file
+
+BUSY = 0.1
+"""Share of a machine's CPUs; where other work takes more, no absolute time is judged."""
 
 
 class Schema(BaseModel):
@@ -34,6 +38,22 @@ class Same(Schema):
     test: str
 
 
+class Load(Schema):
+    """What else a machine did while something was timed."""
+
+    others: float = Field(ge=0, description="CPUs that other processes kept busy, on average")
+    cpus: int = Field(description="the machine has")
+    average: float = Field(description="load average of the last minute, at the end")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a time taken meanwhile may say more of other work than of ours."""
+        return self.others > BUSY * self.cpus
+
+    def __str__(self) -> str:
+        return f"other processes kept {self.others:.2g} of {self.cpus} CPUs busy"
+
+
 class PrepareMetrics(Schema):
     """metrics/prepare.json: what the dataset has become."""
 
@@ -53,6 +73,7 @@ class FeatureMetrics(Schema):
     dimensions: int
     test_accuracy: float | None = Field(description="share of the test split it labels rightly; none without labels")
     seconds: float
+    machine_load: Load | None = Field(default=None, description="meanwhile; none in files of before it was recorded")
 
 
 class TrainMetrics(Schema):
@@ -67,6 +88,7 @@ class TrainMetrics(Schema):
     parameters: int
     flops: int = Field(description="of one call of the network for one image (fm.networks.flops)")
     resumed: int = Field(description="times the training was resumed")
+    machine_load: Load | None = Field(default=None, description="since it was resumed last; none in files of before")
 
 
 class EvaluationRow(Schema):
@@ -91,6 +113,7 @@ class EvaluationRow(Schema):
     recall: float
     accuracy: float | None = Field(description="share of images the classifier gives the label asked for")
     seconds_per_image: float
+    machine_load: Load | None = Field(default=None, description="while it was measured; none in files of before")
 
 
 DISTANCE_FIELDS = [name for name in EvaluationRow.model_fields if name.startswith("distance")]
@@ -209,7 +232,7 @@ class Guided(Schema):
 
 
 class MethodProbe(Schema):
-    """What was measured of one method beside the others."""
+    """What was measured of one method beside the others. Only these times compare: they were taken in turn."""
 
     timings: list[SamplerTiming]
     one_at_a_time: list[float] = Field(description="seconds for one image alone, by DDIM with 10 evaluations")
@@ -221,6 +244,16 @@ class MethodProbe(Schema):
     step_seconds: list[float] = Field(description="of a training step, in each round")
     step_peak_bytes: list[int] = Field(description="the most that tensors held in training steps, in each round")
 
+    def seconds_per_image(self, row: EvaluationRow) -> float | None:
+        """By the sampler of a row, in batches; none where that sampler was not timed."""
+        timed = [each.seconds for each in self.timings if (each.solver, each.steps) == (row.solver, row.steps)]
+        return fmean(timed[0]) if timed else None
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Of training."""
+        return fmean(self.step_seconds)
+
 
 class ChangeOfPath(Schema):
     """A trained model by DDIM on its own path and by Euler's method on the straight one, in float64."""
@@ -228,6 +261,14 @@ class ChangeOfPath(Schema):
     method: str
     steps: int
     differences: list[float] = Field(description="largest difference of a pixel in [-1, 1], image by image")
+
+
+class ProbeLoads(Schema):
+    """What else the machine did while the methods were timed in turn."""
+
+    samplers: Load
+    one_at_a_time: Load
+    training_steps: Load
 
 
 class Probes(Schema):
@@ -240,6 +281,7 @@ class Probes(Schema):
     guidance_images: int = Field(description="in each of the sample sets of `guidance`")
     methods: dict[str, MethodProbe]
     change_of_path: ChangeOfPath | None = Field(description="none without a diffusion model to try it on")
+    machine_load: ProbeLoads | None = Field(default=None, description="none in files of before it was recorded")
 
 
 class MethodSummary(Schema):
@@ -250,8 +292,8 @@ class MethodSummary(Schema):
     distance: float
     best_distance: float = Field(description="over all rows")
     best_nfe: int
-    seconds_per_image: float = Field(description="at `nfe` evaluations")
-    training_seconds: float
+    seconds_per_image: float | None = Field(description="at `nfe` evaluations, the methods timed in turn")
+    seconds_per_step: float = Field(description="of training, the methods timed in turn")
     peak_memory_bytes: int
 
 

@@ -17,11 +17,12 @@ from fm.names import Choice, parts
 from fm.networks.flops import flops_of_a_call
 from fm.objectives import Objective
 from pipelines import params, snapshots, tracking
+from pipelines.machine import Moment
 from pipelines.params import Params
 from pipelines.program import method_argument, run
 from pipelines.project import CURVES, METRICS, MODELS, PREPARED, cache_dir, compute_slot, whole_file, whole_folder
 from pipelines.rehearsal import rehearse
-from pipelines.schemas import TrainMetrics
+from pipelines.schemas import Load, TrainMetrics
 from pipelines.stage import Stage, declared
 
 SAMPLE_SEED = 1
@@ -44,13 +45,12 @@ def main(method: str) -> None:
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
         describe(tracked, stage, settings, method)
+        began = Moment.now()
         totals = fit(settings, method, dataset, generator, checkpoint, tracked)
-        metrics = summarise(settings, generator, totals)
+        metrics = summarise(settings, generator, totals, began.load())
         write(method, generator, totals, metrics)
         snapshots.keep(method, workspace / "snapshots", metrics.images_seen)
-        tracked.metrics(
-            {"seconds": metrics.seconds, "peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps
-        )
+        tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
         tracked.artifact(MODELS / method / "config.json", "model")
         tracked.artifact(MODELS / method / "model.safetensors", "model")
     # Last of all: until everything is written, a rerun finds the finished training here.
@@ -138,7 +138,8 @@ def report(run: tracking.StageRun | None, point: training.Point, images_per_seco
     if run is None:
         return
     values = {name: float(value) for name, value in point._asdict().items() if name != "step"}
-    run.metrics(values | {"images_per_second": images_per_second}, point.step)
+    # Beside the processor's load: trainings one after the other do not compare by their pace.
+    run.metrics(values | {"system/images_per_second": images_per_second}, point.step)
 
 
 def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None:
@@ -150,7 +151,7 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
     run.image("samples", images.grid(samples, columns), step)
 
 
-def summarise(settings: Params, generator: Generator, totals: training.Totals) -> TrainMetrics:
+def summarise(settings: Params, generator: Generator, totals: training.Totals, load: Load) -> TrainMetrics:
     plan = budget(settings)
     seen = plan.steps * plan.batch_size
     last_tenth = totals.curve[-max(len(totals.curve) // 10, 1) :]
@@ -164,6 +165,7 @@ def summarise(settings: Params, generator: Generator, totals: training.Totals) -
         parameters=sum(weight.numel() for weight in generator.network.parameters()),
         flops=flops_of_a_call(generator.network, generator.shape),
         resumed=totals.resumed,
+        machine_load=load,
     )
 
 

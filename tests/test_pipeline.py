@@ -21,7 +21,8 @@ SAME_BYTES = (
 )
 MEASURED_ANEW = {
     "seconds",
-    "training_seconds",
+    "seconds_per_step",
+    "machine_load",
     "images_per_second",
     "peak_memory_bytes",
     "resumed",
@@ -73,7 +74,7 @@ def test_every_stage_that_trains_or_evaluates_is_a_child_of_one_parent(by_flow: 
         assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["data.md5"]
         assert run.data.tags["git.dirty"] == "false"
     (train,) = runs(project, "train@diffusion")
-    assert {"loss", "learning_rate", "gradient_norm", "images_per_second"} <= set(train.data.metrics)
+    assert {"loss", "learning_rate", "gradient_norm", "system/images_per_second"} <= set(train.data.metrics)
     assert client(project).list_artifacts(train.info.run_id, "images")
 
 

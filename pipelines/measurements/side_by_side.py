@@ -7,7 +7,7 @@ from fm.metrics.intervals import Interval, mean_interval
 from pipelines.measurements.measurement import ONE_SEED, Measurement, not_measured
 from pipelines.measurements.shares import difference_of_shares
 from pipelines.results import DIFFUSION, FLOW_MATCHING, Results
-from pipelines.schemas import Guided, MethodProbe, Probes
+from pipelines.schemas import Guided, Load, MethodProbe, Probes
 
 FEW = 10  # steps at which stability is judged
 
@@ -36,30 +36,39 @@ def step_cost(results: Results) -> Measurement:
     """Seconds per training step, flow matching over diffusion."""
     ours, theirs = pair(results)
     found = ratio_of_pairs(ours.step_seconds, theirs.step_seconds, confidence(results))
-    own, other = (1000 * fmean(probe.step_seconds) for probe in (ours, theirs))
-    whole = [results.train[name].seconds / results.train[name].steps for name in (FLOW_MATCHING, DIFFUSION)]
+    own, other = (1000 * probe.seconds_per_step for probe in (ours, theirs))
     return Measurement(
         *found,
         f"training steps of {results.probes.train_batch_size} images in turn, {len(ours.step_seconds)} rounds; "
         f"{confidence(results):.0%} t-interval of the logarithm over the rounds{machine(results.probes)}",
-        f"{own:.3g} ms against {other:.3g} ms a step. Over the whole trainings, one after the other, the ratio was "
-        f"{whole[0] / whole[1]:.3g}: that includes how the machine's speed changed between them.",
+        f"{own:.3g} ms against {other:.3g} ms a step.",
     )
 
 
 def real_time(results: Results) -> Measurement:
-    """Images per second, one at a time, with ten evaluations."""
+    """Images per second, one at a time, with ten evaluations; without an interval, so without a verdict, where the
+    machine was busy with other work."""
     ours, theirs = pair(results)
     found = mean_interval(ours.one_at_a_time, confidence(results))
+    loads = results.probes.machine_load
+    load = None if loads is None else loads.one_at_a_time
+    busy = load is not None and load.busy
     return Measurement(
         1 / found.mean,
-        1 / found.high,
-        1 / max(found.low, min(ours.one_at_a_time)),
+        None if busy else 1 / found.high,
+        None if busy else 1 / max(found.low, min(ours.one_at_a_time)),
         f"{len(ours.one_at_a_time)} images alone by DDIM with 10 evaluations, which on the straight path is Euler's "
         f"method, diffusion's in turn; {confidence(results):.0%} t-interval of the mean time{machine(results.probes)}",
-        f"Diffusion makes {1 / fmean(theirs.one_at_a_time):.3g} a second with as many evaluations: the same network "
-        "is called as often, whatever it was trained for.",
+        f"{meanwhile(load)} Diffusion makes {1 / fmean(theirs.one_at_a_time):.3g} a second with as many evaluations: "
+        "the same network is called as often, whatever it was trained for.",
     )
+
+
+def meanwhile(load: Load | None) -> str:
+    """What to say of an absolute time."""
+    if load is None:
+        return "What else the machine did meanwhile was not recorded."
+    return f"Not judged, because the machine was busy: {load}." if load.busy else f"Meanwhile {load}."
 
 
 def determinism(results: Results) -> Measurement:

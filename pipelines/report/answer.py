@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from pipelines.measurements.distances import best_row, paired_difference
-from pipelines.report.words import duration, method_name, number, size, solver_name
-from pipelines.results import Ranking
-from pipelines.schemas import Comparison, Evaluation, EvaluationRow, TrainMetrics, distance_key
+from pipelines.report.words import duration, method_name, number, size, solver_name, unless_none
+from pipelines.results import Ranking, Results
+from pipelines.schemas import Comparison, Evaluation, EvaluationRow, distance_key
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,9 @@ class Answer:
     table: list[tuple[str, list[tuple[str, str]]]]
 
 
-def answer(
-    comparison: Comparison, ranking: Ranking, evaluations: dict[str, Evaluation], train: dict[str, TrainMetrics]
-) -> Answer:
+def answer(comparison: Comparison, ranking: Ranking, results: Results) -> Answer:
     """Methods stand in the table in their own order, so that it reads like every other table of the page."""
+    evaluations = results.evaluations
     sentences, decided = by_how_much(comparison, ranking, evaluations)
     if len(ranking) > 1:
         sentences.append(at_their_best(ranking, evaluations))
@@ -31,7 +30,7 @@ def answer(
         headline = f"{name} makes the better images in {comparison.nfe} evaluations"
     else:
         headline = f"No clear winner: {name} is ahead, but not beyond doubt"
-    return Answer(headline, sentences, costs(comparison, ranking, evaluations, train))
+    return Answer(headline, sentences, costs(comparison, ranking, results))
 
 
 def by_how_much(comparison: Comparison, ranking: Ranking, evaluations: dict[str, Evaluation]) -> tuple[list[str], bool]:
@@ -67,13 +66,14 @@ def lower(method: str) -> str:
     return method.replace("_", " ")
 
 
-def costs(
-    comparison: Comparison, ranking: Ranking, evaluations: dict[str, Evaluation], train: dict[str, TrainMetrics]
-) -> list[tuple[str, list[tuple[str, str]]]]:
+def costs(comparison: Comparison, ranking: Ranking, results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Times are those of all methods in turn: of trainings one after the other, the machine's load is a part."""
     key = distance_key(comparison.extractor)
-    rows = [dict(ranking)[method] for method in evaluations]
-    best = [best_row(evaluation) for evaluation in evaluations.values()]
-    trained = [train[method] for method in evaluations]
+    rows = [dict(ranking)[method] for method in results.evaluations]
+    best = [best_row(evaluation) for evaluation in results.evaluations.values()]
+    probes = [results.probes.methods[method] for method in results.evaluations]
+    images = [probe.seconds_per_image(row) for probe, row in zip(probes, rows, strict=True)]
+    batch = f"{results.probes.train_batch_size} images"
     return [
         (f"{key} at {comparison.nfe} evaluations", [(number(row.distance), sampler(row)) for row in rows]),
         (
@@ -82,10 +82,13 @@ def costs(
         ),
         (
             f"1,000 images at {comparison.nfe} evaluations",
-            [(duration(1000 * row.seconds_per_image), "") for row in rows],
+            [(unless_none(lambda one: duration(1000 * one), seconds), "") for seconds in images],
         ),
-        ("training", [(duration(each.seconds), f"{each.images_seen:,} images") for each in trained]),
-        ("peak memory of training", [(size(each.peak_memory_bytes), "") for each in trained]),
+        ("a step of training", [(duration(probe.seconds_per_step), batch) for probe in probes]),
+        (
+            "peak memory of training",
+            [(size(results.train[method].peak_memory_bytes), "") for method in results.evaluations],
+        ),
     ]
 
 

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 
 from pipelines.report import words
 from pipelines.report.answer import answer
-from pipelines.report.page import Contents
+from pipelines.report.page import Contents, times
 from pipelines.report.words import number, percent
-from pipelines.schemas import Claim, Evaluation, EvaluationRow, distance_key
+from pipelines.results import Results
+from pipelines.schemas import Claim, EvaluationRow, distance_key
 
 
 def markdown(contents: Contents) -> str:
     """The whole text. The same contents give the same bytes."""
     comparison, results = contents.comparison, contents.results
-    first = answer(comparison, contents.ranking, results.evaluations, results.train)
+    first = answer(comparison, contents.ranking, results)
     key = distance_key(comparison.extractor)
     sections = [
         f"# {first.headline}",
@@ -23,7 +24,7 @@ def markdown(contents: Contents) -> str:
         "## Claims about flow matching",
         claims(comparison.claims),
         "## Every sampler",
-        samplers(results.evaluations, contents.names, key),
+        samplers(results, contents.names, key),
         protocol(contents),
     ]
     return "\n\n".join(sections) + "\n"
@@ -55,14 +56,18 @@ def claims(judged: Sequence[Claim]) -> str:
     )
 
 
-def samplers(evaluations: dict[str, Evaluation], names: dict[str, str], key: str) -> str:
+def samplers(results: Results, names: dict[str, str], key: str) -> str:
     return tabulated(
         ("method", "solver", "evaluations", key, "to test split", "KID", "precision", "recall", "an image takes"),
-        [line(names[method], row) for method, evaluation in evaluations.items() for row in evaluation.rows],
+        [
+            line(names[method], row, results.probes.methods[method].seconds_per_image(row))
+            for method, evaluation in results.evaluations.items()
+            for row in evaluation.rows
+        ],
     )
 
 
-def line(name: str, row: EvaluationRow) -> tuple[str, ...]:
+def line(name: str, row: EvaluationRow, seconds: float | None) -> tuple[str, ...]:
     return (
         name,
         words.solver_name(row.solver),
@@ -72,13 +77,13 @@ def line(name: str, row: EvaluationRow) -> tuple[str, ...]:
         number(row.kid),
         percent(row.precision),
         percent(row.recall),
-        words.duration(row.seconds_per_image),
+        words.unless_none(words.duration, seconds),
     )
 
 
 def protocol(contents: Contents) -> str:
     comparison = contents.comparison
-    facts = "; ".join(f"{label}: {text}" for label, text in contents.facts)
+    facts = "; ".join(f"{label}: {text}" for label, text in [times(contents.results), *contents.facts])
     return (
         f"{comparison.num_sets} independent sets of {comparison.num_images} images a sampler, against the "
         f"{comparison.reference}; intervals by Student's t over the sets. {facts}."

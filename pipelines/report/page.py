@@ -1,6 +1,7 @@
 """Puts the page together: everything the template shows is made here, in the order it appears."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def render(contents: Contents) -> str:
     environment.filters |= {
         "number": words.number,
         "percent": words.percent,
-        "duration": words.duration,
+        "duration": partial(words.unless_none, words.duration),
         "size": words.size,
         "method": words.method_name,
         "solver": words.solver_name,
@@ -92,7 +93,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "confidence": f"{first.confidence:.0%}",
         "names": contents.names,
         "series": {method: index for index, method in enumerate(results.evaluations)},
-        "answer": answer(comparison, contents.ranking, results.evaluations, results.train),
+        "answer": answer(comparison, contents.ranking, results),
         "evaluations": results.evaluations,
         "train": results.train,
         "has_accuracy": any(row.accuracy is not None for each in results.evaluations.values() for row in each.rows),
@@ -112,9 +113,23 @@ def context(contents: Contents) -> dict[str, Any]:
         "judged": [claim for claim in comparison.claims if claim.verdict != "not_measured"],
         "unjudged": [claim for claim in comparison.claims if claim.verdict == "not_measured"],
         "verdicts": words.VERDICTS,
-        "facts": contents.facts,
+        "facts": [times(results), *contents.facts],
         "several": contents.several,
     }
+
+
+def times(results: Results) -> tuple[str, str]:
+    """How the times of this page were taken, and what else the machine did meanwhile."""
+    probes, trained = results.probes, words.duration(sum(each.seconds for each in results.train.values()))
+    load = "what else the machine did meanwhile was not recorded"
+    if (loads := probes.machine_load) is not None:
+        load = f"meanwhile {loads.samplers}, in the training steps {loads.training_steps.others:.2g}"
+    return (
+        "times",
+        f"Every time on this page was taken method by method in turn, in one go ({probes.device}, {probes.threads} "
+        f"threads, samples in batches of {probes.batch_size}); {load}. The trainings took {trained} in all: one after "
+        "the other, by themselves they say as much of the machine's load as of the methods.",
+    )
 
 
 def grids(contents: Contents) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 
 from pipelines.schemas import Claim
 
@@ -76,6 +77,11 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.1f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def unless_none(said: Callable[[float], str], value: float | None) -> str:
+    """A dash stands for what was not measured."""
+    return "–" if value is None else said(value)
 
 
 def size(count: float) -> str:

@@ -6,6 +6,7 @@ from flows import summary
 from flows.publish import markdown, publish
 from fm.config import SamplerConfig
 from pipelines.schemas import Claim, Comparison, Evaluation, EvaluationRow
+from tests.pipelines.report.made_up import probes
 
 
 def row(solver: str, nfe: int, distance: float) -> EvaluationRow:
@@ -30,6 +31,8 @@ def evaluation(*rows: EvaluationRow) -> Evaluation:
 def measured(tmp_path: Path) -> Path:
     evaluation(row("midpoint", 10, 12.3456), row("euler", 100, 7)).save(tmp_path / "metrics/evaluate/one.json")
     evaluation(row("ddim", 10, 130)).save(tmp_path / "metrics/evaluate/other_method.json")
+    timed = {"one": [("midpoint", 10, 10, 0.0), ("euler", 100, 100, 0.0)], "other_method": [("ddim", 10, 10, 0.0)]}
+    probes(timed).save(tmp_path / "metrics/probes.json")
     claim = Claim(
         id="a", claim="fewer | steps", source_value="10", measured=None, low=None, high=None, unit="x", better="up",
         null=1, threshold=2, verdict="not_measured", protocol="", note="",
@@ -44,9 +47,9 @@ def measured(tmp_path: Path) -> Path:
 def test_the_table_is_aligned_and_names_the_distance_after_its_extractor(measured: Path) -> None:
     assert summary.aligned(summary.rows(measured)).splitlines() == [
         "method        solver    nfe        fid_classifier   kid  seconds per image",
-        "one           euler     100              7 [6, 8]  0.01             0.0032",
-        "one           midpoint   10  12.35 [11.35, 13.35]  0.01             0.0032",
-        "other_method  ddim       10        130 [129, 131]  0.01             0.0032",
+        "one           euler     100              7 [6, 8]  0.01                0.1",
+        "one           midpoint   10  12.35 [11.35, 13.35]  0.01               0.01",
+        "other_method  ddim       10        130 [129, 131]  0.01               0.02",
     ]
 
 

@@ -13,7 +13,7 @@ from pipelines.measurements.distances import cost_to_reach, held_out, paired_dif
 from pipelines.measurements.judge import MEASUREMENTS
 from pipelines.measurements.shares import difference_of_shares
 from pipelines.results import Results
-from pipelines.schemas import Claim, EvaluationRow, MethodProbe, Snapshot
+from pipelines.schemas import Claim, EvaluationRow, Load, MethodProbe, ProbeLoads, Snapshot
 from tests.pipelines.report.made_up import BIAS, DIFFUSION, FLOW, LUCK, Rows, evaluation, probes, row, training
 
 
@@ -224,7 +224,7 @@ def test_memory_and_the_cost_of_a_step_are_measured_side_by_side():
     assert "800 MB and 1,000 MB" in memory.note
     assert (step.measured, step.verdict) == (pytest.approx(0.5), "not_reproduced")
     assert step.low == pytest.approx(step.high)
-    assert "the ratio was 1.03" in step.note
+    assert step.note == "100 ms against 200 ms a step."
 
 
 def test_one_image_at_a_time():
@@ -233,6 +233,28 @@ def test_one_image_at_a_time():
     assert found.low < 100 < found.high
     assert found.verdict == "reproduced"
     assert "Diffusion makes 50 a second" in found.note
+
+
+def under_load(given: Results, others: float) -> Results:
+    quiet, load = Load(others=0.0, cpus=2, average=1.0), Load(others=others, cpus=2, average=3.0)
+    loads = ProbeLoads(samplers=quiet, one_at_a_time=load, training_steps=quiet)
+    return replace(given, probes=given.probes.model_copy(update={"machine_load": loads}))
+
+
+def test_an_absolute_time_is_not_judged_on_a_busy_machine():
+    assert "was not recorded" in judged(results())["real_time"].note
+    quiet, busy = (judged(under_load(results(), others))["real_time"] for others in (0.05, 1.2))
+    assert quiet.verdict == "reproduced"
+    assert quiet.note.startswith("Meanwhile other processes kept 0.05 of 2 CPUs busy.")
+    assert busy.measured == pytest.approx(100)
+    assert (busy.low, busy.high, busy.verdict) == (None, None, "inconclusive")
+    assert "Not judged, because the machine was busy: other processes kept 1.2 of 2 CPUs busy." in busy.note
+
+
+def test_the_times_of_methods_in_turn_are_judged_on_any_machine():
+    quiet, busy = (judged(under_load(results(), others)) for others in (0.0, 1.9))
+    for name in ("step_cost", "sampling_speed"):
+        assert busy[name] == quiet[name]
 
 
 def test_a_single_byte_that_differs_is_told():

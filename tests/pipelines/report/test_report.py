@@ -10,10 +10,10 @@ from PIL import Image
 
 from pipelines.claims import CLAIMS
 from pipelines.measurements import judge
-from pipelines.report import Contents, render
+from pipelines.report import Contents, markdown, render
 from pipelines.report.plots import Curve
 from pipelines.results import Results, rank
-from pipelines.schemas import Comparison
+from pipelines.schemas import Comparison, Load, ProbeLoads
 from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, probes, training, write_sheets
 
 NFE = 10
@@ -108,8 +108,32 @@ def test_names_the_winner_by_how_much_and_at_what_cost(page: str):
     assert headline(page) == "Flow matching makes the better images in 10 evaluations"
     assert "its fid_classifier is 10.0, against 20.0 of diffusion: 10.0 lower, or 50%" in page
     assert "95% interval of the paired difference 9.66 to 10.3" in page
-    for cost in ("10.0 s", "1.7 min", "1.00 GB"):
-        assert cost in page
+    for cost in ("10.0 s", "20.0 s", "100 ms", "200 ms", "1.00 GB"):
+        assert f"<b>{cost}</b>" in page
+
+
+def test_only_times_taken_in_turn_stand_side_by_side(tmp_path: Path):
+    given = contents(tmp_path, TWO)
+    slow = {
+        name: each.model_copy(
+            update={"rows": [row.model_copy(update={"seconds_per_image": 7777.0}) for row in each.rows]}
+        )
+        for name, each in given.results.evaluations.items()
+    }
+    train = {"flow_matching": training(seconds=60.0), "diffusion": training(seconds=6000.0)}
+    on_a_busy_machine = replace(given, results=replace(given.results, evaluations=slow, train=train))
+    assert render(on_a_busy_machine) == render(given).replace("took 3.3 min in all", "took 1.7 h in all")
+    assert markdown(on_a_busy_machine) == markdown(given).replace("took 3.3 min in all", "took 1.7 h in all")
+
+
+def test_says_what_else_the_machine_did(page: str, tmp_path: Path):
+    assert "what else the machine did meanwhile was not recorded" in page
+    given = contents(tmp_path, TWO)
+    load = Load(others=0.25, cpus=2, average=1.0)
+    loads = ProbeLoads(samplers=load, one_at_a_time=load, training_steps=load)
+    probes = given.results.probes.model_copy(update={"machine_load": loads})
+    text = render(replace(given, results=replace(given.results, probes=probes)))
+    assert "meanwhile other processes kept 0.25 of 2 CPUs busy" in text
 
 
 def test_a_lead_within_the_interval_is_no_win(tmp_path: Path):
