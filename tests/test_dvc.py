@@ -48,10 +48,14 @@ def test_a_change_of_one_method_touches_its_stages_only(by_dvc: Project) -> None
     assert changed_stages(by_dvc) == set()
 
 
+# Of a batch job that asks for four cores as four tasks, and of another training that the shell has seen.
+OF_OTHERS = {"SLURM_JOB_ID": "77", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "RANK": "1"}
+
+
 def start_training(project: Project) -> subprocess.Popen[bytes]:
     """Train flow matching until its first checkpoint is there."""
     command = [".venv/bin/python", "-m", "pipelines.train", "flow_matching"]
-    process = subprocess.Popen(command, cwd=project.folder, env=project.environment)
+    process = subprocess.Popen(command, cwd=project.folder, env=project.environment | OF_OTHERS)
     wait_for_checkpoint(project, process)
     return process
 
