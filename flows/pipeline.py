@@ -8,7 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from flows.workers import Workers
 from flows.workspace import branch_for, keep, run_workspace
 from fm.errors import UserError
 from pipelines import params, provenance
+from pipelines.checkout_locks import running_here, settings_free
 from pipelines.project import REPORTS, ROOT, cache_dir
 from pipelines.schemas import Comparison
 
@@ -57,8 +58,9 @@ def pipeline(
             of this run.
     """
     try:
-        with checkout(revision) as place:
-            change_settings(place, overrides or {}, recipe)
+        with checkout(revision) as place, running_here(place):
+            with settings_free(place) if overrides or recipe else nullcontext():
+                change_settings(place, overrides or {}, recipe)
             branch = branch_for(ROOT, str(flow_run.name), str(flow_run.id))
             outcomes = bring_up_to_date(place, queue, branch)
             publish(place)
@@ -172,7 +174,10 @@ def main() -> int:
 
     def start() -> State[Any]:
         overrides = settings.from_arguments(chosen.overrides)
-        params.load(ROOT / params.FILE)  # before Prefect's start, which takes seconds
+        # Before Prefect's start, which takes seconds:
+        params.load(ROOT / params.FILE)
+        with running_here(ROOT), settings_free(ROOT) if overrides or chosen.recipe else nullcontext():
+            pass
         use_api()
         return pipeline(overrides, chosen.recipe, return_state=True)
 

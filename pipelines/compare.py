@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fm.data.prepared import Prepared
 from fm.errors import UserError
-from pipelines import params, provenance, stage, tracking
+from pipelines import params, probe, provenance, stage, tracking
 from pipelines.measurements import judge
 from pipelines.measurements.distances import best_row
 from pipelines.params import Params
@@ -21,14 +21,17 @@ from pipelines.schemas import Comparison, Evaluation, MethodSummary
 
 
 def main() -> None:
-    settings = params.load()
-    results = read(list(settings.methods))
-    ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
-    comparison = compare(settings, results, ranking, stage.declared("compare").data_md5)
-    comparison.save(REPORTS / "comparison.json")
-    save_summary(results, ranking, METRICS / "summary.json")
-    save_distances(results.evaluations, REPORTS / "distance.csv")
-    save_report(contents(settings, comparison, results, ranking))
+    with stage.running("compare") as me:
+        settings = params.load()
+        results = read(list(settings.methods))
+        ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
+        comparison = compare(settings, results, ranking, me.data_md5)
+        told = contents(settings, comparison, results, ranking)
+        stage.require_unchanged(me)
+        comparison.save(REPORTS / "comparison.json")
+        save_summary(results, ranking, METRICS / "summary.json")
+        save_distances(results.evaluations, REPORTS / "distance.csv")
+        save_report(told)
     winner = ranking[0][1]
     print(f"{comparison.winner} is best by {comparison.metric} at {winner.nfe} evaluations")
 
@@ -132,5 +135,12 @@ def read_curve(path: Path) -> Curve:
     return Curve([float(line["images_seen"]) for line in lines], [float(line["loss"]) for line in lines])
 
 
+def both_halves() -> None:
+    """As one command: what is edited between the two would be found by neither of them."""
+    with stage.running("compare"):
+        probe.main()
+        main()
+
+
 if __name__ == "__main__":
-    run(main)
+    run(both_halves)

@@ -31,7 +31,7 @@ from pipelines.program import method_argument, run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.rehearsal import rehearse
 from pipelines.schemas import Evaluation, EvaluationRow, distance_key
-from pipelines.stage import Stage, declared
+from pipelines.stage import Stage, require_unchanged, running
 
 CONFIDENCE = 0.95
 KERNEL_REFERENCE = 2000
@@ -63,10 +63,13 @@ class SampleSet:
 
 def main(method: str) -> None:
     """Measure every sampler of `method` and write its sample grids."""
+    params.require_method(method)
+    with running(f"evaluate@{method}") as stage:
+        evaluate(stage, method)
+
+
+def evaluate(stage: Stage, method: str) -> None:
     settings = params.load()
-    if method not in settings.methods:
-        raise UserError(f"params.yaml has no method {method!r}: there are {', '.join(settings.methods)}")
-    stage = declared(f"evaluate@{method}")
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
         describe(tracked, stage, settings, method)
@@ -78,6 +81,11 @@ def main(method: str) -> None:
         rehearse(method, generator, samplers)
         real = real_reference(chosen, extractor.name)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
+
+        def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
+            young = Generator.load(folder).to(device).with_sampler(sampler)
+            return measure(young, extractor, dataset, real, chosen)
+
         rows = []
         with whole_folder(SAMPLES / method) as folder:
             for sampler in samplers:
@@ -86,10 +94,8 @@ def main(method: str) -> None:
                     rows.append(measure(current, extractor, dataset, real, chosen))
                     save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
                     report(tracked, extractor.name, rows[-1])
-
-        def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
-            young = Generator.load(folder).to(device).with_sampler(sampler)
-            return measure(young, extractor, dataset, real, chosen)
+            along = snapshots.along(method, min(rows, key=lambda row: row.distance), measure_young)
+            require_unchanged(stage)
 
         evaluation = Evaluation(
             extractor=extractor.name,
@@ -101,7 +107,7 @@ def main(method: str) -> None:
             extrapolation="jackknife",
             floor=real.floor,
             rows=rows,
-            along=snapshots.along(method, min(rows, key=lambda row: row.distance), measure_young),
+            along=along,
         )
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
         for grid in sorted((SAMPLES / method).glob("*.png")):

@@ -15,9 +15,15 @@ from pipelines.params import Evaluate
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, PREPARED, cache_dir, compute_slot, whole_folder
 from pipelines.schemas import FeatureMetrics
+from pipelines.stage import Stage, require_unchanged, running
 
 
 def main() -> None:
+    with running("features") as stage:
+        extract(stage)
+
+
+def extract(stage: Stage) -> None:
     settings = params.load()
     dataset = Prepared.open(PREPARED)
     device = devices.pick(settings.train.accelerator)
@@ -30,6 +36,7 @@ def main() -> None:
         np.save(folder / "train.npy", train)
         np.save(folder / "test.npy", test)
         seen = extractor.classify(dataset.test.images)
+        require_unchanged(stage)
     accuracy = None if seen is None else float((seen == dataset.test.labels).mean())
     metrics = FeatureMetrics(
         extractor=extractor.name,

@@ -186,6 +186,13 @@ def load(path: Path = FILE) -> Params:
     return parse(content, str(path))
 
 
+def require_method(name: str, path: Path = FILE) -> None:
+    """Raise ParamsError, with those there are, unless params.yaml has a method of this name."""
+    known = load(path).methods
+    if name not in known:
+        raise ParamsError(f"{path} has no method {name!r}: there are {', '.join(known)}")
+
+
 def flat(settings: Params) -> dict[str, Any]:
     """Every setting by its dotted key, the methods by their names alone: what a table of runs can show."""
     content = settings.model_dump(mode="json", by_alias=True) | {"methods": ", ".join(settings.methods)}

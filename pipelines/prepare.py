@@ -12,6 +12,7 @@ from pipelines.params import Dataset
 from pipelines.program import run
 from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
 from pipelines.schemas import PrepareMetrics, Same, SkippedFile
+from pipelines.stage import Stage, require_unchanged, running
 
 
 def main() -> None:
@@ -20,7 +21,13 @@ def main() -> None:
     Raises:
         ParamsError: params.yaml has a mistake.
         UserError: the dataset is not to be had, or has files that cannot be used.
+        StageChanged: settings, code or data are others than when this began.
     """
+    with running("prepare") as stage:
+        prepare(stage)
+
+
+def prepare(stage: Stage) -> None:
     settings = params.load().dataset
     assert settings.image_size is not None
     assert settings.channels is not None
@@ -33,6 +40,7 @@ def main() -> None:
     metrics = measured(splits)
     with whole_folder(PREPARED) as folder:
         prepared.write(folder, splits, settings.name)
+        require_unchanged(stage)
     metrics.save(METRICS / "prepare.json")
     tell(settings, source, metrics)
 

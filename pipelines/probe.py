@@ -21,6 +21,7 @@ from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
 from pipelines.results import DIFFUSION, metric_of, rank, read_evaluations
 from pipelines.schemas import ChangeOfPath, MethodProbe, ProbeLoads, Probes
+from pipelines.stage import require_unchanged, running
 from pipelines.train import budget, objective
 
 MOST_TIMED = 64  # images in a batch
@@ -29,11 +30,13 @@ ALONE = SamplerConfig(solver="ddim", steps=10)
 
 
 def main() -> None:
-    settings = params.load()
-    device = devices.pick(settings.train.accelerator)
-    with compute_slot(device.type):
-        found = probe(settings, device)
-    found.save(METRICS / "probes.json")
+    with running("compare") as stage:
+        settings = params.load()
+        device = devices.pick(settings.train.accelerator)
+        with compute_slot(device.type):
+            found = probe(settings, device)
+        require_unchanged(stage)
+        found.save(METRICS / "probes.json")
 
 
 def probe(settings: Params, device: torch.device) -> Probes:

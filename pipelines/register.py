@@ -23,7 +23,7 @@ from pipelines.program import run
 from pipelines.project import METRICS, MODELS, PREPARED
 from pipelines.promotion import CANDIDATE
 from pipelines.schemas import PrepareMetrics, TrainMetrics
-from pipelines.stage import Stage, declared
+from pipelines.stage import Stage, StageChanged, changes, declared, recorded
 from pipelines.traced import EVALUATION, KEPT, LOCK, TRAINING
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ SHEET_WIDTH = 600  # pixels at most, where images are small
 def main() -> None:
     settings = params.load()
     winner = choose(settings)
+    require_made_so(winner.method)
     print(
         f"best at {winner.row.nfe} network evaluations by {winner.protocol.metric}: {winner.method} "
         f"({winner.row.solver}, {winner.row.steps} steps), {winner.value:.4g}"
@@ -58,6 +59,19 @@ def main() -> None:
         else:
             print(f"unchanged: version {version.version} of {name}, whose registration was cut short")
     set_aliases(name, version)
+
+
+def require_made_so(method: str) -> None:
+    """That settings, code and data are those that DVC has recorded for what is to be registered: its card and its
+    lineage are of what lies here now.
+
+    Raises:
+        StageChanged: they are others; the message names them.
+    """
+    for name in ("prepare", "features", f"train@{method}", f"evaluate@{method}", "compare"):
+        made = recorded(name)
+        if made is not None and (changed := changes(made)):
+            raise StageChanged(f"{name}: changed since it ran, so run the pipeline again first: {'; '.join(changed)}")
 
 
 def model_name(settings: Params) -> str:

@@ -2,10 +2,22 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from fm.errors import UserError
+from pipelines import params
+from pipelines.checkout_locks import working
 from pipelines.project import PREPARED, ROOT
+
+
+class StageChanged(UserError):
+    """Settings, code or data are no more what a stage has begun with; the message names them."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +50,92 @@ class Stage:
         return hashlib.md5(json.dumps(self.params, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 
-def declared(name: str) -> Stage:
-    """The stage `name` of dvc.yaml, its dependencies as they lie on disk now."""
+def declared(name: str, root: Path = ROOT) -> Stage:
+    """The stage `name` of dvc.yaml, its dependencies as they lie on disk now. Raises UserError where one is missing."""
     from dvc.dependency.param import ParamsDependency
     from dvc.repo import Repo
 
-    with Repo(str(ROOT)) as repo:
-        stage = repo.stage.load_one("dvc.yaml", name)
-        params: dict[str, Any] = {}
+    with Repo(str(root)) as repo:
+        stage = repo.stage.load_one(str(root / "dvc.yaml"), name)
+        values: dict[str, Any] = {}
         dependencies: dict[str, str] = {}
         for dependency in stage.deps:
             if isinstance(dependency, ParamsDependency):
-                params |= dependency.read_params()
+                values |= dependency.read_params()
             else:
-                dependencies[dependency.def_path] = dependency.get_hash().value
-    return Stage(name, params, dependencies)
+                dependencies[dependency.def_path] = content_of(dependency)
+    return Stage(name, values, dependencies)
+
+
+def content_of(dependency: Any) -> str:
+    """DVC's md5 of one of its dependencies."""
+    try:
+        return str(dependency.get_hash().value)
+    except FileNotFoundError:
+        raise UserError(f"{dependency.def_path} is missing: `dvc repro` makes it") from None
+
+
+def recorded(name: str, root: Path = ROOT) -> Stage | None:
+    """The stage `name` as it was when DVC last took what it made; None where dvc.lock has none such."""
+    try:
+        stages = (yaml.safe_load((root / "dvc.lock").read_text()) or {}).get("stages", {})
+    except FileNotFoundError:
+        return None
+    if name not in stages:
+        return None
+    found = stages[name]
+    values = {key: value for file in found.get("params", {}).values() for key, value in file.items()}
+    return Stage(name, values, {one["path"]: one["md5"] for one in found.get("deps", [])})
+
+
+@contextmanager
+def running(name: str) -> Iterator[Stage]:
+    """The stage `name` while it runs: what it is at the beginning, and still has to be at the end.
+
+    DVC hashes settings, code and data after the command: what was edited meanwhile would stand in dvc.lock for a
+    result that was made with something else. So a stage calls `require_unchanged` before it writes its outputs, and
+    here it is asked once more at the very end, when DVC can no longer be told anything but the exit code.
+
+    Enter it before anything of params.yaml is taken.
+
+    Raises:
+        ParamsError: params.yaml has a mistake.
+        StageChanged: they are others than at the beginning.
+    """
+    with working(ROOT):
+        params.load()  # a mistake is one line, which DVC's word on it is not
+        stage = declared(name)
+        yield stage
+        require_unchanged(stage)
+
+
+def require_unchanged(stage: Stage, root: Path = ROOT) -> None:
+    """Raise StageChanged, with what it was, unless settings, code and data are what the stage has begun with."""
+    if changed := changes(stage, root):
+        raise StageChanged(f"{stage.name}: changed while it ran, so it has to run again: {'; '.join(changed)}")
+
+
+def changes(before: Stage, root: Path = ROOT) -> list[str]:
+    """What of a stage is another now, for people; empty where all is the same."""
+    from dvc.exceptions import DvcException
+
+    try:
+        now = declared(before.name, root)
+    except (DvcException, UserError, OSError) as error:  # half edited, or a file is gone
+        return [" ".join(str(error).split())]
+    return [
+        *(
+            f"params.yaml: {key} = {json.dumps(value)}, was {json.dumps(was)}"
+            for key, was, value in differences(before.params, now.params)
+        ),
+        *(path for path, _, _ in differences(before.dependencies, now.dependencies)),
+    ]
+
+
+def differences(before: Any, after: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted key, former and present value of all that differs in two nested dictionaries; None is what is missing."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in dict.fromkeys([*before, *after]):
+            yield from differences(before.get(name), after.get(name), f"{key}.{name}" if key else str(name))
+    elif before != after:
+        yield key, before, after

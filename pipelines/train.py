@@ -23,17 +23,20 @@ from pipelines.program import method_argument, run
 from pipelines.project import CURVES, METRICS, MODELS, PREPARED, cache_dir, compute_slot, whole_file, whole_folder
 from pipelines.rehearsal import rehearse
 from pipelines.schemas import Load, TrainMetrics
-from pipelines.stage import Stage, declared
+from pipelines.stage import Stage, require_unchanged, running
 
 SAMPLE_SEED = 1
 
 
 def main(method: str) -> None:
     """Train `method`, resuming what an earlier, killed run of the same stage has left."""
+    params.require_method(method)
+    with running(f"train@{method}") as stage:
+        train(stage, method)
+
+
+def train(stage: Stage, method: str) -> None:
     settings = params.load()
-    if method not in settings.methods:
-        raise UserError(f"params.yaml has no method {method!r}: there are {', '.join(settings.methods)}")
-    stage = declared(f"train@{method}")
     dataset = Prepared.open(PREPARED)
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
     torch.manual_seed(settings.train.seed)
@@ -48,6 +51,7 @@ def main(method: str) -> None:
         began = Moment.now()
         totals = fit(settings, method, dataset, generator, checkpoint, tracked)
         metrics = summarise(settings, generator, totals, began.load())
+        require_unchanged(stage)
         write(method, generator, totals, metrics)
         snapshots.keep(method, workspace / "snapshots", metrics.images_seen)
         tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from tests.conftest import Project
@@ -20,6 +21,12 @@ CURVE = "artifacts/curves/flow_matching.csv"
 
 def test_dvc_repro_does_not_register_and_make_register_does(by_dvc: Project) -> None:
     store = client(by_dvc)
+    assert not store.search_registered_models()
+    settings = (by_dvc.folder / "params.yaml").read_text()
+    by_dvc.set(train__learning_rate=0.5)
+    said = by_dvc.run("python", "-m", "pipelines.register", check=False).stdout
+    (by_dvc.folder / "params.yaml").write_text(settings)
+    assert "changed since it ran, so run the pipeline again first: params.yaml: train.learning_rate = 0.5" in said
     assert not store.search_registered_models()
     assert "champion" in by_dvc.run("python", "-m", "pipelines.register").stdout
     assert store.get_model_version_by_alias("digits-generator", "champion").version in ("1", 1)
@@ -113,11 +120,27 @@ def test_two_processes_share_one_training_and_resume_it(project: Project, by_dvc
         torch.testing.assert_close(weights[1][name], weights[0][name], rtol=0.05, atol=0.02)
 
 
-def test_a_changed_parameter_never_picks_up_old_weights(project: Project) -> None:
+def test_a_parameter_changed_while_a_training_runs_is_never_that_of_its_weights(project: Project) -> None:
     project.run("dvc", "repro", "prepare")
-    process = start_training(project)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    project.set(train__learning_rate=0.0005)
+    command = [".venv/bin/dvc", "repro", "train@flow_matching"]
+    with subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as repro:
+        wait_for_checkpoint(project, repro)
+        project.set(train__learning_rate=0.0005)
+        said, _ = repro.communicate()
+    assert repro.returncode != 0
+    assert "train@flow_matching: changed while it ran" in said
+    assert "params.yaml: train.learning_rate = 0.0005, was null" in said
+    assert not (project.folder / "artifacts/models").exists()
+    assert set(yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]) == {"prepare"}
+
     project.run("dvc", "repro", "train@flow_matching")
+    locked = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]["train@flow_matching"]
+    assert locked["params"]["params.yaml"]["train"]["learning_rate"] == 0.0005
     assert json.loads((project.folder / "metrics/train/flow_matching.json").read_text())["resumed"] == 0

@@ -1,10 +1,14 @@
 """The whole pipeline on digits, run as its users run it: through the Prefect flow and by `dvc repro`."""
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
+from pipelines.checkout_locks import running_here, working
 from tests.conftest import Project
 
 SAME_BYTES = (
@@ -111,6 +115,21 @@ def test_a_mistake_in_the_settings_is_one_line(project: Project) -> None:
     assert done.stdout.strip().splitlines() == [
         "params.yaml: train.seed = -1: input should be greater than or equal to 0"
     ]
+
+
+@pytest.mark.parametrize(
+    ("holding", "said"), [(running_here, "another pipeline run works here"), (working, "a stage is running here")]
+)
+def test_a_busy_checkout_keeps_its_settings(
+    project: Project, holding: Callable[[Path], AbstractContextManager[None]], said: str
+) -> None:
+    before = (project.folder / "params.yaml").read_bytes()
+    with holding(project.folder):
+        done = project.run("python", "-m", "flows.pipeline", "train.seed=7", check=False)
+    assert done.returncode == 1
+    [line] = done.stdout.strip().splitlines()
+    assert said in line
+    assert (project.folder / "params.yaml").read_bytes() == before
 
 
 def test_nothing_is_left_in_the_home_folder(by_flow: tuple[Project, str]) -> None:

@@ -22,7 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project to stand in."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.setattr(stage, "declared", lambda name: stage.Stage(name, {}, {"data/prepared": MD5}))
+    monkeypatch.setattr(stage, "declared", lambda name, *_: stage.Stage(name, {}, {"data/prepared": MD5}))
     return tmp_path
 
 

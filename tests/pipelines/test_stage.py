@@ -1,8 +1,9 @@
 import json
 
+import pytest
 import yaml
 
-from pipelines.stage import Stage
+from pipelines.stage import Stage, StageChanged, changes, declared, differences, recorded, require_unchanged
 from tests.conftest import Project
 
 
@@ -32,3 +33,46 @@ def test_declared_is_what_dvc_sees(by_dvc: Project) -> None:
     lock = yaml.safe_load((by_dvc.folder / "dvc.lock").read_text())["stages"]["evaluate@diffusion"]
     assert dependencies == {entry["path"]: entry["md5"] for entry in lock["deps"]}
     assert params == lock["params"]["params.yaml"]
+    assert recorded("evaluate@diffusion", by_dvc.folder) == Stage("evaluate@diffusion", params, dependencies)
+    assert recorded("evaluate@another", by_dvc.folder) is None
+
+
+def test_what_was_edited_while_a_stage_ran_is_named(project: Project) -> None:
+    before = declared("prepare", project.folder)
+    require_unchanged(before, project.folder)
+    project.set(train__learning_rate=0.5)  # nothing to do with it
+    require_unchanged(before, project.folder)
+
+    project.set(dataset__test_fraction=0.3)
+    (project.folder / "fm/errors.py").write_text("# another\n")
+    (project.folder / "data/README.md").write_text("other data\n")
+
+    with pytest.raises(StageChanged) as raised:
+        require_unchanged(before, project.folder)
+    assert str(raised.value) == (
+        "prepare: changed while it ran, so it has to run again: "
+        "params.yaml: dataset.test_fraction = 0.3, was 0.2; data/README.md; fm/errors.py"
+    )
+
+
+@pytest.mark.parametrize("half_edited", ["train: [", "", None])
+def test_settings_that_cannot_be_read_at_the_end_are_a_change_too(project: Project, half_edited: str | None) -> None:
+    before = declared("prepare", project.folder)
+    settings = project.folder / "params.yaml"
+    if half_edited is None:
+        settings.unlink()
+    else:
+        settings.write_text(half_edited)
+    [said] = changes(before, project.folder)
+    assert said
+    assert "\n" not in said
+
+
+def test_differences_are_named_by_dotted_keys() -> None:
+    before = {"train": {"seed": 0, "rate": 1}, "methods.a.network": None, "same": [1]}
+    after = {"train": {"seed": 1}, "methods.a.network": {"width": 8}, "same": [1]}
+    assert list(differences(before, after)) == [
+        ("train.seed", 0, 1),
+        ("train.rate", 1, None),
+        ("methods.a.network", None, {"width": 8}),
+    ]
