@@ -19,7 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner
 from fm.errors import TryLater
-from pipelines.project import cache_dir
+from pipelines.project import slots_dir
 
 # Prefect calls it an error when the place is not free within the seconds that it is given.
 logging.getLogger("prefect._internal.concurrency").addFilter(
@@ -36,7 +36,7 @@ OWN = threading.Lock()
 
 def name() -> str:
     """The machine's, and something of the folder with the lock: who does not share that computes beside it."""
-    return f"compute-{socket.gethostname()}-{hashlib.sha256(str(cache_dir()).encode()).hexdigest()[:6]}"
+    return f"compute-{socket.gethostname()}-{hashlib.sha256(str(slots_dir()).encode()).hexdigest()[:6]}"
 
 
 def exists() -> bool:

@@ -3,10 +3,13 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+from fm.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +25,7 @@ METRICS = Path("metrics")
 REPORTS = Path("reports")
 
 CACHE_VARIABLE = "PIPELINE_CACHE"
+SLOTS_VARIABLE = "PIPELINE_SLOTS"
 
 
 @cache
@@ -68,17 +72,36 @@ def whole_file(target: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def slots_dir() -> Path:
+    """Where the machine's compute slots lie: one folder for all that its user runs, from whatever checkout.
+
+    The environment variable PIPELINE_SLOTS names another place, for work that shall not wait for the rest.
+
+    Raises:
+        UserError: the folder is somebody else's.
+    """
+    if chosen := os.environ.get(SLOTS_VARIABLE):
+        place = Path(chosen).resolve()
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+    # The system's own folder for temporary files: home folders are on several machines at once.
+    place = Path(tempfile.gettempdir()) / f"compute-slots-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    if place.is_symlink() or place.stat().st_uid != os.getuid():
+        raise UserError(f"{place}: belongs to somebody else: name another folder in {SLOTS_VARIABLE}")
+    return place
+
+
 @contextmanager
 def compute_slot(device: str = "cpu") -> Iterator[None]:
-    """Hold the machine's one place for work that trains, samples or times on `device`.
+    """Hold the machine's one place for its user's work that trains, samples or times on `device`.
 
     Two trainers of two threads on two cores gain nothing and spoil every timing. The lock is the
     operating system's, so a killed stage gives its place back.
     """
     from filelock import FileLock, Timeout
 
-    path = cache_dir() / "locks" / f"compute-{device}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = slots_dir() / f"compute-{device}.lock"
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)

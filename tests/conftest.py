@@ -11,7 +11,8 @@ import pytest
 import yaml
 from xdist.scheduler import LoadScopeScheduling
 
-import pipelines  # noqa: F401 (settles the surroundings, before anything imports PyTorch or starts git)
+# First of ours: it settles the surroundings, before anything imports PyTorch or starts git.
+from pipelines.project import SLOTS_VARIABLE
 
 if TYPE_CHECKING:
     from tests.store import Store
@@ -47,6 +48,7 @@ class Project:
         self.environment = kept | {
             "HOME": str(folder.parent / "home"),
             "DVC_SITE_CACHE_DIR": str(folder.parent / "dvc"),
+            SLOTS_VARIABLE: str(folder.parent / "slots"),
         }
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:

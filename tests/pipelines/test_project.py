@@ -1,10 +1,14 @@
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from pipelines.project import compute_slot, whole_file, whole_folder
+from fm.errors import UserError
+from pipelines import project
+from pipelines.project import compute_slot, slots_dir, whole_file, whole_folder
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -40,10 +44,7 @@ with compute_slot("test"):
 
 
 def test_the_compute_slot_is_one_and_comes_back_from_the_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines import project
-
-    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path))
-    project.cache_dir.cache_clear()
+    monkeypatch.setenv("PIPELINE_SLOTS", str(tmp_path))
     holder = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True, cwd=project.ROOT)
     waiter = None
     try:
@@ -57,7 +58,20 @@ def test_the_compute_slot_is_one_and_comes_back_from_the_dead(tmp_path: Path, mo
         with compute_slot("another"):
             pass
     finally:
-        project.cache_dir.cache_clear()
         for process in filter(None, (holder, waiter)):
             process.kill()
             process.wait()
+
+
+def test_all_checkouts_of_a_user_share_the_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIPELINE_SLOTS", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ours = slots_dir()
+    assert ours.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "another"))
+    monkeypatch.setattr(project, "ROOT", tmp_path)
+    assert slots_dir() == ours
+    shutil.rmtree(ours)
+    ours.symlink_to(tmp_path)  # by somebody who waits for what we write there
+    with pytest.raises(UserError, match="PIPELINE_SLOTS"):
+        slots_dir()
