@@ -42,7 +42,7 @@ def solve(
         tolerance: of dopri5, relative and absolute, for the whole batch at once.
 
     Raises:
-        ValueError: an unknown solver, or no step.
+        ValueError: an unknown solver, no step, or a tolerance that dopri5 cannot keep.
     """
     if times is None:
         if steps < 1:
@@ -104,11 +104,26 @@ def rk4_step(velocity: Velocity, x: Tensor, t: Tensor, t_next: Tensor) -> Tensor
 
 
 def dormand_prince(velocity: Velocity, x: Tensor, times: Tensor, tolerance: float) -> Tensor:
-    """Dormand & Prince 1980, order 5 with step control, between the first and the last of the times."""
+    """Dormand & Prince 1980, order 5 with step control, between the first and the last of the times.
+
+    No time beyond them is asked for: there a path need not have a velocity. torchdiffeq would step over the end and
+    interpolate, and tries a first step however long.
+
+    Raises:
+        ValueError: the tolerance is out of reach, or a velocity is not finite.
+    """
     ends = torch.stack([times[0], times[-1]])
-    path: Tensor = odeint(
-        lambda t, y: velocity(y, t.expand(len(y))), x, ends, method="dopri5", rtol=tolerance, atol=tolerance
-    )
+    low, high = ends.min(), ends.max()
+
+    def within(t: Tensor, y: Tensor) -> Tensor:
+        return velocity(y, t.clamp(low, high).expand(len(y)))
+
+    try:
+        path: Tensor = odeint(
+            within, x, ends, method="dopri5", rtol=tolerance, atol=tolerance, options={"step_t": ends[1:]}
+        )
+    except AssertionError:  # its message holds the whole state
+        raise ValueError(f"dopri5 cannot keep a tolerance of {tolerance:g}, or the velocity is not finite") from None
     return path[-1]
 
 

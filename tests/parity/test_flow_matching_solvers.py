@@ -60,14 +60,14 @@ def test_fixed_steps(solver: str, fault: Fault) -> None:
 
 
 @notices(*COEFFICIENTS)
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
+@pytest.mark.parametrize("tolerance", [1e-6, 1e-9])
 def test_adaptive_steps(tolerance: float, fault: Fault) -> None:
     theirs = ODESolver(FromData(CosineScheduler())).sample(
         normal(*SHAPE), step_size=None, method="dopri5", atol=tolerance, rtol=tolerance, time_grid=UNEVEN
     )
     ours = solve(from_data(fault.path(Cosine())), normal(*SHAPE), "dopri5", times=UNEVEN, tolerance=tolerance)
-    # Both leave the steps to torchdiffeq, so that they agree far better than to its tolerance.
-    same(ours.x1, theirs)
+    # Theirs steps over the end and interpolates, ours ends there.
+    same(ours.x1, theirs, 10 * tolerance)
 
 
 @notices(*COEFFICIENTS)

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
-from fm.paths import EDM, CondOT, Cosine, Polynomial, VariancePreserving
+from fm.paths import DDPM, EDM, CondOT, Cosine, Path, Polynomial, VariancePreserving
 from fm.solvers import solve
 from tests.fm.gaussian_data import flow_of, start, velocity_of
 
@@ -31,6 +32,33 @@ def test_dormand_prince_keeps_its_tolerance_and_counts_its_calls(path: object) -
     torch.testing.assert_close(tight.x1, exact, rtol=1e-7, atol=1e-7)
     assert float((tight.x1 - exact).abs().max()) < float((loose.x1 - exact).abs().max())
     assert tight.nfe > loose.nfe > 0
+
+
+@pytest.mark.parametrize("path", [CondOT(), DDPM(), Cosine()])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1.0, 1e-4])
+def test_dormand_prince_asks_for_no_time_beyond_the_interval(path: Path, dtype: torch.dtype, scale: float) -> None:
+    """A slow velocity makes for long steps, and the first one tried is longer than the interval."""
+    for t0, t1 in (path.interval, path.interval[::-1]):
+        asked = []
+
+        def velocity(x: Tensor, t: Tensor, asked: list[Tensor] = asked) -> Tensor:
+            asked.append(t)
+            return scale * velocity_of(path)(x, t)
+
+        x0 = start(dtype)
+        solution = solve(velocity, x0, "dopri5", t0=t0, t1=t1, tolerance=1e-3)
+        times = torch.cat(asked)
+        low, high = torch.tensor(sorted((t0, t1))).to(dtype)
+        assert low <= times.min()
+        assert times.max() <= high
+        if scale == 1 and t0 < t1:
+            torch.testing.assert_close(solution.x1, flow_of(path, x0, t0, t1).to(dtype), rtol=0.02, atol=0.02)
+
+
+def test_dormand_prince_says_what_it_cannot_do() -> None:
+    with pytest.raises(ValueError, match="dopri5 cannot keep a tolerance of 1e-05, or the velocity is not finite"):
+        solve(lambda x, t: x / 0, start(), "dopri5")
 
 
 def test_dtype_is_kept_or_raised_to_float32() -> None:
