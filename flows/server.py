@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -52,18 +52,25 @@ def temporary_server() -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/api"
     command = [str(Path(sys.executable).parent / "prefect"), "server", "start"]
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "ERROR", "--no-ui"]
-    process = subprocess.Popen(
-        command + options,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PREFECT_API_URL": url},
-        start_new_session=True,
-    )
+    process = start(command + options, {**os.environ, "PREFECT_API_URL": url})
     try:
         wait_until_up(process, url)
         yield url
     finally:
         end(process)
+
+
+def start(
+    command: list[str], environment: Mapping[str, str], stdout: int | None = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start a command in a group of its own, which Ctrl-C does not reach, that yet does not outlive this process."""
+    return subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).with_name("with_parent.py")), *command],
+        stdin=subprocess.PIPE,  # closed by the system when this process is gone
+        stdout=stdout,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:

@@ -1,0 +1,28 @@
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from pipelines.project import ROOT
+from tests.flows.test_processes import all_end
+
+PARENT = """
+import os, sys, time
+from flows.server import start
+server = start([sys.executable, "-c", "print(1, flush=True); import time; time.sleep(600)"], os.environ, stdout=None)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill -9", "SIGTERM"])
+def test_a_server_ends_with_the_run_that_started_it(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, env=os.environ, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"1\n"
+        family = psutil.Process(run.pid).children(recursive=True)
+        assert len(family) == 2  # the server, and what watches over it
+        run.send_signal(number)
+    assert all_end(family)
