@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from infra.services import buckets, deployments, env_file, health, postgres, programs, runs, seaweedfs
+from infra.services import buckets, deployments, env_file, health, leftovers, postgres, programs, runs, seaweedfs
 from infra.services.ports import HOST, require_free
 from infra.services.programs import HOME
 from infra.services.supervisor import Supervised, Supervisor
@@ -34,6 +34,7 @@ def start(root: Path) -> None:
     settings = env_file.settings(root)
     supervisor = Supervisor(root / HOME)
     if not supervisor.is_up():
+        leftovers.end(root, programs.LEAVING_CHILDREN)
         require_free(ports(settings))
         env_file.write(root, settings, env_file.s3_keys(env_file.read(root)))  # a port may be another now
         prepare(root / HOME, settings)
@@ -110,11 +111,14 @@ def status(root: Path) -> bool:
 def stop(root: Path) -> None:
     supervisor = Supervisor(root / HOME)
     if not supervisor.is_up():
-        print("The services are not running.")
+        left = leftovers.end(root, programs.LEAVING_CHILDREN)
+        ended = f" Ended what a kill had left of {' and '.join(left)}." if left else ""
+        print(f"The services are not running.{ended}")
         return
     print("stopping; a run that is under way is stopped with its checkpoint saved", flush=True)
     stop_worker(root, supervisor)
     supervisor.stop()
+    leftovers.end(root, programs.LEAVING_CHILDREN)
     print(f"Stopped. What they keep lies in {HOME}: `make services` finds it again.")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.services import env_file, postgres, seaweedfs
+from infra.services import env_file, leftovers, postgres, seaweedfs
 from infra.services.buckets import name
 from infra.services.env_file import HEARTBEAT, HEARTBEAT_SECONDS
 from infra.services.ports import HOST
@@ -47,6 +47,9 @@ def run(root: Path, service: str) -> None:
         program, around = WORKERS[service](root), env_file.around_worker(root)
     else:
         program, around = SERVERS[service](root, env_file.settings(root)), env_file.around(root)
+        if service in LEAVING_CHILDREN:
+            leftovers.end(root, [service])
+            around = {**around, **leftovers.mark(root, service)}
     surroundings = {**around, **program.environment}
     if program.user is not None:
         become(program.user)
@@ -144,6 +147,8 @@ SERVERS: dict[str, Callable[[Path, Mapping[str, str]], Program]] = {
     "mlflow": run_mlflow,
     "prefect": run_prefect,
 }
+LEAVING_CHILDREN = ("mlflow", "prefect")
+"""Servers whose children outlive a kill -9 and keep the port. PostgreSQL's end by themselves."""
 WORKERS: dict[str, Callable[[Path], Program]] = {
     # Pipeline runs mostly wait, and stages wait for the machine's compute slot.
     "worker": lambda root: run_worker(root, "cpu", "--name", worker_name(root)),

@@ -161,6 +161,17 @@ def test_promote_and_roll_back_by_deployment(services: Services, first_run: dict
     assert str(registry.get_model_version_by_alias("digits-generator", "champion").version) == str(before)
 
 
+def test_mlflow_killed_outright_comes_back_on_its_port(services: Services) -> None:
+    line = next(one for one in services.make("services-status").splitlines() if one.startswith("mlflow"))
+    killed = psutil.Process(int(line.split("pid ")[1].split(",")[0]))
+    killed.kill()
+    wait_until(lambda: not killed.is_running() or killed.status() == psutil.STATUS_ZOMBIE, 10)
+    wait_until(lambda: health.CHECKS["mlflow"](services.settings), 60)
+    again = next(one for one in services.make("services-status").splitlines() if one.startswith("mlflow"))
+    assert "RUNNING" in again
+    assert again != line
+
+
 @pytest.fixture(scope="module")
 def restarted(services: Services, first_run: dict[str, Any]) -> None:
     """Stopped and started again, and from then on MLflow asks for a login: a restart takes a minute."""
