@@ -23,7 +23,7 @@ ROUNDS = 7
 
 
 def main(dataset: str) -> None:
-    content = yaml.safe_load(Path("params.yaml").read_text())
+    content = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     content["dataset"]["name"] = dataset
     settings = params.parse(content)
     device = devices.pick(settings.train.accelerator)

@@ -55,7 +55,15 @@ def changes(root: Path) -> dict[str, Any]:
 
 def ask(root: Path, *arguments: str) -> str:
     command = [DVC, "--wait-for-lock", *arguments]
-    done = subprocess.run(command, check=False, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=root,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="replace",
+    )
     if done.returncode != 0:
         raise GraphError(f"dvc {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -32,7 +32,7 @@ def to_mlflow(run_id: str, comparison: Comparison, folder: Path, times: Mapping[
 
 def times_in_turn(root: Path) -> dict[str, float]:
     """Of each method: the only times that compare."""
-    summaries: dict[str, Any] = json.loads((root / METRICS / "summary.json").read_text())
+    summaries: dict[str, Any] = json.loads((root / METRICS / "summary.json").read_text(encoding="utf-8"))
     return {
         f"{method}/{name}": one[name]
         for method, one in summaries.items()

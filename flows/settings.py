@@ -23,11 +23,13 @@ def override(path: Path, overrides: Mapping[str, Any], recipe: str | None = None
         params.ParamsError: nothing has been written then.
     """
     params.load(path)  # what is wrong already is not the overrides' fault
-    text = merged(path.read_text(), {} if recipe is None else read_recipe(recipe, root), overrides, root)
+    text = merged(
+        path.read_text(encoding="utf-8"), {} if recipe is None else read_recipe(recipe, root), overrides, root
+    )
     params.parse(yaml.safe_load(text), "overrides" if recipe is None else f"recipe {recipe} and overrides")
     if overrides or recipe:
         with whole_file(path) as partial:
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
 
 
 def read_recipe(name: str, root: Path) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def read_recipe(name: str, root: Path) -> dict[str, Any]:
     known = {file.stem: file for file in sorted((root / "recipes").glob("*.yaml"))}
     if name not in known:
         raise params.ParamsError(f"no recipe {name!r}: there are {', '.join(known)} (recipes/)")
-    content: dict[str, Any] = yaml.safe_load(known[name].read_text())
+    content: dict[str, Any] = yaml.safe_load(known[name].read_text(encoding="utf-8"))
     return content
 
 
@@ -68,7 +70,7 @@ def from_file(key: str, value: Any, root: Path) -> Any:
     if not isinstance(value, str) or not value.startswith("@"):
         return value
     try:
-        return yaml.safe_load((root / value[1:]).read_text())
+        return yaml.safe_load((root / value[1:]).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise params.ParamsError(f"overrides: {key}: can't read {value[1:]}: {error}") from None
 

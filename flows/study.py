@@ -83,7 +83,7 @@ class Bench:
         return collect.is_done(collect.folder(self.home, self.study, trial), self.key(trial))
 
     def set_up(self, trial: Trial) -> None:
-        (self.place / params.FILE).write_text(self.settings_of(trial))
+        (self.place / params.FILE).write_text(self.settings_of(trial), encoding="utf-8")
         collect.clear(self.place, trial.overrides["methods"])
 
 
@@ -134,7 +134,7 @@ def open_bench(name: str, revision: str | None) -> Iterator[Bench]:
     folder = cache_dir() / "studies" / (f"{name}-of-a-revision" if deployed else name)
     environment = {**os.environ, tracking.URI_VARIABLE: tracking.uri(), provenance.FLOW_RUN_VARIABLE: str(flow_run.id)}
     with workspace(ROOT, folder, revision) as place:
-        pristine = (place / params.FILE).read_text()
+        pristine = (place / params.FILE).read_text(encoding="utf-8")
         yield Bench(name, place if deployed else ROOT, place, collect.code(place), pristine, environment)
 
 

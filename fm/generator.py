@@ -58,7 +58,7 @@ class Generator:
         """Raises GeneratorError for a folder that is missing, damaged or of a newer version."""
         folder = Path(folder)
         try:
-            config = Config.model_validate_json((folder / "config.json").read_text())
+            config = Config.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
             generator = cls.untrained(config)
             generator.network.load_state_dict(load_file(folder / "model.safetensors"))
         except FileNotFoundError as error:
@@ -79,7 +79,7 @@ class Generator:
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
         save_file(weights, folder / "model.safetensors")
-        (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n")
+        (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def to(self, device: torch.device | str) -> Self:
         self.network.to(device)

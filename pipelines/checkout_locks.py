@@ -63,6 +63,6 @@ def running_here(root: Path) -> Iterator[None]:
 def locked(path: Path, how: int) -> Iterator[None]:
     """Hold a lock by a file. Raises BlockingIOError where it is not to be waited for and not to be had."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         fcntl.flock(file, how)
         yield

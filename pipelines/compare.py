@@ -69,12 +69,12 @@ def save_summary(results: Results, ranking: Ranking, path: Path) -> None:
             peak_memory_bytes=results.train[method].peak_memory_bytes,
         ).model_dump()
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(dict(sorted(summaries.items())), indent=2) + "\n")
+        partial.write_text(json.dumps(dict(sorted(summaries.items())), indent=2) + "\n", encoding="utf-8")
 
 
 def save_distances(evaluations: dict[str, Evaluation], path: Path) -> None:
     """One line a row, for `dvc plots`."""
-    with whole_file(path) as partial, partial.open("w", newline="") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(["method", "solver", "nfe", "distance", "low", "high"])
         for method, evaluation in evaluations.items():
@@ -100,7 +100,7 @@ def save_report(told: Contents) -> None:
     """The same for people: a page, and a text for a pull request."""
     for name, text in (("report.html", render(told)), ("report.md", markdown(told))):
         with whole_file(REPORTS / name) as partial:
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
 
 
 def facts(settings: Params, comparison: Comparison) -> list[tuple[str, str]]:
@@ -128,7 +128,7 @@ def commit() -> str:
 
 def read_curve(path: Path) -> Curve:
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: `dvc repro` makes it") from None

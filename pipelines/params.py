@@ -178,7 +178,7 @@ def parse(content: Any, source: str = str(FILE)) -> Params:
 def load(path: Path = FILE) -> Params:
     """Read and check a params.yaml. Raises ParamsError, with one line a mistake."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing: run this from the project's root") from None
     except yaml.YAMLError as error:
@@ -220,7 +220,7 @@ def require_path(dataset: Dataset, root: Path) -> None:
 
 def dataset_defaults(name: str) -> dict[str, Any]:
     """What `null` stands for with this dataset."""
-    defaults: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("defaults.yaml").read_text())
+    defaults: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("defaults.yaml").read_text(encoding="utf-8"))
     return defaults[name]  # type: ignore[no-any-return]
 
 

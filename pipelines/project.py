@@ -40,8 +40,9 @@ def cache_dir() -> Path:
         ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"],
         cwd=ROOT,
         capture_output=True,
-        text=True,
         check=False,
+        encoding="utf-8",
+        errors="replace",
     ).stdout.strip()
     return (Path(common).parent if common else ROOT) / ".cache"
 

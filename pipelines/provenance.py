@@ -66,7 +66,7 @@ def describe(data_md5: str, params_md5: str, commit: str, patch: bytes | None) -
 def prepared_md5(root: Path = ROOT) -> str:
     """DVC's md5 of the prepared dataset as of the last run, or "unknown" before there was one."""
     try:
-        locked = yaml.safe_load((root / "dvc.lock").read_text())
+        locked = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))
         outputs = locked["stages"]["prepare"]["outs"]
     except (FileNotFoundError, KeyError, TypeError):
         return UNKNOWN

@@ -144,7 +144,7 @@ def gather(settings: Params, winner: Winner, generator: Generator, origin: dict[
 def write_pages(folder: Path, facts: Facts, generator: Generator) -> Path:
     """The card and the picture that it shows, side by side."""
     folder.mkdir()
-    (folder / CARD).write_text(card(facts, SAMPLES))
+    (folder / CARD).write_text(card(facts, SAMPLES), encoding="utf-8")
     images.save_png(sample_sheet(generator), folder / SAMPLES)
     return folder
 

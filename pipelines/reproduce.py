@@ -49,8 +49,8 @@ def checkout(version: Traced, place: Path) -> Iterator[Path]:
         if version.patch:
             git(place, "apply", "--whitespace=nowarn", "-", given=version.patch)
         share(version.root, place)
-        (place / params.FILE).write_text(version.settings or "")
-        (place / "dvc.lock").write_text(version.lock or "")
+        (place / params.FILE).write_text(version.settings or "", encoding="utf-8")
+        (place / "dvc.lock").write_text(version.lock or "", encoding="utf-8")
         yield place
     finally:
         remove(version.root, place)

@@ -149,12 +149,12 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
     """Say in the folder what is made there. Raises UserError if that is something else already."""
     path = folder / SETTINGS
     if path.exists():
-        require_same(folder, json.loads(path.read_text()), settings)
+        require_same(folder, json.loads(path.read_text(encoding="utf-8")), settings)
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder}: has files that were not made here; name another folder, or an empty one")
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(settings, indent=2) + "\n")
+        partial.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def require_same(where: object, there: dict[str, Any], asked: dict[str, Any]) -> None:

@@ -19,11 +19,13 @@ class Schema(BaseModel):
 
     def save(self, path: Path) -> None:
         with whole_file(path) as partial:
-            partial.write_text(json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
+            partial.write_text(
+                json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+            )
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        return cls.model_validate_json(path.read_text())
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 class SkippedFile(Schema):
@@ -154,7 +156,7 @@ class Evaluation(Schema):
         for part in ("rows", "along"):
             content[part] = [self.row_on_disk(row) for row in getattr(self, part)]
         with whole_file(path) as partial:
-            partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+            partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
     def row_on_disk(self, row: EvaluationRow | Snapshot) -> dict[str, Any]:
         key = distance_key(self.extractor)
@@ -165,7 +167,7 @@ class Evaluation(Schema):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         key = distance_key(content["extractor"])
         on_disk = {name.replace("distance", key, 1): name for name in DISTANCE_FIELDS}
         for part in ("rows", "along"):

@@ -22,14 +22,14 @@ def keep(method: str, made: Path, images_seen: int) -> None:
     with whole_folder(SNAPSHOTS / method) as target:
         for seen in found:
             shutil.copytree(made / str(seen), target / str(seen))
-        (target / INDEX).write_text(json.dumps({"snapshots": found, "finished": images_seen}) + "\n")
+        (target / INDEX).write_text(json.dumps({"snapshots": found, "finished": images_seen}) + "\n", encoding="utf-8")
 
 
 def along(
     method: str, finished: EvaluationRow, measure: Callable[[Path, SamplerConfig], EvaluationRow]
 ) -> list[Snapshot]:
     """Each network of the way, measured by the sampler that is best for the finished one, which comes last."""
-    seen = json.loads((SNAPSHOTS / method / INDEX).read_text())
+    seen = json.loads((SNAPSHOTS / method / INDEX).read_text(encoding="utf-8"))
     if not seen["snapshots"]:
         return []
     rows = {count: measure(SNAPSHOTS / method / str(count), finished.sampler) for count in seen["snapshots"]}

@@ -78,7 +78,7 @@ def content_of(dependency: Any) -> str:
 def recorded(name: str, root: Path = ROOT) -> Stage | None:
     """The stage `name` as it was when DVC last took what it made; None where dvc.lock has none such."""
     try:
-        stages = (yaml.safe_load((root / "dvc.lock").read_text()) or {}).get("stages", {})
+        stages = (yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8")) or {}).get("stages", {})
     except FileNotFoundError:
         return None
     if name not in stages:

@@ -1,7 +1,9 @@
 """What this process and all it starts find in their environment, whoever started it and by what way in."""
 
 import getpass
+import io
 import os
+import sys
 
 import fm  # noqa: F401 (settles how OpenMP's threads wait)
 from pipelines.project import ROOT
@@ -50,6 +52,7 @@ def settle() -> None:
         os.environ.pop(name, None)
     spare_loopback()
     give_a_name()
+    print_anything()
 
 
 def spare_loopback() -> None:
@@ -66,3 +69,9 @@ def give_a_name() -> None:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["USER"] = f"user-{os.getuid()}"
+
+
+def print_anything() -> None:
+    """Let what the terminal's encoding lacks be printed as `?`: an arrow is no reason to fail after all the work."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

@@ -176,7 +176,7 @@ def summarise(settings: Params, generator: Generator, totals: training.Totals, l
 def write(method: str, generator: Generator, totals: training.Totals, metrics: TrainMetrics) -> None:
     with whole_folder(MODELS / method) as folder:
         generator.save(folder)
-    with whole_file(CURVES / f"{method}.csv") as path, path.open("w", newline="") as file:
+    with whole_file(CURVES / f"{method}.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(training.Point._fields)
         rows.writerows(totals.curve)

@@ -206,8 +206,8 @@ def output(*command: str, cwd: Path) -> str:
     environment = os.environ | {"LC_ALL": "C"}  # its messages are looked at
     try:
         done = subprocess.run(
-            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=APT_TIMEOUT, check=False,
+            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=APT_TIMEOUT, check=False, encoding="utf-8", errors="replace",
         )  # fmt: skip
     except FileNotFoundError:
         raise Unusable(f"there is no {command[0]} on this machine") from None

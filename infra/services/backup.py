@@ -121,7 +121,9 @@ def run(root: Path, settings: Mapping[str, str], program: str, *arguments: str) 
         "--host=127.0.0.1", f"--port={settings['POSTGRES_PORT']}", f"--username={postgres.ADMIN}", "--no-password",
     ]  # fmt: skip
     surroundings = {**os.environ, "PGPASSWORD": settings["POSTGRES_PASSWORD"]}
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=surroundings, capture_output=True, check=False, encoding="utf-8", errors="replace"
+    )
     if done.returncode != 0:
         raise BackupError(f"{program}: {done.stderr.strip()}")
 

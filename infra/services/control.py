@@ -53,7 +53,7 @@ def bring_up(supervisor: Supervisor, name: str, answers: Callable[[], bool]) -> 
     print(f"{name} ... ", end="", flush=True)
     supervisor.start_program(name)
     if not health.wait_until(answers, START_SECONDS):
-        last = supervisor.log(name).read_text(errors="replace").splitlines()[-LAST_LINES:]
+        last = supervisor.log(name).read_text(errors="replace", encoding="utf-8").splitlines()[-LAST_LINES:]
         raise health.NotHealthy("\n    ".join([f"no answer; {supervisor.log(name)} ends with", *last]))
     print("answers", flush=True)
 

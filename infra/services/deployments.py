@@ -48,6 +48,7 @@ def ask(root: Path, environment: Mapping[str, str] | None, *command: str) -> "su
         env=None if environment is None else dict(environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
         check=False,
+        encoding="utf-8",
+        errors="replace",
     )

@@ -43,7 +43,9 @@ def binaries(version: str | None = None) -> Path:
 
 
 def major_version(folder: Path) -> str:
-    told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [folder / "postgres", "--version"], capture_output=True, check=True, encoding="utf-8", errors="replace"
+    ).stdout
     return told.split()[2].partition(".")[0]
 
 
@@ -57,7 +59,7 @@ def user() -> str | None:
 
 def binaries_of(cluster: Path) -> Path:
     """The folder of the programs for a cluster, which is its version's alone. Raises PostgresError: there is none."""
-    return binaries((cluster / "PG_VERSION").read_text().strip())
+    return binaries((cluster / "PG_VERSION").read_text(encoding="utf-8").strip())
 
 
 def command(folder: Path, port: str) -> list[str]:
@@ -77,7 +79,7 @@ def make_cluster(folder: Path, password: str) -> None:
     secret = folder.with_name(".postgres-password.partial")
     try:
         secret.touch(mode=0o600)
-        secret.write_text(password)
+        secret.write_text(password, encoding="utf-8")
         owner = user()
         if owner is not None:
             for path in (partial, secret):
@@ -99,8 +101,9 @@ def initialise(folder: Path, secret: Path, owner: str | None) -> None:
         cwd="/",  # the unprivileged user may not be allowed where we are
         env={"PATH": os.defpath},
         capture_output=True,
-        text=True,
         check=False,
+        encoding="utf-8",
+        errors="replace",
     )  # fmt: skip
     if done.returncode != 0:
         hint = f" As root it runs as the user {owner}, who must be able to reach {folder.parent}." if owner else ""

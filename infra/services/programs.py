@@ -110,7 +110,8 @@ def write_mlflow_auth(home: Path, settings: Mapping[str, str]) -> Path:
             "[mlflow]\n"
             "default_permission = READ\n"
             f"database_uri = {postgres.uri('mlflow', settings)}\n"
-            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+            encoding="utf-8",
         )
     return file
 

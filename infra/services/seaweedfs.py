@@ -55,4 +55,4 @@ def make_folder(folder: Path, settings: Mapping[str, str]) -> None:
     }
     with whole_file(folder / IDENTITIES) as partial:
         partial.touch(mode=0o600)
-        partial.write_text(json.dumps({"identities": [admin]}, indent=2))
+        partial.write_text(json.dumps({"identities": [admin]}, indent=2), encoding="utf-8")

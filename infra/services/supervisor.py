@@ -63,9 +63,9 @@ class Supervisor:
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         with whole_file(self.configuration) as partial:
-            partial.write_text(render(self.home, programs, folder))
+            partial.write_text(render(self.home, programs, folder), encoding="utf-8")
         command = [str(Path(sys.executable).parent / "supervisord"), "--configuration", str(self.configuration)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, check=False, encoding="utf-8", errors="replace")
         if done.returncode != 0:
             raise SupervisorError(f"supervisord did not start: {(done.stderr or done.stdout).strip()}")
 
@@ -99,7 +99,9 @@ class Supervisor:
 
     def control(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [str(Path(sys.executable).parent / "supervisorctl"), "--configuration", str(self.configuration)]
-        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, check=False, encoding="utf-8", errors="replace"
+        )
 
     @property
     def logs(self) -> Path:

@@ -86,4 +86,7 @@ def outcomes(root: Path, study: str, trials: Sequence[Trial]) -> list[Outcome]:
 
 
 def records(root: Path, study: str, trials: Sequence[Trial]) -> list[Record]:
-    return [Record.model_validate(json.loads((folder(root, study, one) / RECORD).read_text())) for one in trials]
+    return [
+        Record.model_validate(json.loads((folder(root, study, one) / RECORD).read_text(encoding="utf-8")))
+        for one in trials
+    ]

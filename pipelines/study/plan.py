@@ -84,7 +84,7 @@ def load(name: str, root: Path = ROOT) -> Study:
     if name not in known:
         raise ParamsError(f"no study {name!r}: there are {', '.join(known)} (studies/)")
     try:
-        study = Study.model_validate(yaml.safe_load(known[name].read_text()))
+        study = Study.model_validate(yaml.safe_load(known[name].read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as error:
         raise ParamsError(f"{STUDIES / name}.yaml: {' '.join(str(error).split())}") from None
     for arm in {MAIN, *study.arms}:
@@ -114,10 +114,10 @@ def of_arm(study: Study, name: str, root: Path) -> Iterator[Trial]:
 
 def row(method: str, root: Path) -> Any:
     """A method's row: that of params.yaml, else that of methods/<method>.yaml. Raises ParamsError for neither."""
-    own = yaml.safe_load((root / params.FILE).read_text())["methods"]
+    own = yaml.safe_load((root / params.FILE).read_text(encoding="utf-8"))["methods"]
     file = root / METHODS / f"{method}.yaml"
     if method in own:
         return own[method]
     if file.exists():
-        return yaml.safe_load(file.read_text())
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
     raise ParamsError(f"no method {method!r}: neither in {params.FILE} nor in {METHODS}/")

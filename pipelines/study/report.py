@@ -37,7 +37,7 @@ def main(name: str, root: Path) -> None:
     told.comparison.save(folder / "comparison.json")
     for file, text in (("report.html", render(told)), ("report.md", markdown(told))):
         with whole_file(folder / file) as partial:
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
     for claim in told.comparison.claims:
         print(f"{claim.id}: {words.measured(claim)} ({words.interval(claim)}): {claim.verdict.replace('_', ' ')}")
 

@@ -110,3 +110,10 @@ def test_a_user_id_without_a_name_gets_one() -> None:
     become = "import json, os; from pipelines.surroundings import give_a_name; os.setuid(23456); give_a_name()"
     given = seen(f"{become}; print(json.dumps(dict(os.environ)))", without=("LOGNAME", "USER", "LNAME", "USERNAME"))
     assert given["USER"] == "user-23456"
+
+
+def test_what_the_terminal_cannot_show_is_printed_all_the_same() -> None:
+    code = "import pipelines; print('4.89 \u2192 3.92, gro\u00df')"
+    variables = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, check=True)
+    assert done.stdout.decode("latin-1").strip() == "4.89 ? 3.92, gro\u00df"

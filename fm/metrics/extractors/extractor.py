@@ -78,13 +78,13 @@ class Extractor(ABC):
 
 def describe(folder: Path, kind: str, **content: Any) -> None:
     """Write the file that says which extractor lies in a folder."""
-    (folder / FILE).write_text(json.dumps({"kind": kind, **content}, indent=2) + "\n")
+    (folder / FILE).write_text(json.dumps({"kind": kind, **content}, indent=2) + "\n", encoding="utf-8")
 
 
 def described(folder: Path) -> dict[str, Any]:
     """What `describe` wrote. Raises ExtractorError if there is nothing of the kind."""
     try:
-        content = json.loads((folder / FILE).read_text())
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         content["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExtractorError(f"{folder}: there is no extractor here ({error}): `dvc repro features` makes it") from None
