@@ -34,6 +34,10 @@ class Budget:
         """Whole batches that fit in the budget of images."""
         return self.images_seen // self.batch_size
 
+    def warm_up(self, step: int) -> float:
+        """The share of the learning rate that a step is made with, counted from 1: growing, then 1."""
+        return min(1.0, step / max(self.warmup_steps, 1))
+
 
 class Batch(NamedTuple):
     """x1 (B, C, H, W) in [-1, 1], x0 like it, u (B,) in [0, 1), labels and condition int64 (B,)."""

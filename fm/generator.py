@@ -16,6 +16,7 @@ from fm import images, networks, noise
 from fm.config import Config, ImageFormat, SamplerConfig
 from fm.errors import UserError
 from fm.field import Field
+from fm.finite import not_finite
 from fm.guidance import Guidance
 from fm.label_names import label_index
 from fm.likelihood import bits_per_dimension, log_likelihood
@@ -29,6 +30,10 @@ __all__ = ["Config", "Generator", "GeneratorError", "ImageFormat", "SamplerConfi
 
 class GeneratorError(UserError):
     """A generator folder that cannot be used; the message says which and why."""
+
+
+class NotFinite(UserError, ValueError):
+    """Images whose pixels are no numbers: a sampler that does not stay finite on this network."""
 
 
 class Generator:
@@ -60,7 +65,8 @@ class Generator:
         try:
             config = Config.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
             generator = cls.untrained(config)
-            generator.network.load_state_dict(load_file(folder / "model.safetensors"))
+            weights = load_file(folder / "model.safetensors")
+            generator.network.load_state_dict(weights)
         except FileNotFoundError as error:
             raise GeneratorError(f"{folder} is no generator: {error.filename or error} is missing") from None
         except ValidationError as error:
@@ -70,14 +76,24 @@ class Generator:
             raise GeneratorError(f"{folder / 'config.json'} asks for what cannot be made: {error}") from None
         except (SafetensorError, RuntimeError) as error:
             raise GeneratorError(f"{folder / 'model.safetensors'} is damaged: {error}") from None
+        except OSError as error:
+            raise GeneratorError(f"{folder} cannot be read: {error}") from None
+        if name := next(not_finite(weights), None):
+            raise GeneratorError(f"{folder / 'model.safetensors'} cannot be used: the weight {name} is not finite")
         generator.network.eval()
         return generator
 
     def save(self, folder: Path | str) -> None:
-        """Write config.json and model.safetensors; equal generators give equal bytes."""
+        """Write config.json and model.safetensors; equal generators give equal bytes.
+
+        Raises:
+            GeneratorError: a weight is not finite; nothing is written.
+        """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
+        if name := next(not_finite(weights), None):
+            raise GeneratorError(f"{folder} is not written: the weight {name} is not finite")
+        folder.mkdir(parents=True, exist_ok=True)
         save_file(weights, folder / "model.safetensors")
         (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -128,6 +144,7 @@ class Generator:
 
         Raises:
             ValueError: a count, label, solver or scale that cannot be.
+            NotFinite: a ValueError; the sampler leaves what numbers can hold.
         """
         chosen = self.adjusted(steps, solver, guidance)
         x, _ = chosen.sample_float(num_images, seed, labels, first_index, batch_size)
@@ -159,7 +176,11 @@ class Generator:
     def _draw(self, x0: Tensor, labels: Tensor, fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
         device = next(self.network.parameters()).device
         field = self.field(labels.to(device))
-        return draw(field, x0.to(device), self.config.sampler, fresh), field.nfe
+        x = draw(field, x0.to(device), self.config.sampler, fresh)
+        if not bool(x.isfinite().all()):
+            sampler = self.config.sampler
+            raise NotFinite(f"{sampler.label} with {sampler.steps} steps makes pixels that are not finite")
+        return x, field.nfe
 
     @torch.no_grad()
     def sample_from(self, x0: Tensor, labels: Sequence[int]) -> images.Images:

@@ -31,6 +31,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from torch import Tensor
 
 from fm.batches import Batch, Budget, TrainingData
+from fm.checkpoints import Checkpoint, usable
+from fm.divergence import Divergence
 from fm.ema import ema_with_warmup
 from fm.errors import UserError
 from fm.generator import Generator
@@ -51,7 +53,7 @@ class Training(LightningModule):
         self.network = network
         self.objective = objective
         self.budget = budget
-        self.gradient_norm = float("nan")
+        self.gradient_norm = torch.zeros(())  # of the present step, on the training's device
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.objective.loss(self.network, batch.x0, batch.x1, batch.u, batch.labels, batch.condition)
@@ -61,13 +63,12 @@ class Training(LightningModule):
         optimizer = torch.optim.AdamW(
             self.network.parameters(), self.budget.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
         )
-        warmup = max(self.budget.warmup_steps, 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / warmup))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: self.budget.warm_up(done + 1))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.budget.gradient_clip)
-        self.gradient_norm = float(norm)
+        self.gradient_norm = norm.detach()
 
 
 class Ema(WeightAveraging):
@@ -104,16 +105,24 @@ class Totals:
 
 
 class Curve(Callback):
-    """Keeps the curve and the totals, in checkpoints too, and hands every new point to `report`."""
+    """Keeps the curve and the totals, in checkpoints too, and hands every new point to `report`.
+
+    The numbers of the steps since the last point stay on the training's device: to ask for them there is to wait for
+    all that it has been given to do.
+    """
 
     def __init__(self, every: int, report: Callable[[Point, float], None]) -> None:
         self.every = every
         self.report = report
         self.totals = Totals()
-        self.sums = [0.0, 0.0, 0]
+        self.recent: list[Tensor] = []  # loss and gradient norm (2,) of each
         self._clock = 0.0
 
+    def due(self, trainer: Trainer) -> bool:
+        return trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.recent = [one.to(pl_module.device) for one in self.recent]
         self.totals.resumed += trainer.global_step > 0
         self._clock = time.perf_counter()
         self._last_point = self._clock
@@ -122,19 +131,18 @@ class Curve(Callback):
         now = time.perf_counter()
         self.totals.seconds += now - self._clock
         self._clock = now
-        loss, norm, count = self.sums
         mean = trainer.strategy.reduce(outputs["loss"], reduce_op="mean")  # of the whole batch, whoever had the parts
-        self.sums = [loss + float(mean), norm + pl_module.gradient_norm, count + 1]
-        if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
+        self.recent.append(torch.stack([mean.detach().float(), pl_module.gradient_norm.float()]))
+        if self.due(trainer):
             self._add_point(trainer, pl_module.budget.batch_size, now)
 
     def _add_point(self, trainer: Trainer, batch_size: int, now: float) -> None:
-        loss, norm, count = self.sums
-        step = trainer.global_step
+        loss, norm = torch.stack(self.recent).cpu().double().mean(dim=0).tolist()
+        count, step = len(self.recent), trainer.global_step
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-        point = Point(step, step * batch_size, loss / count, rate, norm / count)
+        point = Point(step, step * batch_size, loss, rate, norm)
         self.totals.curve.append(point)
-        self.sums = [0.0, 0.0, 0]
+        self.recent = []
         self.report(point, count * batch_size / (now - self._last_point))
         self._last_point = now
 
@@ -143,38 +151,13 @@ class Curve(Callback):
             "seconds": self.totals.seconds,
             "resumed": self.totals.resumed,
             "curve": [list(point) for point in self.totals.curve],
-            "sums": self.sums,
+            "recent": [one.cpu() for one in self.recent],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         curve = [Point(*values) for values in state["curve"]]
         self.totals = Totals(state["seconds"], state["resumed"], curve)
-        self.sums = list(state["sums"])
-
-
-class Checkpoint(Callback):
-    """Saves to one file every so many steps and on SIGTERM; the file is always whole."""
-
-    def __init__(self, path: Path, every: int) -> None:
-        self.path = path
-        self.every = every
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step % self.every == 0:
-            self.save(trainer)
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, SIGTERMException):
-            self.save(trainer)
-
-    def save(self, trainer: Trainer) -> None:
-        # Not after the last step: Lightning resumes a finished training by doing nothing, averaging weights included.
-        if trainer.global_step == trainer.max_steps:
-            return
-        partial = self.path.with_suffix(".partial")
-        trainer.save_checkpoint(partial, weights_only=False)
-        if trainer.is_global_zero:
-            partial.replace(self.path)
+        self.recent = list(state["recent"])
 
 
 class Samples(Callback):
@@ -186,10 +169,12 @@ class Samples(Callback):
         self.ema = ema
         self.show = show
 
+    def due(self, trainer: Trainer) -> bool:
+        return trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps
+
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        step = trainer.global_step
-        if trainer.is_global_zero and (step % self.every == 0 or step == trainer.max_steps):
-            self.show(step, Generator(self.generator.config, self.ema.network))
+        if trainer.is_global_zero and self.due(trainer):
+            self.show(trainer.global_step, Generator(self.generator.config, self.ema.network))
 
 
 class Snapshots(Callback):
@@ -201,8 +186,11 @@ class Snapshots(Callback):
         self.generator = generator
         self.ema = ema
 
+    def due(self, trainer: Trainer) -> bool:
+        return trainer.global_step in self.steps
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        if trainer.is_global_zero and trainer.global_step in self.steps:
+        if trainer.is_global_zero and self.due(trainer):
             place = self.folder / str(trainer.global_step * pl_module.budget.batch_size)
             partial = place.with_suffix(".partial")
             Generator(self.generator.config, self.ema.network).save(partial)
@@ -258,6 +246,7 @@ def train(
     labels: npt.NDArray[np.int64],
     checkpoint: Path,
     *,
+    key: str,
     checkpoint_every: int,
     snapshots: int,
     title: str,
@@ -265,12 +254,13 @@ def train(
     show: Callable[[int, Generator], None],
     hardware: dict[str, Any],
 ) -> Totals:
-    """Train `generator`'s network in place, from `checkpoint` if that file exists, and average its weights.
+    """Train `generator`'s network in place, from `checkpoint` if it can be used, and average its weights.
 
     Args:
         images: uint8 (N, H, W, C); may be memory-mapped.
         labels: int64 (N,).
-        checkpoint: file to save to and to resume from.
+        checkpoint: file to save to and to resume from; the one before lies beside it, in case this one is damaged.
+        key: names this training, so that it resumes from no other's checkpoint.
         snapshots: how many averaged networks to keep along the way, in the folder `snapshots` beside the checkpoint.
         report: called with every point of the curve and the present images/s.
         show: called now and then with the step and a generator of the averaged weights.
@@ -279,24 +269,23 @@ def train(
 
     Raises:
         SystemExit: 143 after SIGTERM; the checkpoint is saved.
+        Diverged: a UserError; loss, gradient or weights are not finite. Nothing of that step is kept.
     """
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")  # about its own use of PyTorch, nothing a user could mend
     # With deterministic algorithms PyTorch also fills every new tensor, which costs a tenth of the speed.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    resumed = resume(checkpoint, key, title)
     ema = Ema(budget.ema_decay)
     curve = Curve(max(budget.steps // 100, 1), report)
+    samples = Samples(max(budget.steps // 5, 1), generator, ema, show)
+    kept = Snapshots(checkpoint.parent / "snapshots", snapshot_steps(budget.steps, snapshots), generator, ema)
+    saving = Checkpoint(checkpoint, checkpoint_every, key, resumed)
+    divergence = Divergence([curve, samples, kept, saving], saving.last_good)
     trainer = Trainer(
         max_steps=budget.steps,
-        callbacks=[
-            ema,
-            curve,
-            Samples(max(budget.steps // 5, 1), generator, ema, show),
-            ProgressLine(title, budget.batch_size),
-            Snapshots(checkpoint.parent / "snapshots", snapshot_steps(budget.steps, snapshots), generator, ema),
-            Checkpoint(checkpoint, checkpoint_every),
-        ],
+        callbacks=[divergence, ema, curve, samples, ProgressLine(title, budget.batch_size), kept, saving],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -312,7 +301,7 @@ def train(
         trainer.fit(
             Training(generator.network, objective, budget),
             datamodule=TrainingData(images, labels, generator.no_label, budget, objective.stratified),
-            ckpt_path=checkpoint if checkpoint.exists() else None,
+            ckpt_path=resumed,
             weights_only=True,
         )
     except SIGTERMException:
@@ -321,6 +310,15 @@ def train(
         signal.signal(signal.SIGTERM, handler)
     generator.network.eval()
     return curve.totals
+
+
+def resume(checkpoint: Path, key: str, title: str) -> Path | None:
+    """The checkpoint to go on from; says in a line if the last one cannot be used."""
+    found, wrong = usable(checkpoint, key, set_aside=not is_helper())
+    if wrong and not is_helper():
+        instead = f"it goes on from the one before, {found}" if found else "it begins anew"
+        print(f"{title}: {'; '.join(wrong)}; {instead}", flush=True)
+    return found
 
 
 def launched() -> dict[str, int]:

@@ -18,7 +18,7 @@ from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from fm import devices
 from fm.errors import shown
-from fm.generator import Generator
+from fm.generator import Generator, NotFinite
 from fm.images import Images, png
 
 GENERATOR = "generator"  # the artifact's name
@@ -101,9 +101,12 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
     def images(self, request: Request, row: int, label: int | None) -> Images:
         count = request.num_samples
         labels = None if label is None else [label] * count
-        return self.generator.sample(
-            count, request.seed, labels, request.steps, guidance=request.guidance, first_index=row * count
-        )
+        try:
+            return self.generator.sample(
+                count, request.seed, labels, request.steps, guidance=request.guidance, first_index=row * count
+            )
+        except NotFinite as error:
+            raise refused(f"{error}; other steps or less guidance may do") from None
 
     def number(self, label: object) -> int | None:
         """The index of a label; none for all labels in turn."""

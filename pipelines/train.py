@@ -12,7 +12,7 @@ from fm.batches import Budget
 from fm.config import Config, ImageFormat, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.errors import UserError
-from fm.generator import Generator
+from fm.generator import Generator, NotFinite
 from fm.names import Choice, parts
 from fm.networks.flops import flops_of_a_call
 from fm.objectives import Objective
@@ -43,13 +43,13 @@ def train(stage: Stage, method: str) -> None:
     generator = untrained(settings, dataset, method)
     checkpoint = workspace / "last.ckpt"
     if training.is_helper():
-        fit(settings, method, dataset, generator, checkpoint, None)
+        fit(settings, method, dataset, generator, checkpoint, stage.key, None)
         return
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
         describe(tracked, stage, settings, method)
         began = Moment.now()
-        totals = fit(settings, method, dataset, generator, checkpoint, tracked)
+        totals = fit(settings, method, dataset, generator, checkpoint, stage.key, tracked)
         metrics = summarise(settings, generator, totals, began.load())
         require_unchanged(stage)
         write(method, generator, totals, metrics)
@@ -109,6 +109,7 @@ def fit(
     dataset: Prepared,
     generator: Generator,
     checkpoint: Path,
+    key: str,
     run: tracking.StageRun | None,
 ) -> training.Totals:
     chosen = settings.train
@@ -119,6 +120,7 @@ def fit(
         dataset.train.images,
         dataset.train.labels,
         checkpoint,
+        key=key,
         checkpoint_every=chosen.checkpoint_every,
         snapshots=chosen.snapshots,
         title=f"train {method}",
@@ -151,7 +153,11 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
     if run is None:
         return
     columns = images.columns(len(generator.config.label_names))
-    samples = generator.sample(images.ROWS * columns, SAMPLE_SEED, steps=10)
+    try:
+        samples = generator.sample(images.ROWS * columns, SAMPLE_SEED, steps=10)
+    except NotFinite as error:  # a young network's, in few steps; the training may be well
+        print(f"no samples are shown of step {step}: {error}", flush=True)
+        return
     run.image("samples", images.grid(samples, columns), step)
 
 

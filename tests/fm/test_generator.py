@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import fm
 from fm.config import SamplerConfig
-from fm.generator import Generator, GeneratorError
+from fm.generator import Generator, GeneratorError, NotFinite
 from fm.names import Choice
 from tests.fm.conftest import tiny_generator
 
@@ -24,6 +25,34 @@ def test_saved_and_loaded_it_makes_the_same_images(generator: Generator, tmp_pat
     loaded.save(tmp_path / "b")
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(
+    generator: Generator, tmp_path: Path, value: float
+) -> None:
+    generator.save(tmp_path / "a")
+    weights = load_file(tmp_path / "a" / "model.safetensors")
+    name = list(weights)[-1]
+    weights[name].flatten()[-1] = value
+    save_file(weights, tmp_path / "a" / "model.safetensors")
+    with pytest.raises(GeneratorError, match=rf"a/model.safetensors cannot be used: the weight {name} is not finite"):
+        Generator.load(tmp_path / "a")
+
+    generator.network.load_state_dict(weights)
+    with pytest.raises(GeneratorError, match=rf"b is not written: the weight {name} is not finite"):
+        generator.save(tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_images_that_are_not_finite_are_refused(generator: Generator) -> None:
+    """Of finite weights, by guidance that is out of all proportion."""
+    with pytest.raises(NotFinite, match=r"euler-guidance1e\+38 with 4 steps makes pixels that are not finite"):
+        generator.sample(2, seed=0, solver="euler", guidance=1e38)
+    with pytest.raises(NotFinite):
+        generator.with_sampler(SamplerConfig(solver="euler", steps=4, guidance=1e38)).sample_from(
+            torch.zeros(1, 1, 8, 8), [0]
+        )
 
 
 def test_format(generator: Generator) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mlflow.exceptions import MlflowException
 from PIL import Image
+from safetensors.torch import save_file
 
+from fm.errors import UserError
 from fm.generator import Generator
 from pipelines.project import ROOT
 from pipelines.served_model import ServedGenerator
@@ -49,6 +52,23 @@ def test_images_are_the_generators_own(served: ServedGenerator, generator: Gener
     assert (images.shape, images.dtype) == ((6, 8, 8, 1), np.uint8)
     assert np.array_equal(images[:3], generator.sample(3, 4, [7] * 3, steps=2))
     assert np.array_equal(images[3:], generator.sample(3, 4, steps=2, first_index=3))
+
+
+def test_a_model_that_cannot_make_images_is_not_loaded(
+    served: ServedGenerator, generator: Generator, tmp_path: Path
+) -> None:
+    """It would answer with black ones and status 200."""
+    weights = {name: torch.full(value.shape, torch.nan) for name, value in generator.network.state_dict().items()}
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="not finite"):
+        ServedGenerator().load_context(SimpleNamespace(artifacts={"generator": str(tmp_path)}))
+
+    with torch.no_grad():  # finite weights, but images beyond all bounds
+        for value in served.generator.network.parameters():
+            value.fill_(1e30)
+    with pytest.raises(MlflowException, match="makes pixels that are not finite") as refused:
+        predict(served, ["7"])
+    assert refused.value.get_http_status_code() == 400
 
 
 def test_what_is_not_given_is_the_default(served: ServedGenerator, generator: Generator) -> None:

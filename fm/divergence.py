@@ -1,0 +1,68 @@
+"""A training that diverges ends at once, and says at which step."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import Callback
+
+from fm.errors import UserError
+from fm.finite import not_finite
+
+if TYPE_CHECKING:
+    from fm.batches import Batch, Budget
+
+NEVER = 2**62
+
+
+class Diverged(UserError):
+    """Loss, gradient or weights are no longer finite."""
+
+    def __init__(self, what: str, step: int, budget: "Budget", last_good: str) -> None:
+        super().__init__(
+            f"the training diverged: {what} not finite at step {step} of {budget.steps}, with learning rate "
+            f"{budget.learning_rate * budget.warm_up(step):.3g}; {last_good}. "
+            "A lower learning rate or a longer warm-up may help"
+        )
+
+
+class Keeps(Protocol):
+    """A callback that keeps something of the training at some of its steps."""
+
+    def due(self, trainer: Trainer) -> bool: ...
+
+
+class Divergence(Callback):
+    """Ends a training whose loss, gradient or weights are not finite, before anything of that step is kept.
+
+    An accelerator notes the first such step itself: to ask it is to wait for all that it has been given to do, so it is
+    asked only when another callback is due.
+
+    Attributes:
+        before: what else keeps something of a step.
+        last_good: says in words what there is to go back to.
+    """
+
+    def __init__(self, before: Sequence[Keeps], last_good: Callable[[], str]) -> None:
+        self.before = before
+        self.last_good = last_good
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self.first = torch.full((), NEVER, device=pl_module.device)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: "Batch", batch_idx: int
+    ) -> None:
+        finite = outputs["loss"].isfinite()
+        # Scaled gradients of half precision overflow now and then; such a step is left out by the scaler.
+        if getattr(trainer.precision_plugin, "scaler", None) is None:
+            finite &= pl_module.gradient_norm.isfinite()
+        self.first = torch.where(finite, self.first, self.first.clamp(max=trainer.global_step))
+        kept = trainer.global_step == trainer.max_steps or any(one.due(trainer) for one in self.before)
+        if kept or self.first.device.type == "cpu":
+            step = int(trainer.strategy.reduce(self.first.clone(), reduce_op="min"))  # whoever had that part of a batch
+            if step < NEVER:
+                raise Diverged("loss or gradient is", step, pl_module.budget, self.last_good())
+        if kept and any(not_finite(dict(pl_module.named_parameters()))):
+            raise Diverged("a weight is", trainer.global_step, pl_module.budget, self.last_good())

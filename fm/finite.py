@@ -1,0 +1,17 @@
+"""Whether all numbers are finite, of which a training that diverges, or a damaged file, leaves none."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+def not_finite(content: Any, name: str = "") -> Iterator[str]:
+    """The dotted names of those tensors, in nested mappings and lists, that hold a NaN or an infinity."""
+    if isinstance(content, Tensor):
+        if not bool(content.isfinite().all()):
+            yield name
+    elif isinstance(content, Mapping | list | tuple):
+        items = content.items() if isinstance(content, Mapping) else enumerate(content)
+        for key, value in items:
+            yield from not_finite(value, f"{name}.{key}" if name else str(key))

@@ -1,0 +1,146 @@
+"""Whole trainings of a tiny network, a second each."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fm import training
+from fm.batches import Budget
+from fm.checkpoints import before
+from fm.divergence import Diverged
+from fm.generator import Generator
+from fm.objectives import Objective
+from tests.fm.conftest import tiny_generator
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
+LABELS = np.arange(50) % 10
+STEPS = 12
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing is saved, nothing tidied up."""
+
+
+def train(
+    folder: Path,
+    killed_at: int | None = None,
+    every: int = 4,
+    generator: Generator | None = None,
+    see: Callable[[int, Generator], None] = lambda step, generator: None,
+    **budget: Any,
+) -> tuple[Generator, training.Totals]:
+    plan = {"images_seen": STEPS * 4, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 4, "ema_decay": 0.9}
+
+    def report(point: training.Point, images_per_second: float) -> None:
+        if point.step == killed_at:
+            raise Killed
+
+    generator = generator or tiny_generator()
+    totals = training.train(
+        generator,
+        Objective.named("cond_ot", "independent", "uniform", "velocity", "flat"),
+        Budget(**(plan | {"label_dropout": 0.1, "gradient_clip": 1.0, "seed": 0} | budget)),  # type: ignore[arg-type]
+        IMAGES,
+        LABELS,
+        folder / "last.ckpt",
+        key="this training",
+        checkpoint_every=every,
+        snapshots=2,
+        title="train",
+        report=report,
+        show=see,
+        hardware={"accelerator": "cpu", "devices": 1, "strategy": "auto", "precision": "32-true"},
+    )
+    return generator, totals
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], list[training.Point]]:
+    generator, totals = train(tmp_path_factory.mktemp("unbroken"))
+    return generator.network.state_dict(), totals.curve
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("damaged", "told"),
+    [
+        ([], ""),
+        (["last.ckpt"], "last.ckpt cannot be read; it goes on from the one before"),
+        (["last.ckpt", "before-last.ckpt"], "before-last.ckpt cannot be read; it begins anew"),
+    ],
+)
+def test_what_is_left_of_a_killed_training_ends_with_the_same_bytes(
+    tmp_path: Path,
+    unbroken: tuple[dict[str, torch.Tensor], list[training.Point]],
+    capsys: pytest.CaptureFixture[str],
+    damaged: list[str],
+    told: str,
+) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path, killed_at=10)
+    for name in damaged:
+        cut(tmp_path / name)
+    capsys.readouterr()
+
+    generator, totals = train(tmp_path)
+
+    weights, curve = unbroken
+    for name, value in generator.network.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+    assert totals.curve == curve
+    assert totals.resumed == (len(damaged) < 2)
+    lines = [line for line in capsys.readouterr().out.splitlines() if str(tmp_path) in line]
+    assert len(lines) == bool(damaged)
+    assert all(told in line for line in lines)
+
+
+def test_after_a_damaged_checkpoint_the_whole_one_stays_the_one_before(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path, killed_at=10)
+    whole = before(tmp_path / "last.ckpt").read_bytes()
+    cut(tmp_path / "last.ckpt")
+    with pytest.raises(Killed):
+        train(tmp_path, killed_at=9)  # after it has saved step 8 again
+    assert before(tmp_path / "last.ckpt").read_bytes() == whole
+    assert (tmp_path / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_training_that_diverges_ends_at_that_step_and_keeps_nothing_of_it(tmp_path: Path, every: int) -> None:
+    """Weights of 1e30 overflow in the step after."""
+    seen: list[int] = []
+    with pytest.raises(Diverged) as stopped:
+        train(tmp_path, every=every, see=lambda step, _: seen.append(step), learning_rate=1e30, warmup_steps=0)
+    assert "not finite at step 2 of 12, with learning rate 1e+30;" in str(stopped.value)
+    expected = f"of step 1, is {tmp_path / 'last.ckpt'}." if every == 1 else "no checkpoint was saved."
+    assert expected in str(stopped.value)
+    assert (tmp_path / "last.ckpt").exists() == (every == 1)
+    assert not before(tmp_path / "last.ckpt").exists()
+    assert seen == []
+    assert "\n" not in str(stopped.value)
+
+
+def test_a_rerun_goes_on_from_the_last_good_checkpoint_to_the_same_end(tmp_path: Path) -> None:
+    told = set()
+    for _ in range(2):
+        with pytest.raises(Diverged) as stopped:
+            train(tmp_path, every=1, learning_rate=1e30, warmup_steps=0)
+        told.add(str(stopped.value))
+    assert len(told) == 1
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    """Loss and gradient are, as long as nobody asks for that label."""
+    generator = tiny_generator(label_names=[*"0123456789", "never drawn"])
+    with torch.no_grad():
+        next(value for value in generator.network.parameters() if value.shape[0] == 12)[10] = torch.inf
+    with pytest.raises(Diverged, match=r"a weight is not finite at step 1 of 12, .*; no checkpoint was saved\. A"):
+        train(tmp_path, generator=generator)
+    assert not list(tmp_path.glob("*.ckpt"))
