@@ -72,8 +72,9 @@ def markdown(comparison: Comparison, report: str) -> str:
     ]
     for claim in comparison.claims:
         figures = ["–" if claim.measured is None else f"{claim.measured:.4g} {claim.unit}"]
-        if claim.low is not None and claim.high is not None:
-            figures.append(f"[{claim.low:.4g}, {claim.high:.4g}]")
+        ends = ["…" if end is None else f"{end:.4g}" for end in (claim.low, claim.high)]
+        if ends != ["…", "…"]:
+            figures.append(f"[{', '.join(ends)}]")
         cells = (claim.claim, claim.source_value, " ".join(figures), claim.verdict.replace("_", " "))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, "", f"With plots and sample grids: {report}"])

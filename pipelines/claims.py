@@ -163,7 +163,7 @@ def verdict(
 ) -> Verdict:
     """What an interval says of a claim.
 
-    Where a claim has no value that means "no difference", its threshold is that value.
+    Where a claim has no value that means "no difference", its threshold is that value. An infinite end is an open one.
 
     Raises:
         ValueError: the interval has one end, is the wrong way round, or is not made of numbers.

@@ -311,8 +311,8 @@ class Claim(Schema):
     claim: str
     source_value: str
     measured: float | None
-    low: float | None
-    high: float | None
+    low: float | None = Field(description="of the interval; none where it is open to this side: `high` is a bound")
+    high: float | None = Field(description="as `low`; none of both where nothing can be said")
     unit: str
     better: Literal["up", "equal"]
     null: float | None = Field(description="the value that means no difference")

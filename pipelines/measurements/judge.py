@@ -1,5 +1,6 @@
 """Every claim with its measurement and its verdict."""
 
+import math
 from collections.abc import Callable
 
 from pipelines.claims import CLAIMS, Definition, verdict
@@ -51,21 +52,23 @@ def measure(definition: Definition, results: Results) -> Measurement:
 
 def entry(definition: Definition, found: Measurement) -> Claim:
     """A claim as comparison.json has it."""
-    without_interval = found.measured is not None and found.low is None
     return Claim(
         id=definition.id,
         claim=definition.claim,
         source_value=definition.source_value,
         measured=found.measured,
-        low=found.low,
-        high=found.high,
+        low=finite(found.low),
+        high=finite(found.high),
         unit=definition.unit,
         better=definition.better,
         null=definition.null,
         threshold=definition.threshold,
-        verdict="inconclusive"
-        if without_interval
-        else verdict(found.low, found.high, definition.better, definition.null, definition.threshold),
+        verdict=verdict(found.low, found.high, definition.better, definition.null, definition.threshold),
         protocol=found.protocol,
         note=found.note,
     )
+
+
+def finite(end: float | None) -> float | None:
+    """An end of an interval, unless that side is open."""
+    return None if end is None or math.isinf(end) else end

@@ -55,8 +55,8 @@ def real_time(results: Results) -> Measurement:
     busy = load is not None and load.busy
     return Measurement(
         1 / found.mean,
-        None if busy else 1 / found.high,
-        None if busy else 1 / max(found.low, min(ours.one_at_a_time)),
+        -math.inf if busy else 1 / found.high,
+        math.inf if busy else 1 / max(found.low, min(ours.one_at_a_time)),
         f"{len(ours.one_at_a_time)} images alone by DDIM with 10 evaluations, which on the straight path is Euler's "
         f"method, diffusion's in turn; {confidence(results):.0%} t-interval of the mean time{machine(results.probes)}",
         f"{meanwhile(load)} Diffusion makes {1 / fmean(theirs.one_at_a_time):.3g} a second with as many evaluations: "

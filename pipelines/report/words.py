@@ -105,6 +105,9 @@ def measured(claim: Claim) -> str:
 
 
 def interval(claim: Claim) -> str:
-    if claim.low is None or claim.high is None:
+    low, high = (None if end is None else quantity(end, claim.unit) for end in (claim.low, claim.high))
+    if low is None and high is None:
         return "" if claim.measured is None else "no interval"
-    return f"{quantity(claim.low, claim.unit)} to {quantity(claim.high, claim.unit)}"
+    if low is None or high is None:
+        return f"at least {low}" if high is None else f"at most {high}"
+    return f"{low} to {high}"

@@ -10,8 +10,8 @@ from pipelines import provenance
 from pipelines.project import CURVES, METRICS, MODELS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
 from pipelines.results import read, read_evaluations, read_trainings
 from pipelines.schemas import Schema
+from pipelines.study.outcomes import Outcome
 from pipelines.study.plan import Trial
-from pipelines.study.verdicts import Outcome
 
 STUDIES = REPORTS / "studies"
 RECORD = "trial.json"

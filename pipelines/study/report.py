@@ -17,8 +17,10 @@ from pipelines.report.plots import Line, lines_plot
 from pipelines.results import metric_of, rank, read
 from pipelines.schemas import distance_key
 from pipelines.study import collect, plan
+from pipelines.study.outcomes import Outcome, alike, distance, learning_rate
 from pipelines.study.plan import MAIN, OPTIMAL_TRANSPORT, TOUCHINESS, TRANSFORMERS
-from pipelines.study.verdicts import Outcome, judge, learning_rate, sweep, unbiased
+from pipelines.study.touchiness import sweep
+from pipelines.study.verdicts import judge
 
 SHADES = ("flow_matching", "diffusion", "edm", "ot_cfm", "flow_matching_transformer")
 
@@ -62,7 +64,7 @@ def plots(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """A plot for every arm of the study."""
     drawn = []
     for arm, lines_of in LINES.items():
-        chosen = [one for one in outcomes if one.trial.arm == arm]
+        chosen = alike([one for one in outcomes if one.trial.arm == arm])
         lines = lines_of(chosen) if chosen else []
         if lines:
             key = distance_key(next(iter(chosen[0].evaluations.values())).extractor)
@@ -107,7 +109,7 @@ def by_evaluations(outcomes: Sequence[Outcome]) -> list[Line]:
         for method, evaluation in one.evaluations.items():
             best: dict[int, float] = {}
             for row in sorted(evaluation.rows, key=lambda row: row.nfe):
-                best[row.nfe] = min(best.get(row.nfe, float("inf")), unbiased(row))
+                best[row.nfe] = min(best.get(row.nfe, float("inf")), distance(row))
             lines.append(
                 Line(words.method_name(method), shade(method), one.trial.seed, list(best), list(best.values()))
             )

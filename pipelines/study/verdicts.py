@@ -1,46 +1,31 @@
 """Every claim, judged over the trials of a study: the interval is across training seeds."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from statistics import fmean, stdev
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 
-from fm.metrics.intervals import Interval, mean_interval
+from fm.metrics.intervals import Interval
 from pipelines.claims import CLAIMS, Definition
+from pipelines.measurements.distances import correction
 from pipelines.measurements.judge import MEASUREMENTS, entry
 from pipelines.measurements.measurement import ONE_SEED, Measurement, not_measured
-from pipelines.results import DIFFUSION, FLOW_MATCHING, Results
-from pipelines.schemas import Claim, Evaluation, EvaluationRow, TrainMetrics, distance_key
-from pipelines.study.plan import OPTIMAL_TRANSPORT, TOUCHINESS, TRANSFORMERS, Trial
-
-CONFIDENCE = 0.95
+from pipelines.results import DIFFUSION, FLOW_MATCHING
+from pipelines.schemas import Claim, distance_key
+from pipelines.study.outcomes import Outcome, alike, best, learning_rate, share_sets
+from pipelines.study.plan import OPTIMAL_TRANSPORT, TOUCHINESS, TRANSFORMERS
+from pipelines.study.seeds import CONFIDENCE, Figure, combine, from_logarithms, in_logarithms, jackknife
+from pipelines.study.touchiness import Width, difference, luck_of_initialisation, width
 
 # In which chance has no part: their interval is the range over the seeds.
 COUNTED = ("determinism", "special_case", "memory")
 
+# In which the sample sets have no part.
+TIMED = ("step_cost", "real_time")
+
 # Units of what is above 0 and varies by factors: the mean is geometric, and no interval reaches below 0.
 BY_FACTORS = ("ratio", "images/s")
 
-# Stands for a ratio of 0, the end of a bound, where its logarithm is asked for.
-TINY = 1e-9
-
 OF_FIVE = 5  # evaluations at which optimal transport is judged
-NEARLY_BEST = 1.1  # a learning rate is good whose distance is within 10% of the best
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a trial has measured.
-
-    Attributes:
-        results: of a trial that compares, else none.
-    """
-
-    trial: Trial
-    train: Mapping[str, TrainMetrics]
-    evaluations: Mapping[str, Evaluation]
-    results: Results | None
 
 
 def judge(outcomes: Sequence[Outcome]) -> list[Claim]:
@@ -50,165 +35,136 @@ def judge(outcomes: Sequence[Outcome]) -> list[Claim]:
 
 def measure(definition: Definition, outcomes: Sequence[Outcome]) -> Measurement:
     if definition.id in MEASUREMENTS:
-        each = [MEASUREMENTS[definition.id](one.results) for one in outcomes if one.results is not None]
-        return over_seeds(definition, each)
+        main = alike([one for one in outcomes if one.results is not None])
+        each = [MEASUREMENTS[definition.id](one.results) for one in main if one.results is not None]
+        return over_seeds(definition, each, definition.id not in TIMED and share_sets(main))
     arm = [one for one in outcomes if one.trial.arm == definition.id]
     if not arm:
         return not_measured(f"the study has no arm {definition.id}")
-    return ARMS[definition.id](arm)
+    return ARMS[definition.id](alike(arm))
 
 
-def over_seeds(definition: Definition, each: Sequence[Measurement]) -> Measurement:
+def over_seeds(definition: Definition, each: Sequence[Measurement], shared_sets: bool) -> Measurement:
     """One figure from those of several training seeds; its note has what each seed gave."""
     absent = next((one for one in each if one.measured is None), None)
     if absent is not None or not each:
         return absent or not_measured("no trial of the main arm is done")
-    figures = [one.measured for one in each if one.measured is not None]
-    by_seed = f"Seed by seed: {', '.join(f'{figure:.3g}' for figure in figures)}. First seed: {each[0].note}"
-    how = f"{len(each)} training seeds, {CONFIDENCE:.0%} t-interval over them; of each: {of_one(each[0].protocol)}"
-    if any(one.low is None or one.high is None for one in each):
-        return Measurement(fmean(figures), None, None, how, f"No interval: a seed had none. {by_seed}")
+    figures = [figure(one) for one in each]
+    values = [one.value for one in figures]
+    by_seed = f"Seed by seed: {listed(values)}. First seed: {each[0].note}"
+    of_each = each[0].protocol.removeprefix(f"{ONE_SEED}; ")
     if definition.id in COUNTED:
-        low, high = min(one.low or 0.0 for one in each), max(one.high or 0.0 for one in each)
-        return Measurement(max(figures, key=abs), low, high, how.replace("t-interval", "range", 1), by_seed)
-    how = how.replace("over them", "over them, no narrower than sampling alone makes it", 1)
+        how = f"{len(each)} training seeds, {CONFIDENCE:.0%} range over them; of each: {of_each}"
+        low, high = min(one.low for one in figures), max(one.high for one in figures)
+        return Measurement(max(values, key=abs), low, high, how, by_seed)
     if definition.unit in BY_FACTORS:
-        ends = [(math.log(one.low or TINY), math.log(one.high or TINY)) for one in each]
-        found = across(list(map(math.log, figures)), ends)
-        return Measurement(math.exp(found.mean), math.exp(found.low), math.exp(found.high), how, by_seed)
-    return Measurement(*across(figures, [(one.low or 0.0, one.high or 0.0) for one in each]), how, by_seed)
+        found = from_logarithms(combine([in_logarithms(one) for one in figures], shared_sets))
+    else:
+        found = combine(figures, shared_sets)
+    return Measurement(*found, f"{interval_over(len(each), shared_sets)}; of each: {of_each}", by_seed)
 
 
-def across(figures: Sequence[float], ends: Sequence[tuple[float, float]]) -> Interval:
-    """A t-interval over training seeds, or what the seeds' own intervals leave of their mean if that is wider.
-
-    Two seeds can agree by chance, in counted shares to the last digit.
-    """
-    found = mean_interval(figures, CONFIDENCE)
-    within = math.hypot(*((high - low) / 2 for low, high in ends)) / len(figures)
-    return Interval(found.mean, min(found.low, found.mean - within), max(found.high, found.mean + within))
+def figure(one: Measurement) -> Figure:
+    assert one.measured is not None
+    assert one.low is not None
+    assert one.high is not None
+    return Figure(one.measured, one.low, one.high, one.by_set)
 
 
-def of_one(protocol: str) -> str:
-    return protocol.removeprefix(f"{ONE_SEED}; ")
-
-
-def geometric(ratios: Sequence[float]) -> Interval:
-    """The geometric mean of ratios, with a t-interval of its logarithm."""
-    return Interval(*(math.exp(value) for value in mean_interval([math.log(one) for one in ratios], CONFIDENCE)))
+def interval_over(seeds: int, shared_sets: bool) -> str:
+    """How pipelines.study.seeds.combine makes an interval."""
+    beside = (
+        "with the luck of the sample sets, which they have in common"
+        if shared_sets
+        else "no narrower than sampling alone makes it"
+    )
+    return f"{seeds} training seeds, {CONFIDENCE:.0%} t-interval over them, {beside}"
 
 
 def transformers(outcomes: Sequence[Outcome]) -> Measurement:
     """Distance of the UNet over the transformer's, both under flow matching, each at its best."""
-    ratios = [
-        best(one.evaluations["flow_matching"]) / best(one.evaluations["flow_matching_transformer"]) for one in outcomes
-    ]
+    unet, transformer = "flow_matching", "flow_matching_transformer"
+    each = [log_ratio(one, unet, transformer) for one in outcomes]
     first = outcomes[0].evaluations
-    flops = [outcomes[0].train[method].flops / 1e6 for method in ("flow_matching", "flow_matching_transformer")]
+    flops = [outcomes[0].train[method].flops / 1e6 for method in (unet, transformer)]
     return Measurement(
-        *geometric(ratios),
+        *ratio(each, outcomes),
         f"{protocol(outcomes)}; each at its best sampler; as many images seen, and {flops[0]:.3g} MFLOP a call and "
         f"image with the UNet, {flops[1]:.3g} with the transformer",
-        f"Seed by seed: {listed(ratios)}. First seed: {best(first['flow_matching']):.3g} with the UNet, "
-        f"{best(first['flow_matching_transformer']):.3g} with the transformer.",
+        f"Seed by seed: {listed(math.exp(one.value) for one in each)}. First seed: {best(first[unet]):.3g} with the "
+        f"UNet, {best(first[transformer]):.3g} with the transformer.",
     )
 
 
 def optimal_transport(outcomes: Sequence[Outcome]) -> Measurement:
     """Distance with independent coupling over that with optimal transport, at five evaluations."""
     counts = sorted({row.nfe for row in outcomes[0].evaluations["ot_cfm"].rows if 2 <= row.nfe <= 10} | {OF_FIVE})
-    at = {nfe: [coupled(one, nfe) for one in outcomes] for nfe in counts}
-    beside = "; ".join(f"{nfe}: {geometric(ratios).mean:.3g}" for nfe, ratios in at.items())
+    at = {nfe: [log_ratio(one, "flow_matching", "ot_cfm", nfe) for one in outcomes] for nfe in counts}
+    beside = "; ".join(f"{nfe}: {math.exp(fmean(one.value for one in each)):.3g}" for nfe, each in at.items())
     return Measurement(
-        *geometric(at[OF_FIVE]),
+        *ratio(at[OF_FIVE], outcomes),
         f"{protocol(outcomes)}; with {OF_FIVE} evaluations, each by its best sampler of so many",
-        f"Seed by seed: {listed(at[OF_FIVE])}. By evaluations: {beside}.",
+        f"Seed by seed: {listed(math.exp(one.value) for one in at[OF_FIVE])}. By evaluations: {beside}.",
     )
 
 
-def coupled(outcome: Outcome, nfe: int) -> float:
-    independent, paired = outcome.evaluations["flow_matching"], outcome.evaluations["ot_cfm"]
-    return best(independent, nfe) / best(paired, nfe)
+def log_ratio(outcome: Outcome, above: str, below: str, nfe: int | None = None) -> Figure:
+    """Logarithm of the ratio of two methods' distances, each by its best sampler."""
+    over, under = outcome.evaluations[above], outcome.evaluations[below]
+
+    def without(left_out: int | None) -> float:
+        return math.log(best(over, nfe, left_out) / best(under, nfe, left_out))
+
+    return jackknife(without, over.num_sets)
+
+
+def ratio(each: Sequence[Figure], outcomes: Sequence[Outcome]) -> Interval:
+    return from_logarithms(combine(each, share_sets(outcomes)))
 
 
 def touchiness(outcomes: Sequence[Outcome]) -> Measurement:
     """Decades of learning rates within 10% of the best distance, diffusion minus flow matching."""
     seeds = sorted({one.trial.seed for one in outcomes})
-    width = {
-        method: [good_decades(sweep([one for one in outcomes if one.trial.seed == seed], method)) for seed in seeds]
-        for method in (FLOW_MATCHING, DIFFUSION)
-    }
-    differences = [other - own for own, other in zip(width[FLOW_MATCHING], width[DIFFUSION], strict=True)]
+    by_seed = [[one for one in outcomes if one.trial.seed == seed] for seed in seeds]
+    own, other = ([width(of_seed, method) for of_seed in by_seed] for method in (FLOW_MATCHING, DIFFUSION))
     rates = [f"{rate:g}" for rate in sorted({learning_rate(one) for one in outcomes})]
-    spread = {method: luck_of_initialisation(outcomes, method) for method in width}
+    spread = {method: luck_of_initialisation(outcomes, method) for method in (FLOW_MATCHING, DIFFUSION)}
     return Measurement(
-        *mean_interval(differences, CONFIDENCE),
-        f"{protocol(outcomes)}; learning rates {', '.join(rates)}, straight between them in logarithms, no further "
-        "than the grid reaches; each at its best sampler",
-        f"Flow matching {listed(width[FLOW_MATCHING])} decades, diffusion {listed(width[DIFFUSION])}, seed by seed. At "
-        f"its best rate the distance varies between seeds by {spread[FLOW_MATCHING]:.1%} with flow matching and "
-        f"{spread[DIFFUSION]:.1%} with diffusion (standard deviation).",
+        *combine([difference(of_seed) for of_seed in by_seed], share_sets(outcomes)),
+        f"{protocol(outcomes)}; learning rates {', '.join(rates)}, straight between them in logarithms; each at its "
+        "best sampler",
+        f"{cut_off(own, other)}Flow matching {', '.join(map(str, own))} decades, diffusion "
+        f"{', '.join(map(str, other))}, seed by seed. At its best rate the distance varies between seeds by "
+        f"{spread[FLOW_MATCHING]:.1%} with flow matching and {spread[DIFFUSION]:.1%} with diffusion (standard "
+        "deviation).",
     )
 
 
-def learning_rate(outcome: Outcome) -> float:
-    return float(outcome.trial.overrides["train.learning_rate"])
-
-
-def sweep(outcomes: Sequence[Outcome], method: str) -> dict[float, float]:
-    """Learning rate -> distance, of one seed."""
-    return {learning_rate(one): best(one.evaluations[method]) for one in outcomes}
-
-
-def good_decades(distances: Mapping[float, float]) -> float:
-    """log10 of the widest to the narrowest learning rate around the best that is within 10% of it."""
-    rates = sorted(distances)
-    centre = min(rates, key=lambda rate: distances[rate])
-    limit = NEARLY_BEST * distances[centre]
-    above, below = rates[rates.index(centre) :], rates[rates.index(centre) :: -1]
-    return math.log10(edge(above, distances, limit) / edge(below, distances, limit))
-
-
-def edge(rates: Sequence[float], distances: Mapping[float, float], limit: float) -> float:
-    """Where the distance first exceeds the limit on the way from rate to rate; the last rate if nowhere."""
-    for inner, outer in pairwise(rates):
-        if distances[outer] > limit:
-            share = math.log(limit / distances[inner]) / math.log(distances[outer] / distances[inner])
-            return inner * math.pow(outer / inner, share)
-    return rates[-1]
-
-
-def luck_of_initialisation(outcomes: Sequence[Outcome], method: str) -> float:
-    """Standard deviation, over the seeds, of the logarithm of the distance at the rate that is best on average."""
-    by_rate: dict[float, list[float]] = {}
-    for one in outcomes:
-        by_rate.setdefault(learning_rate(one), []).append(math.log(best(one.evaluations[method])))
-    return stdev(min(by_rate.values(), key=fmean))
-
-
-def best(evaluation: Evaluation, nfe: int | None = None) -> float:
-    """The distance of the best sampler, of those with so many evaluations if given."""
-    rows = [row for row in evaluation.rows if nfe is None or row.nfe == nfe]
-    return min(unbiased(row) for row in rows)
-
-
-def unbiased(row: EvaluationRow) -> float:
-    """Extrapolated to infinitely many images where the sets allow it and the result is above 0."""
-    limit = fmean(row.distance_limit_sets) if row.distance_limit_sets else 0.0
-    return limit if limit > 0 else row.distance
+def cut_off(own: Sequence[Width], other: Sequence[Width]) -> str:
+    """What the end of the grid does to the claim; nothing where it lies beyond all good rates."""
+    both = [*own, *other]
+    short, at_edge = sum(one.cut_off for one in both), sum(one.best_at_edge for one in both)
+    if not short:
+        return ""
+    one_sided = any(one.cut_off for one in own) != any(one.cut_off for one in other)
+    return (
+        f"The grid is too small: it cuts off {short} of {len(both)} ranges of good rates, and the best rate is its "
+        f"first or last in {at_edge}. Such a range is wider than it seems, so the difference "
+        f"{'is a bound' if one_sided else 'has no interval'}. "
+    )
 
 
 def protocol(outcomes: Sequence[Outcome]) -> str:
-    one = next(iter(outcomes[0].evaluations.values()))
+    evaluations = [evaluation for one in outcomes for evaluation in one.evaluations.values()]
+    one = evaluations[0]
     seeds = {outcome.trial.seed for outcome in outcomes}
     return (
-        f"{len(seeds)} training seeds, {CONFIDENCE:.0%} t-interval over them; {distance_key(one.extractor)}, "
-        f"extrapolated to infinitely many images where its sets allow it; reference: {one.reference}; {one.num_sets} "
-        f"sets of {one.num_images} images"
+        f"{interval_over(len(seeds), share_sets(outcomes))}; {distance_key(one.extractor)}, {correction(evaluations)}; "
+        f"reference: {one.reference}; {one.num_sets} sets of {one.num_images} images"
     )
 
 
-def listed(figures: Sequence[float]) -> str:
+def listed(figures: Iterable[float]) -> str:
     return ", ".join(f"{figure:.3g}" for figure in figures)
 
 

@@ -26,6 +26,13 @@ UP = [
     (10.0, 11.0, None, 10, "reproduced"),
     (9.0, 11.0, None, 10, "inconclusive"),
     (8.0, 9.0, None, 10, "not_reproduced"),
+    (5.0, math.inf, 1, 5, "reproduced"),
+    (2.0, math.inf, 1, 5, "partly"),
+    (-math.inf, 0.9, 1, 5, "not_reproduced"),
+    (-math.inf, 6.0, 1, 5, "inconclusive"),
+    (-math.inf, math.inf, 1, 5, "inconclusive"),
+    (-math.inf, 9.0, None, 10, "not_reproduced"),
+    (-math.inf, math.inf, None, 10, "inconclusive"),
 ]
 
 EQUAL = [
@@ -39,6 +46,7 @@ EQUAL = [
     (3.0, 3.0, None, 0, "not_reproduced"),
     (0.0, 3.0, None, 0, "inconclusive"),
     (1e-9, 1e-6, None, 1e-3, "reproduced"),
+    (-math.inf, math.inf, 1, 0.03, "inconclusive"),
 ]
 
 

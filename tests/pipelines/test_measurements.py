@@ -175,9 +175,24 @@ def test_training_time_until_the_baseline_is_matched():
     assert "As good after 32,000 images as the baseline after 64,000" in found.note
 
 
-def test_a_training_that_never_matches_the_baseline_saves_nothing():
+def test_a_training_that_never_matches_the_baseline_saves_nothing_at_equal_steps():
+    given = on_the_way(results(), "diffusion", [(32000, 30.0), (64000, 10.0)])
+    steps = given.probes.methods["diffusion"].step_seconds
+    given = changed_probe(given, "flow_matching", step_seconds=[1.01 * steps[0], *steps[1:]])
+    found = judged(on_the_way(given, "flow_matching", [(16000, 18.0), (64000, 12.0)]))["training_time"]
+    assert (found.measured, found.low, found.high, found.verdict) == (0, None, 0, "not_reproduced")
+    assert "An upper bound" in found.note
+
+
+def test_a_training_that_never_matches_the_baseline_saves_what_cheaper_steps_do_at_most():
     found = trained([(16000, 18.0), (64000, 12.0)])
-    assert (found.low, found.high, found.verdict) == (-1, 0, "not_reproduced")
+    assert (found.low, found.high, found.verdict) == (None, pytest.approx(0.5), "inconclusive")
+
+
+def test_a_first_network_that_is_as_good_already_gives_a_lower_bound():
+    found = trained([(8000, 9.0), (64000, 6.0)])
+    assert (found.low, found.high, found.verdict) == (pytest.approx(1 - 8 / 64 / 2), None, "reproduced")
+    assert "A lower bound" in found.note
 
 
 def test_training_time_needs_networks_of_the_way():
@@ -186,26 +201,46 @@ def test_training_time_needs_networks_of_the_way():
     assert "train.snapshots" in found.note
 
 
-def test_a_method_that_never_matches_the_baseline_gives_a_bound():
+def test_a_method_that_never_matches_the_baseline_gives_an_upper_bound():
     found = judged(results(flow=[("euler", 10, 10, 30.0), ("euler", 100, 100, 11.0)]))["evaluations"]
-    assert found.low == 0
-    assert found.measured == found.high
+    assert found.low is None
+    assert found.measured == pytest.approx(found.high)
     assert found.high < 1
     assert found.verdict == "not_reproduced"
+    assert "An upper bound: up to 100 evaluations" in found.note
+    assert "in 4 of 4 sets" in found.note
 
 
-def test_a_method_that_matches_in_some_sets_only_leaves_it_open():
+def test_a_method_that_matches_in_some_sets_only_gives_an_upper_bound_too():
     given = results()
     rows = [replace_sets(each, [each.distance_sets[0], 90.0, 90.0, 90.0]) for each in evaluation(FLOW).rows]
     flow = given.evaluations["flow_matching"].model_copy(update={"rows": rows})
     found = judged(replace(given, evaluations={**given.evaluations, "flow_matching": flow}))["evaluations"]
+    assert found.low is None
+    assert found.measured < found.high
+    assert "in 3 of 4 sets" in found.note
+
+
+def test_a_baseline_at_its_best_from_the_start_gives_an_upper_bound():
+    alike: Rows = [("ddim", 10, 10, 10.0), ("ddim", 100, 100, 10.0)]
+    found = judged(results(diffusion=alike))["evaluations"]
+    assert (found.low, found.verdict) == (None, "inconclusive")
+    assert "diffusion is as good as it gets with its cheapest sampler" in found.note
+    slower: Rows = [("euler", 20, 20, 30.0), ("euler", 40, 40, 10.0)]
+    assert judged(results(flow=slower, diffusion=alike))["evaluations"].verdict == "not_reproduced"
+
+
+def test_a_method_that_matches_with_its_cheapest_sampler_gives_a_lower_bound():
+    found = judged(results(flow=[("euler", 2, 2, 9.0), ("euler", 4, 4, 9.0)]))["evaluations"]
+    assert (found.high, found.verdict) == (None, "reproduced")
+    assert found.low == pytest.approx(found.measured)
+    assert "A lower bound" in found.note
+
+
+def test_bounds_on_both_sides_leave_it_open():
+    one: Rows = [("euler", 10, 10, 8.0)]
+    found = judged(results(flow=one, diffusion=one))["evaluations"]
     assert (found.low, found.high, found.verdict) == (None, None, "inconclusive")
-
-
-def test_a_baseline_at_its_best_from_the_start_leaves_it_open():
-    found = judged(results(diffusion=[("ddim", 10, 10, 10.0), ("ddim", 100, 100, 10.0)]))["evaluations"]
-    assert found.verdict == "inconclusive"
-    assert "cheapest" in found.note
 
 
 @given(st.lists(st.floats(1, 100), min_size=1, max_size=6), st.floats(1, 100))

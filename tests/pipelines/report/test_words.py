@@ -1,6 +1,11 @@
+import math
+
 import pytest
 
-from pipelines.report.words import duration, method_name, number, percent, quantity, size
+from pipelines.claims import CLAIMS
+from pipelines.measurements.judge import entry
+from pipelines.measurements.measurement import Measurement
+from pipelines.report.words import duration, interval, method_name, number, percent, quantity, size
 
 
 @pytest.mark.parametrize(
@@ -39,3 +44,21 @@ def test_units():
 
 def test_method_names():
     assert method_name("flow_matching") == "Flow matching"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.1, 0.2, "10.0% to 20.0%"),
+        (-math.inf, 0.2, "at most 20.0%"),
+        (0.1, math.inf, "at least 10.0%"),
+        (-math.inf, math.inf, "no interval"),
+    ],
+)
+def test_intervals_and_bounds(low: float, high: float, text: str):
+    share = next(definition for definition in CLAIMS if definition.unit == "share")
+    assert interval(entry(share, Measurement(0.15, low, high, "", ""))) == text
+
+
+def test_what_is_not_measured_has_no_words_for_its_interval():
+    assert interval(entry(CLAIMS[0], Measurement(None, None, None, "", ""))) == ""

@@ -1,6 +1,6 @@
 from pipelines.schemas import Snapshot
+from pipelines.study.outcomes import Outcome
 from pipelines.study.report import along, by_evaluations, by_learning_rate, plots, shade
-from pipelines.study.verdicts import Outcome
 from tests.pipelines.report.made_up import BIAS
 from tests.pipelines.study.test_verdicts import at_ten, outcome, sweep
 

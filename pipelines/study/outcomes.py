@@ -1,0 +1,67 @@
+"""What the trials of a study have measured, made comparable."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from pipelines.measurements.distances import have_limits
+from pipelines.results import Results
+from pipelines.schemas import Evaluation, EvaluationRow, TrainMetrics
+from pipelines.study.plan import Trial
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial has measured.
+
+    Attributes:
+        results: of a trial that compares, else none.
+    """
+
+    trial: Trial
+    train: Mapping[str, TrainMetrics]
+    evaluations: dict[str, Evaluation]
+    results: Results | None
+
+
+def alike(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Without any extrapolated distance where ratios can't be taken of them all (have_limits)."""
+    if have_limits(evaluation for one in outcomes for evaluation in one.evaluations.values()):
+        return outcomes
+    return [without_limits(one) for one in outcomes]
+
+
+def without_limits(outcome: Outcome) -> Outcome:
+    raw = {method: without_limits_of(evaluation) for method, evaluation in outcome.evaluations.items()}
+    return replace(outcome, evaluations=raw, results=outcome.results and replace(outcome.results, evaluations=raw))
+
+
+def without_limits_of(evaluation: Evaluation) -> Evaluation:
+    rows, along = (
+        [figure.model_copy(update={"distance_limit_sets": []}) for figure in part]
+        for part in (evaluation.rows, evaluation.along)
+    )
+    return evaluation.model_copy(update={"rows": rows, "along": along})
+
+
+def share_sets(outcomes: Sequence[Outcome]) -> bool:
+    """Whether trainings of several seeds were measured by the same noise, labels and real images, as those of older
+    files were, which don't say."""
+    used = {evaluation.seed for one in outcomes for evaluation in one.evaluations.values()}
+    return None in used or len(used) < len({one.trial.seed for one in outcomes})
+
+
+def best(evaluation: Evaluation, nfe: int | None = None, left_out: int | None = None) -> float:
+    """The distance of the best sampler, of those with so many evaluations if given, without one of the sample sets."""
+    rows = [row for row in evaluation.rows if nfe is None or row.nfe == nfe]
+    return min(distance(row, left_out) for row in rows)
+
+
+def distance(row: EvaluationRow, left_out: int | None = None) -> float:
+    """Extrapolated to infinitely many images, if `alike` has left that."""
+    sets = row.distance_limit_sets or row.distance_sets
+    return fmean(value for number, value in enumerate(sets) if number != left_out)
+
+
+def learning_rate(outcome: Outcome) -> float:
+    return float(outcome.trial.overrides["train.learning_rate"])
