@@ -154,20 +154,12 @@ def neighbours(contents: Contents) -> list[tuple[str, EvaluationRow, str]]:
     ]
 
 
-def strips(contents: Contents, method: str) -> list[tuple[int, EvaluationRow | None, str]]:
-    """The same noise with more and more evaluations: one image of every class at each number, its best solver's.
-
-    All methods have the same lines, so that one can read across; a line stays empty where there is no row.
-    """
-    evaluations = contents.results.evaluations
-    lines: list[tuple[int, EvaluationRow | None, str]] = []
-    for nfe in sorted({row.nfe for evaluation in evaluations.values() for row in evaluation.rows}):
-        if any(row.nfe == nfe for row in evaluations[method].rows):
-            row = evaluations[method].best(contents.comparison.metric, nfe)
-            lines.append((nfe, row, data_uri(first_row(grid(contents, method, row)))))
-        else:
-            lines.append((nfe, None, ""))
-    return lines
+def strips(contents: Contents, method: str) -> list[tuple[EvaluationRow, str]]:
+    """The same noise with more and more evaluations: one image of every class at each number that was measured, its
+    best solver's."""
+    evaluation = contents.results.evaluations[method]
+    best = [evaluation.best(contents.comparison.metric, nfe) for nfe in sorted({row.nfe for row in evaluation.rows})]
+    return [(row, data_uri(first_row(grid(contents, method, row)))) for row in best]
 
 
 def grid(contents: Contents, method: str, row: EvaluationRow) -> Image.Image:

@@ -3,7 +3,7 @@
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean, geometric_mean
 from typing import Any
@@ -73,28 +73,34 @@ def distance_plot(evaluations: dict[str, Evaluation], names: dict[str, str], key
         floor = next(iter(evaluations.values())).floor
         axes.axvline(nfe, color=GRID, linewidth=6, zorder=0)
         axes.axhline(floor, color=MUTED, linestyle=(0, (6, 3)), linewidth=1, label="real test images (floor)")
-        axes.set(xscale="log", yscale="log", xlabel="network evaluations per image", ylabel=key)
-        counts = sorted({row.nfe for evaluation in evaluations.values() for row in evaluation.rows})
-        labelled = apart(counts, nfe)
-        axes.set_xticks(counts, [str(count) if count in labelled else "" for count in counts])
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(yscale="log", xlabel="network evaluations per image", ylabel=key)
+        log_ticks(axes, {row.nfe for evaluation in evaluations.values() for row in evaluation.rows}, nfe)
         plain_numbers(axes)
         legend(figure, axes)
         return as_svg(figure, "distance", f"{key} against network evaluations per image")
 
 
-def apart(counts: Sequence[int], first: int) -> set[int]:
-    """Those of the counts whose labels do not touch on a logarithmic axis; `first` rather than another."""
-    width = math.log(max(counts) / min(counts))
+def log_ticks(axes: Axes, values: Collection[float], first: float | None = None) -> None:
+    """A logarithmic x axis with a line at each of the values, and a label at those whose labels do not touch."""
+    ticks = sorted(values)
+    labelled = apart(ticks, first)
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:g}" if tick in labelled else "" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
 
-    def touch(one: int, other: int) -> bool:
-        # A digit is about a fiftieth of the axis wide, and half of each label lies between the two.
-        return abs(math.log(one / other)) < (len(f"{one}{other}") + 1) * width / 100
 
-    kept: set[int] = set()
-    for count in sorted(counts, key=lambda one: (one != first, one)):
-        if not any(touch(count, other) for other in kept):
-            kept.add(count)
+def apart(values: Sequence[float], first: float | None = None) -> set[float]:
+    """Those of the values whose labels do not touch on a logarithmic axis; `first` rather than another."""
+    width = math.log(max(values) / min(values))
+
+    def touch(one: float, other: float) -> bool:
+        # A digit is about a fiftieth of the axis wide, and half of each label lies between the two, and a space.
+        return abs(math.log(one / other)) < (len(f"{one:g}{other:g}") + 2) * width / 100
+
+    kept: set[float] = set()
+    for value in sorted(values, key=lambda one: (one != first, one)):
+        if not any(touch(value, other) for other in kept):
+            kept.add(value)
     return kept
 
 
@@ -147,9 +153,8 @@ def convergence_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> s
             steps = [one.steps for one in probe.convergence]
             means = [geometric_mean(one.distances) for one in probe.convergence]
             axes.plot(steps, means, color=colour(index), linestyle=line, marker=marker, label=names[method])
-        axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="pixels' distance to 1000 steps")
-        axes.set_xticks(steps, [str(count) for count in steps])
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(yscale="log", xlabel="steps", ylabel="pixels' distance to 1000 steps")
+        log_ticks(axes, {one.steps for probe in probes.values() for one in probe.convergence})
         plain_numbers(axes)
         legend(figure, axes)
         return as_svg(figure, "convergence", "distance of a few steps from a thousand")
@@ -218,10 +223,7 @@ def lines_plot(lines: Sequence[Line], name: str, title: str, x: str, y: str, log
             named.add(line.name)
         axes.set(yscale="log", xlabel=x, ylabel=y)
         if log_x:
-            ticks = sorted({value for line in lines for value in line.x})
-            axes.set_xscale("log")
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.xaxis.set_minor_locator(NullLocator())
+            log_ticks(axes, {value for line in lines for value in line.x})
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

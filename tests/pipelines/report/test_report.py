@@ -11,6 +11,7 @@ from PIL import Image
 from pipelines.claims import CLAIMS
 from pipelines.measurements import judge
 from pipelines.report import Contents, markdown, render
+from pipelines.report.page import strips
 from pipelines.report.plots import Curve
 from pipelines.results import Results, rank
 from pipelines.schemas import Comparison, Load, ProbeLoads
@@ -164,6 +165,12 @@ def test_shows_every_row_and_picture(page: str):
     assert len(re.findall(r"<td>(?:Euler|midpoint|DDIM)</td>", page)) == rows
     assert page.count("<img ") == 3 + rows + len(TWO)
     assert page.count("<svg ") == 5
+
+
+def test_a_strip_is_there_where_something_was_measured_and_nowhere_else(tmp_path: Path):
+    given = contents(tmp_path, TWO)
+    assert [row.nfe for row, _ in strips(given, "flow_matching")] == [5, 10, 20]
+    assert [row.nfe for row, _ in strips(given, "diffusion")] == [10, 50, 100]
 
 
 def test_shows_whether_samples_are_copies(page: str):
