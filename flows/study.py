@@ -40,7 +40,7 @@ from pipelines.study import collect, plan
 from pipelines.study.plan import Trial
 
 # Settings that change what is learned and not how long it takes.
-FREE = ("train.seed", "train.learning_rate")
+FREE = (*plan.SEEDS, "train.learning_rate")
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,11 @@ def test_judges_over_the_training_seeds(studied: tuple[Project, str]) -> None:
     assert claims["transformers"]["verdict"] == "not_measured"
     assert "2 trainings each" in (folder / "report.html").read_text()
     assert "2 trainings each" in (folder / "report.md").read_text()
-    metrics = [json.loads((folder / f"trials/main/seed-{seed}/metrics/probes.json").read_text()) for seed in (0, 1)]
-    assert metrics[0]["methods"] != metrics[1]["methods"]
+    metrics = [folder / f"trials/main/seed-{seed}/metrics" for seed in (0, 1)]
+    probes = [json.loads((one / "probes.json").read_text()) for one in metrics]
+    assert probes[0]["methods"] != probes[1]["methods"]
+    assert [json.loads((one / "evaluate/diffusion.json").read_text())["seed"] for one in metrics] == [1000, 1001]
+    assert "in common" not in claims["quality"]["protocol"]
 
 
 def test_what_a_pipeline_run_has_trained_is_not_trained_again(studied: tuple[Project, str]) -> None:

@@ -22,6 +22,11 @@ TRANSFORMERS = "transformers"
 OPTIMAL_TRANSPORT = "optimal_transport"
 TOUCHINESS = "touchiness"
 
+# evaluate.seed of the training with seed 0, as params.yaml has it; with seed n it is n more. Were it the same for all,
+# the luck of the sample sets would be too, and more trainings would say nothing of it.
+EVALUATION = 1000
+SEEDS = ("train.seed", "evaluate.seed")
+
 
 class Arm(Section):
     """One question's pipeline runs."""
@@ -41,7 +46,7 @@ class Study(Section):
     """A file of studies/."""
 
     about: str
-    seeds: list[int] = Field(min_length=2, description="of the trainings")
+    seeds: list[int] = Field(min_length=2, description="of the trainings; each has an evaluate.seed of its own too")
     settings: dict[str, Any] = Field(description="dotted keys of params.yaml, for every arm")
     arms: dict[str, Arm] = Field(description="main, and any of transformers, optimal_transport, touchiness")
 
@@ -92,6 +97,10 @@ def load(name: str, root: Path = ROOT) -> Study:
             raise ParamsError(
                 f"{STUDIES / name}.yaml: arms: must be main, and any of transformers, optimal_transport, touchiness"
             )
+    given = [study.settings, *(keys for arm in study.arms.values() for keys in (arm.settings, arm.vary))]
+    for key in SEEDS:
+        if any(key in keys for keys in given):
+            raise ParamsError(f"{STUDIES / name}.yaml: {key}: every training has its own, which `seeds` says")
     return study
 
 
@@ -108,7 +117,8 @@ def of_arm(study: Study, name: str, root: Path) -> Iterator[Trial]:
         for seed in seeds:
             methods = arm.methods + (arm.beside if seed == seeds[0] else [])
             rows = {method: row(method, root) for method in methods}
-            overrides = {"methods": rows, **study.settings, **arm.settings, **varied, "train.seed": seed}
+            own = dict(zip(SEEDS, (seed, EVALUATION + seed), strict=True))
+            overrides = {"methods": rows, **study.settings, **arm.settings, **varied, **own}
             yield Trial(name, seed, varied, overrides, compares=name == MAIN)
 
 

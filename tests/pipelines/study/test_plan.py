@@ -57,7 +57,7 @@ def test_every_combination_is_a_trial_and_the_main_arm_comes_first(project: Path
     last = dict(trials[-1].overrides)
     last.pop("methods")
     assert last == {
-        "dataset.name": "digits", "train.ema_decay": 0.9, "train.learning_rate": 0.01, "train.seed": 6,
+        "dataset.name": "digits", "train.ema_decay": 0.9, "train.learning_rate": 0.01, "train.seed": 6, "evaluate.seed": 1006,
     }  # fmt: skip
 
 
@@ -68,6 +68,8 @@ def test_every_combination_is_a_trial_and_the_main_arm_comes_first(project: Path
         ({"arms": {"touchiness": SMALL["arms"]["touchiness"]}}, "arms: must be main"),
         ({"arms": {**SMALL["arms"], "beauty": {"methods": ["edm"]}}}, "arms: must be main"),
         ({"extra": 1}, "extra"),
+        ({"settings": {"evaluate.seed": 7}}, "evaluate.seed: every training has its own"),
+        ({"arms": {"main": {"methods": ["edm"], "vary": {"train.seed": [1, 2]}}}}, "train.seed: every training has"),
     ],
 )
 def test_a_wrong_study_is_told(project: Path, changes: dict, message: str) -> None:
@@ -92,3 +94,13 @@ def test_our_own_studies_can_be_run(name: str) -> None:
     for trial in plan.trials(study):
         chosen = params.parse(yaml.safe_load(settings.merged(text, {}, trial.overrides)))
         assert chosen.train.seed == trial.seed
+
+
+def test_every_training_is_measured_by_sample_sets_of_its_own(project: Path) -> None:
+    """The first by those of params.yaml, so that a pipeline run's work is its too."""
+    write(project)
+    trials = plan.trials(plan.load("small", project), project)
+    pairs = {(trial.overrides["train.seed"], trial.overrides["evaluate.seed"]) for trial in trials}
+    assert len(pairs) == len(dict(pairs)) == len({evaluation for _, evaluation in pairs}) == 4
+    settings_now = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert (settings_now["train"]["seed"], settings_now["evaluate"]["seed"]) in pairs
