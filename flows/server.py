@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from fm.errors import UserError
+from pipelines.logins import basic
 
 START_SECONDS = 120  # the first start creates the database
 STOP_SECONDS = 10
@@ -37,6 +38,7 @@ def use_api() -> None:
     if url := PREFECT_API_URL.value():
         if not answers(url):
             raise ServerError(f"PREFECT_API_URL is {url}, and nothing answers there: start that server, or unset it")
+        require_login(url)
         return
     stack = ExitStack()
     # Registered before Prefect's own, so called after them: they still send what is left of the log.
@@ -98,6 +100,21 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except (URLError, OSError):
         return False
+
+
+def require_login(url: str) -> None:
+    """Raises ServerError where the server wants another login than PREFECT_API_AUTH_STRING."""
+    login = basic(PREFECT_API_AUTH_STRING.value() or "")
+    try:
+        with urlopen(Request(f"{url}/admin/version", headers=login), timeout=5):
+            pass
+    except HTTPError as error:
+        if error.code == 401:
+            raise ServerError(
+                f"PREFECT_API_URL is {url}, which asks for a login: set PREFECT_API_AUTH_STRING, as .env does"
+            ) from None
+    except (URLError, OSError):
+        pass
 
 
 def free_port() -> int:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import yaml
 
 from fm.errors import UserError
 from pipelines import params, provenance, tracking
+from pipelines.logins import basic
 from pipelines.model_version import FINGERPRINT, fingerprint
 from pipelines.project import MODELS, PREPARED
 from pipelines.saved_models import download
@@ -199,11 +201,12 @@ def flow_run(version: Traced) -> Link:
         return Link("Prefect run", "none", "ok", "registered by hand")
     if api is None:
         return Link("Prefect run", name, "unknown", "PREFECT_API_URL is not set")
+    login = basic(os.environ.get("PREFECT_API_AUTH_STRING", ""))
     try:
-        with urlopen(f"{api}/flow_runs/{name}", timeout=10) as response:
+        with urlopen(Request(f"{api}/flow_runs/{quote(name, safe='')}", headers=login), timeout=10) as response:
             found: dict[str, Any] = json.load(response)
     except HTTPError as error:
-        return Link("Prefect run", name, "missing", f"{api} says {error.code}")
+        return Link("Prefect run", name, "missing" if error.code == 404 else "unknown", f"{api} says {error.code}")
     except (URLError, OSError):
         return Link("Prefect run", name, "unknown", f"{api} does not answer")
     return Link("Prefect run", name, "ok", f"{found['name']}, {found['state_name']}")

@@ -1,5 +1,6 @@
 """A real S3 store, SeaweedFS, for tests that need no other service."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,8 @@ def running(root: Path) -> Iterator[Store]:
     settings = env_file.settings(root)
     seaweedfs.make_folder(root / "s3", settings)
     with (root / "log").open("w") as log:
-        process = subprocess.Popen(seaweedfs.command(root / "s3", settings), stdout=log, stderr=log)
+        surroundings = {**os.environ, **seaweedfs.environment(root / "s3")}
+        process = subprocess.Popen(seaweedfs.command(root / "s3", settings), env=surroundings, stdout=log, stderr=log)
     try:
         store = Store(settings)
         assert health.wait_until(lambda: health.status(store.endpoint) in (200, 403), 60), (root / "log").read_text()

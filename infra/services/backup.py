@@ -20,6 +20,8 @@ from infra.services.programs import HOME
 from infra.services.supervisor import Supervisor
 from pipelines.project import whole_folder
 
+MLFLOW_PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"
+
 
 class BackupError(UserError):
     """There is nothing to back up or restore, or a program of PostgreSQL's fails."""
@@ -68,6 +70,7 @@ def restore(root: Path, folder: Path) -> None:
         stop_users(root)
         for service in postgres.SERVICES:
             postgres.replace_database(settings, service)
+    take_mlflow_password(root, folder)
     start(root)
     print(f"restored from {folder}")
 
@@ -101,6 +104,13 @@ def stop_users(root: Path) -> None:
     stop_worker(root, supervisor)
     for program in ("prefect", "mlflow"):
         supervisor.stop_program(program)
+
+
+def take_mlflow_password(root: Path, folder: Path) -> None:
+    """MLflow keeps its administrator in the database: his password is the backup's now."""
+    known = env_file.settings(root)
+    password = env_file.read(folder).get(MLFLOW_PASSWORD, known[MLFLOW_PASSWORD])
+    env_file.write(root, known | {MLFLOW_PASSWORD: password}, env_file.s3_keys(env_file.read(root)))
 
 
 def dump(folder: Path, service: str) -> str:

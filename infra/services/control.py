@@ -65,7 +65,7 @@ def is_healthy(root: Path, supervisor: Supervisor, name: str) -> bool:
         return False
     settings = env_file.read(root)
     if name == "worker":
-        return health.hears_of(settings["PREFECT_API_URL"], programs.worker_name(root), since)
+        return health.hears_of(settings, programs.worker_name(root), since)
     return health.CHECKS[name](settings)
 
 
@@ -136,5 +136,6 @@ def told(root: Path) -> str:
         f"Prefect  {known['PREFECT_API_URL'].removesuffix('/api')}\n"
         f"S3       {known['AWS_ENDPOINT_URL']}\n"
         f"Logs     {HOME / 'logs'}\n"
+        f"Logins   {env_file.FILE}: MLFLOW_TRACKING_USERNAME and _PASSWORD; PREFECT_API_AUTH_STRING\n"
         "A shell that uses them:  set -a; . ./.env; set +a"
     )

@@ -48,21 +48,29 @@ SETTINGS: dict[str, Callable[[], str]] = {
     "MLFLOW_PORT": lambda: "5000",
     "PREFECT_PORT": lambda: "4200",
     "BUCKETS": lambda: "flow-or-diffusion",
-    "MLFLOW_AUTH": lambda: "off",
     "POSTGRES_PASSWORD": token,
     "MLFLOW_DATABASE_PASSWORD": token,
     "PREFECT_DATABASE_PASSWORD": token,
     "S3_ADMIN_ACCESS_KEY_ID": lambda: f"admin{secrets.token_hex(8)}",
     "S3_ADMIN_SECRET_ACCESS_KEY": token,
     "MLFLOW_AUTH_ADMIN_PASSWORD": token,
+    "PREFECT_ADMIN_PASSWORD": token,
     "MLFLOW_FLASK_SERVER_SECRET_KEY": token,
 }
 
+FORMER = ("MLFLOW_AUTH",)
+"""Settings that an older .env may have and that mean nothing now."""
+
+ADMIN = "admin"
+"""Whose the passwords of MLflow and Prefect are."""
 
 # What a worker has to be told, wherever it runs.
 WORKERS_NEED = (
     "PREFECT_API_URL",
+    "PREFECT_API_AUTH_STRING",
     "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
     "AWS_ENDPOINT_URL",
     "AWS_DEFAULT_REGION",
     "AWS_ACCESS_KEY_ID",
@@ -104,8 +112,6 @@ def check(chosen: Mapping[str, str]) -> None:
         elif not chosen[name].replace("-", "").isalnum():
             # They go into shells, addresses and supervisord's configuration, each with its own quoting.
             raise EnvFileError(f"{FILE}: {name}: must be letters, digits and hyphens alone")
-    if chosen["MLFLOW_AUTH"] not in ("on", "off"):
-        raise EnvFileError(f"{FILE}: MLFLOW_AUTH: is {chosen['MLFLOW_AUTH']!r}, must be on or off")
 
 
 def read(root: Path) -> dict[str, str]:
@@ -116,7 +122,7 @@ def write(root: Path, chosen: Mapping[str, str], keys: Mapping[str, Key]) -> Non
     """Write .env, readable by its owner alone; the user's own lines are kept as they are."""
     ours = {name: chosen[name] for name in SETTINGS}
     derived = for_programs(chosen, keys)
-    own = own_text(root, {*ours, *derived, *MLFLOW_LOGIN})
+    own = own_text(root, {*ours, *derived, *FORMER})
     with whole_file(root / FILE) as partial:
         partial.touch(mode=0o600)
         partial.write_text(HEADER + lines(ours) + DERIVED_HEADER + lines(derived) + own, encoding="utf-8")
@@ -136,23 +142,25 @@ def own_text(root: Path, ours: Collection[str]) -> str:
     return f"\n{text}\n" if text else ""
 
 
-MLFLOW_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-MLFLOW_ADMIN = "admin"
-
-
 def for_programs(chosen: Mapping[str, str], keys: Mapping[str, Key]) -> dict[str, str]:
     """The variables by which programs find the services."""
-    login = dict(zip(MLFLOW_LOGIN, (MLFLOW_ADMIN, chosen["MLFLOW_AUTH_ADMIN_PASSWORD"]), strict=True))
     return {
         "PREFECT_API_URL": f"http://{HOST}:{chosen['PREFECT_PORT']}/api",
+        "PREFECT_API_AUTH_STRING": prefect_login(chosen),
         HEARTBEAT: str(HEARTBEAT_SECONDS),
         "MLFLOW_TRACKING_URI": f"http://{HOST}:{chosen['MLFLOW_PORT']}",
-        **(login if chosen["MLFLOW_AUTH"] == "on" else {}),
+        "MLFLOW_TRACKING_USERNAME": ADMIN,
+        "MLFLOW_TRACKING_PASSWORD": chosen["MLFLOW_AUTH_ADMIN_PASSWORD"],
         "AWS_ENDPOINT_URL": f"http://{HOST}:{chosen['S3_PORT']}",
         "AWS_DEFAULT_REGION": REGION,
         **{f"{S3_USERS[user]}_ACCESS_KEY_ID": key.id for user, key in keys.items()},
         **{f"{S3_USERS[user]}_SECRET_ACCESS_KEY": key.secret for user, key in keys.items()},
     }
+
+
+def prefect_login(chosen: Mapping[str, str]) -> str:
+    """As Prefect's server, its clients and its page's form have it."""
+    return f"{ADMIN}:{chosen['PREFECT_ADMIN_PASSWORD']}"
 
 
 def around(root: Path) -> dict[str, str]:
@@ -164,11 +172,13 @@ def around_worker(root: Path) -> dict[str, str]:
     """A worker's surroundings: .env says where it finds services on whatever machine, and is left as it is.
 
     Raises:
-        EnvFileError: a variable is missing.
+        EnvFileError: a variable is missing, or others can read the file.
     """
+    if (root / FILE).exists() and (root / FILE).stat().st_mode & 0o077:
+        raise EnvFileError(f"{FILE}: others can read it, and it has keys: chmod 600 {FILE}")
     known = around(root)
     if missing := [name for name in WORKERS_NEED if not known.get(name)]:
         raise EnvFileError(
-            f"{FILE}: {', '.join(missing)}: must be there for a worker: where it reaches the services, and keys"
+            f"{FILE}: {', '.join(missing)}: must be there for a worker: where it reaches the services, logins and keys"
         )
     return known

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows import slots
 from fm.errors import UserError
@@ -74,9 +74,9 @@ def make_slot(environment: Mapping[str, str]) -> None:
 @contextmanager
 def using(environment: Mapping[str, str]) -> Iterator[None]:
     """Prefect's client asks the API that an environment names. Raises ApiError where it does not answer or refuses."""
-    api = environment["PREFECT_API_URL"]
+    api, login = environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"]
     try:
-        with temporary_settings({PREFECT_API_URL: api}):
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: login}):
             yield
     except HTTPError as error:
         raise ApiError(f"PREFECT_API_URL is {api}: {error or type(error).__name__}") from None

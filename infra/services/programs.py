@@ -21,6 +21,7 @@ POOL = "pipeline"
 QUEUES = ("cpu", "gpu")
 CHECKOUT_VARIABLE = "PIPELINE_CHECKOUT"
 MLFLOW_AUTH_FILE = "mlflow-auth.ini"
+LOGIN_SECONDS = 60  # that MLflow remembers a login: to check one takes it longer than most answers
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def run(root: Path, service: str) -> None:
             leftovers.end(root, [service])
             around = {**around, **leftovers.mark(root, service)}
     surroundings = {**around, **program.environment}
+    os.umask(0o077)  # what it writes is for its user alone
     if program.user is not None:
         become(program.user)
     # A script's `&` makes what it starts ignore it, and a Prefect worker that is told to end interrupts itself.
@@ -72,13 +74,13 @@ def run_postgres(root: Path, settings: Mapping[str, str]) -> Program:
 def run_s3(root: Path, settings: Mapping[str, str]) -> Program:
     folder = root / HOME / "s3"
     seaweedfs.make_folder(folder, settings)
-    return Program(seaweedfs.command(folder, settings))
+    return Program(seaweedfs.command(folder, settings), seaweedfs.environment(folder))
 
 
 def run_mlflow(root: Path, settings: Mapping[str, str]) -> Program:
     port = settings["MLFLOW_PORT"]
     command = [
-        installed("mlflow"), "server", "--host", HOST, "--port", port, "--workers", "2",
+        installed("mlflow"), "server", "--host", HOST, "--port", port, "--workers", "2", "--app-name", "basic-auth",
         "--allowed-hosts", f"localhost:{port},{HOST}:{port}",
         "--cors-allowed-origins", own_origins(port),
         "--artifacts-destination", f"s3://{name(settings['BUCKETS'], 'models')}",
@@ -86,13 +88,9 @@ def run_mlflow(root: Path, settings: Mapping[str, str]) -> Program:
     environment = {
         "MLFLOW_BACKEND_STORE_URI": postgres.uri("mlflow", settings),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of language models: four processes for nothing here
+        "MLFLOW_AUTH_CONFIG_PATH": str(write_mlflow_auth(root / HOME, settings)),
+        "MLFLOW_AUTH_ADMIN_USERNAME": env_file.ADMIN,
     }
-    if settings["MLFLOW_AUTH"] == "on":
-        command += ["--app-name", "basic-auth"]
-        environment |= {
-            "MLFLOW_AUTH_CONFIG_PATH": str(write_mlflow_auth(root / HOME, settings)),
-            "MLFLOW_AUTH_ADMIN_USERNAME": env_file.MLFLOW_ADMIN,
-        }
     return Program(command, environment)
 
 
@@ -110,7 +108,8 @@ def write_mlflow_auth(home: Path, settings: Mapping[str, str]) -> Path:
             "[mlflow]\n"
             "default_permission = READ\n"
             f"database_uri = {postgres.uri('mlflow', settings)}\n"
-            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+            f"auth_cache_ttl_seconds = {LOGIN_SECONDS}\n",
             encoding="utf-8",
         )
     return file
@@ -120,6 +119,7 @@ def run_prefect(root: Path, settings: Mapping[str, str]) -> Program:
     return Program(
         [installed("prefect"), "server", "start", "--host", HOST, "--port", settings["PREFECT_PORT"]],
         {
+            "PREFECT_SERVER_API_AUTH_STRING": env_file.prefect_login(settings),
             "PREFECT_API_DATABASE_CONNECTION_URL": postgres.uri("prefect", settings, "postgresql+asyncpg"),
             "PREFECT_SERVER_UI_API_URL": "/api",  # else the page looks for it at port 4200
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": own_origins(settings["PREFECT_PORT"]),

@@ -61,7 +61,7 @@ class Supervisor:
         Raises:
             SupervisorError: it does not start.
         """
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         with whole_file(self.configuration) as partial:
             partial.write_text(render(self.home, programs, folder), encoding="utf-8")
         command = [str(Path(sys.executable).parent / "supervisord"), "--configuration", str(self.configuration)]

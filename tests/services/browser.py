@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -15,14 +15,28 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: ap
 
 
 @contextmanager
-def open_page() -> Iterator[Page]:
-    """An empty page, in a browser that knows nothing of the pages before."""
+def open_page(settings: Mapping[str, str]) -> Iterator[Page]:
+    """An empty page, in a browser that knows nothing of the pages before; whoever sits there has MLflow's login."""
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to make its sandbox for root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=as_root)
         try:
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            page = browser.new_page(
+                viewport={"width": 1400, "height": 1000},
+                http_credentials={
+                    "origin": settings["MLFLOW_TRACKING_URI"],
+                    "username": settings["MLFLOW_TRACKING_USERNAME"],
+                    "password": settings["MLFLOW_TRACKING_PASSWORD"],
+                },
+            )
             page.set_default_timeout(SECONDS * 1000)
             yield page
         finally:
             browser.close()
+
+
+def go(page: Page, settings: Mapping[str, str], path: str) -> None:
+    """Open one of Prefect's pages by way of its login."""
+    page.goto(f"{settings['PREFECT_API_URL'].removesuffix('/api')}/login?redirect={path}")
+    page.get_by_placeholder("admin:pass").fill(settings["PREFECT_API_AUTH_STRING"])
+    page.get_by_role("button", name="Login", exact=True).click()

@@ -14,6 +14,7 @@ import pytest
 from dotenv import dotenv_values
 
 from infra.services import postgres
+from pipelines.logins import basic
 from tests.conftest import Project, checkout
 from tests.ports import free_run
 from tests.postgres import let_through
@@ -67,6 +68,11 @@ class Services:
         self.settings = {name: value or "" for name, value in dotenv_values(self.project.folder / ".env").items()}
         self.project.environment |= self.settings
 
+    @property
+    def login(self) -> dict[str, str]:
+        """The header by which Prefect lets somebody in."""
+        return basic(self.settings["PREFECT_API_AUTH_STRING"])
+
     def make(self, target: str, *variables: str, check: bool = True) -> str:
         done = subprocess.run(
             ["make", target, *variables],
@@ -85,7 +91,7 @@ class Services:
         request = Request(
             f"{self.settings['PREFECT_API_URL']}/{path}",
             data=None if content is None else json.dumps(content).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **self.login},
         )
         with urlopen(request, timeout=30) as response:
             return json.load(response)

@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Page
 
-from tests.services.browser import CHROMIUM, needs_chromium, open_page
+from tests.services.browser import CHROMIUM, go, needs_chromium, open_page
 from tests.services.conftest import ALONE, QUICK, Services, processes_of, wait_until
 from tests.services.test_services import git, store
 
@@ -29,9 +29,9 @@ def either(by_page: Callable[..., None], by_api: Callable[..., None]) -> pytest.
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+def page(services: Services, tmp_path: Path) -> Iterator[Page]:
     """It leaves a picture of how it looked last."""
-    with open_page() as opened:
+    with open_page(services.settings) as opened:
         yield opened
         opened.screenshot(path=tmp_path / "page.png")
 
@@ -41,7 +41,7 @@ def test_a_run_is_triggered_by_the_form_of_its_deployment(
     services: Services, first_run: dict[str, Any], page: Page
 ) -> None:
     before = runs(services).keys()
-    page.goto(f"{pages(services)}/deployments")
+    go(page, services.settings, "/deployments")
     page.get_by_role("link", name="pipeline", exact=True).first.click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
@@ -116,8 +116,8 @@ def test_the_trigger_is_off_until_it_is_turned_on(services: Services) -> None:
 
 
 def answer_by_page(services: Services, run: str, approved: bool, by: str) -> None:
-    with open_page() as page:
-        page.goto(f"{pages(services)}/runs/flow-run/{run}")
+    with open_page(services.settings) as page:
+        go(page, services.settings, f"/runs/flow-run/{run}")
         page.get_by_role("button", name="Resume", exact=True).click()
         form = page.get_by_role("dialog")
         form.get_by_text("whether the champion shall be changed so").wait_for()
@@ -159,8 +159,8 @@ def test_a_person_is_asked_and_is_on_record(
 
 
 def cancel_by_page(services: Services, run: str) -> None:
-    with open_page() as page:
-        page.goto(f"{pages(services)}/runs/flow-run/{run}")
+    with open_page(services.settings) as page:
+        go(page, services.settings, f"/runs/flow-run/{run}")
         page.get_by_role("button", name="Cancel", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
         page.get_by_role("dialog").wait_for(state="hidden")
@@ -186,10 +186,6 @@ def test_a_cancelled_run_leaves_no_process_and_the_next_resumes(services: Servic
     assert json.loads(git(services, "show", f"runs/{resumed['name']}:metrics/train/flow_matching.json"))["resumed"]
 
 
-def pages(services: Services) -> str:
-    return services.settings["PREFECT_API_URL"].removesuffix("/api")
-
-
 def runs(services: Services) -> dict[str, dict[str, Any]]:
     """The runs of the deployment pipeline, by their ids."""
     found = services.prefect("flow_runs/filter", {"deployments": {"name": {"any_": ["pipeline"]}}})
@@ -203,7 +199,8 @@ def scheduled(services: Services) -> list[dict[str, Any]]:
 def change(services: Services, method: str, path: str, **content: Any) -> None:
     """PATCH or DELETE, which Prefect answers with nothing."""
     url, sent = f"{services.settings['PREFECT_API_URL']}/{path}", json.dumps(content).encode()
-    with urlopen(Request(url, sent, {"Content-Type": "application/json"}, method=method), timeout=30):
+    headers = {"Content-Type": "application/json", **services.login}
+    with urlopen(Request(url, sent, headers, method=method), timeout=30):
         pass
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pwd
+import ssl
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -14,10 +17,15 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from infra.services import health
+from infra.services import health, programs, seaweedfs
+from infra.services.programs import HOME
+from pipelines.logins import basic
 from tests.services.conftest import ALONE, QUICK, Services, processes_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
+
+
+LOGINS = ("PREFECT_ADMIN_PASSWORD", "PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 def store(services: Services) -> MlflowClient:
@@ -46,9 +54,91 @@ def test_they_listen_on_loopback_alone(services: Services) -> None:
 
 def test_no_password_is_on_a_command_line(services: Services) -> None:
     secret = [value for name, value in services.settings.items() if "PASSWORD" in name or "SECRET" in name]
-    assert len(secret) >= 7
+    assert len(secret) >= 9
     lines = " ".join(" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
     assert not [one for one in secret if one in lines]
+
+
+@pytest.mark.parametrize("host", [None, "elsewhere.example"], ids=["by its address", "by a name of its own for it"])
+def test_who_has_no_login_is_refused(services: Services, host: str | None) -> None:
+    """The second is what a page elsewhere can do to a browser here: that has no login to send along."""
+    settings = services.settings
+    mlflow, prefect = f"{settings['MLFLOW_TRACKING_URI']}/api/2.0/mlflow", settings["PREFECT_API_URL"]
+    named = {} if host is None else {"Host": host}
+    asked = {
+        f"{mlflow}/experiments/search?max_results=1": None,
+        f"{mlflow}/registered-models/create": {"name": "a-stranger-s"},
+        f"{prefect}/admin/version": None,
+        f"{prefect}/deployments/filter": {},
+        f"{prefect}/work_pools/": {"name": "a-stranger-s", "type": "process"},
+    }
+    answers = {url: by_a_stranger(ASK, url, {**JSON, **named}, content) for url, content in asked.items()}
+    assert answers == {url: "403" if host and url.startswith(mlflow) else "401" for url in asked}
+
+
+def test_the_store_s_own_ports_are_for_those_with_its_certificate(services: Services) -> None:
+    own = seaweedfs.internal_ports(services.settings)
+    for port in own:
+        for scheme in ("http", "https"):
+            assert by_a_stranger(ASK, f"{scheme}://127.0.0.1:{port}/buckets/", {}, None) in REFUSED, port
+    certificate = services.project.folder / HOME / "s3" / seaweedfs.CERTIFICATE
+    context = ssl.create_default_context(cafile=certificate)
+    context.load_cert_chain(certificate)
+    filer = own[seaweedfs.INTERNAL.index("filer.port")]
+    with urlopen(f"https://127.0.0.1:{filer}/buckets/", context=context, timeout=30) as response:
+        assert response.status == 200, "who has it is let in: this is how it is asked"
+
+
+def test_what_the_services_keep_is_for_their_owner_s_eyes(services: Services) -> None:
+    folder = services.project.folder
+    home = folder / HOME
+    kept = [folder / ".env", *(home / name for name in ("s3", "logs", "postgres", "prefect"))]
+    assert [path for path in kept if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    supervisor = psutil.Process(int((home / "supervisord.pid").read_text()))
+    closed = [
+        folder / ".env",
+        home / programs.MLFLOW_AUTH_FILE,
+        home / "s3" / seaweedfs.CERTIFICATE,
+        *(Path(f"/proc/{process.pid}/environ") for process in supervisor.children(recursive=True)),
+    ]
+    assert {str(path): by_a_stranger(READ, str(path)) for path in closed} == dict.fromkeys(map(str, closed), "denied")
+
+
+JSON = {"Content-Type": "application/json"}
+REFUSED = ("400", "ConnectionResetError", "RemoteDisconnected", "SSLError", "URLError", "BadStatusLine")
+"""Of a port that speaks TLS: plain HTTP is a bad request, and without a certificate there is no connection."""
+ASK = """
+import json, ssl, sys, urllib.error, urllib.request
+url, headers, content = map(json.loads, sys.argv[1:])
+sent = None if content is None else json.dumps(content).encode()
+try:
+    with urllib.request.urlopen(
+        urllib.request.Request(url, sent, headers), timeout=30, context=ssl._create_unverified_context()
+    ) as response:
+        print(response.status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+except Exception as error:
+    print(type(error).__name__)
+"""
+READ = """
+import json, sys
+try:
+    open(json.loads(sys.argv[1]), "rb").read(1)
+    print("read")
+except PermissionError:
+    print("denied")
+"""
+
+
+def by_a_stranger(program: str, *arguments: object) -> str:
+    """What a program prints that somebody runs who has another login here; as root we can be one."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    command = [os.path.realpath(sys.executable), "-I", "-c", program, *(json.dumps(one) for one in arguments)]
+    stranger: dict[str, Any] = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+    done = subprocess.run(command, cwd="/", env={}, capture_output=True, text=True, check=True, **stranger)
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize(
@@ -65,8 +155,11 @@ def test_mlflow_refuses_what_a_page_elsewhere_asks_of_the_browser_here(
     path = "experiments/create" if content else "experiments/search?max_results=1"
     url = f"{services.settings['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/{path}"
     sent = None if content is None else json.dumps(content).encode()
+    with_login = basic(
+        f"admin:{services.settings['MLFLOW_TRACKING_PASSWORD']}"
+    )  # which a browser sends along by itself
     with pytest.raises(HTTPError) as raised:
-        urlopen(Request(url, sent, {"Content-Type": "application/json", **headers}), timeout=30)
+        urlopen(Request(url, sent, {**JSON, **with_login, **headers}), timeout=30)
     assert raised.value.code == 403
     assert store(services).get_experiment_by_name("written-from-elsewhere") is None
 
@@ -172,35 +265,24 @@ def test_mlflow_killed_outright_comes_back_on_its_port(services: Services) -> No
     assert again != line
 
 
-@pytest.fixture(scope="module")
-def restarted(services: Services, first_run: dict[str, Any]) -> None:
-    """Stopped and started again, and from then on MLflow asks for a login: a restart takes a minute."""
-    services.make("services-stop")
-    assert processes_of(services.project.folder) == []
-    file = services.project.folder / ".env"
-    file.write_text(file.read_text().replace("MLFLOW_AUTH=off", "MLFLOW_AUTH=on"))
-    services.make("services")
-    services.refresh()
-
-
-@pytest.mark.usefixtures("restarted")
 def test_stopped_nothing_is_left_running_and_started_again_all_is_there(
     services: Services, first_run: dict[str, Any], tmp_path: Path
 ) -> None:
+    """With an .env from before there were logins, too: it gets them."""
+    services.make("services-stop")
+    assert processes_of(services.project.folder) == []
+    file = services.project.folder / ".env"
+    before = [line for line in file.read_text().splitlines() if not line.startswith(LOGINS)]
+    file.write_text("\n".join([*before, "MLFLOW_AUTH=off", ""]))
+
+    services.make("services")
+
+    services.refresh()
+    assert {"PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_PASSWORD"} <= services.settings.keys()
+    assert "MLFLOW_AUTH" not in services.settings
     assert services.prefect(f"flow_runs/{first_run['id']}")["state"]["type"] == "COMPLETED"
     assert store(services).get_model_version_by_alias("digits-generator", "champion")
     generated(services, tmp_path)
-
-
-@pytest.mark.usefixtures("restarted")
-def test_without_a_login_mlflow_refuses_and_runs_and_lineage_have_it(services: Services) -> None:
-    asked = f"{services.settings['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search?max_results=1"
-    assert health.status(asked) == 401
-    again = services.ended(services.run_deployment("pipeline/pipeline", overrides=QUICK))
-    assert again["state"]["type"] == "COMPLETED", services.log(again["id"])
-    said = services.project.run("python", "-m", "pipelines.lineage", "digits-generator@champion").stdout
-    assert "unknown" not in said
-    assert "missing" not in said
 
 
 def test_what_was_saved_comes_back_after_everything_is_lost(services: Services, tmp_path: Path) -> None:

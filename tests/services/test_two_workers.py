@@ -23,6 +23,7 @@ UNTRAINED = {key: value for key, value in QUICK.items() if key != "train.images_
 """A seed of its own, so that no other test's run cache has it; long enough that each machine gets a training."""
 TOLD = (
     "PREFECT_API_URL",
+    "PREFECT_API_AUTH_STRING",
     "MLFLOW_TRACKING_URI",
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
@@ -87,7 +88,8 @@ class Machine:
 
 
 def write_env(file: Path, settings: dict[str, str]) -> None:
-    file.write_text("".join(f"{name}={settings[name]}\n" for name in TOLD if name in settings))
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={settings[name]}\n" for name in TOLD))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A service's program, as it is become."""
 
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,10 @@ programs.run(Path(sys.argv[1]), "asking")
 
 WORKER = """\
 PREFECT_API_URL=https://prefect.example/api
+PREFECT_API_AUTH_STRING=admin:one
 MLFLOW_TRACKING_URI=https://mlflow.example
+MLFLOW_TRACKING_USERNAME=admin
+MLFLOW_TRACKING_PASSWORD=two
 AWS_ENDPOINT_URL=https://s3.example
 AWS_DEFAULT_REGION=us-east-1
 AWS_ACCESS_KEY_ID=AKIA1
@@ -38,6 +42,7 @@ programs.run(Path(sys.argv[1]), "worker")
 
 
 def test_a_worker_of_another_machine_leaves_its_file_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").touch(mode=0o600)
     (tmp_path / ".env").write_text(WORKER)
     command = [sys.executable, "-c", BECOME_WORKER, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -51,6 +56,14 @@ def test_a_worker_is_named_after_its_machine_and_checkout(tmp_path: Path) -> Non
     assert name != programs.worker_name(tmp_path / "another")
     command = programs.WORKERS["worker"](tmp_path).command
     assert command[command.index("--name") + 1] == name
+
+
+def test_what_a_service_writes_is_for_its_user_alone(tmp_path: Path) -> None:
+    """Whatever the umask of who starts it: a container's is its own."""
+    write = f"open({str(tmp_path / 'kept')!r}, 'w')"
+    command = [sys.executable, "-c", BECOME, str(tmp_path), write]
+    subprocess.run(command, check=True, timeout=60, umask=0)
+    assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o600
 
 
 def test_a_program_started_in_a_shell_s_background_can_be_interrupted(tmp_path: Path) -> None:
