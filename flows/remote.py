@@ -27,13 +27,13 @@ def fetch(root: Path) -> None:
         lock = cache_dir() / "locks" / "fetch.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):  # two fetches at once fail by each other's locks
-            ask(root, "fetch", "--quiet", "--tags", remote)
+            ask(root, "fetch", "--quiet", "--tags", "--", remote)
 
 
 def push(root: Path, branch: str) -> None:
     """Put a run's branch where other machines find it, where there is a remote. Raises WorktreeError, RemoteAway."""
     if remote := name(root):
-        ask(root, "push", "--quiet", "--force", remote, branch)
+        ask(root, "push", "--quiet", "--force", "--", remote, branch)
 
 
 def ask(root: Path, *arguments: str) -> None:

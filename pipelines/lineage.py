@@ -7,10 +7,12 @@ python -m pipelines.lineage --commit 1a2b3c4                                 and
 
 import argparse
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fm.errors import UserError
 from pipelines import provenance, tracking
@@ -19,6 +21,7 @@ from pipelines.program import run
 from pipelines.project import ROOT
 from pipelines.traced import EVALUATION, TRAINING, traced
 from pipelines.versions import asking, find_version
+from pipelines.worktree import WorktreeError, commit_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -81,8 +84,10 @@ def parse(model: str) -> "ModelVersion":
 def versions_of(asked: dict[str, str]) -> "list[ModelVersion]":
     """The versions with one of the tags, for each thing that is asked."""
     if "commit" in asked:
-        full = provenance.git(ROOT, "rev-parse", "--verify", "--quiet", asked["commit"], check=False).decode().strip()
-        asked = asked | {"commit": full or asked["commit"]}
+        with suppress(WorktreeError):  # a commit that is not here any more may have been another machine's
+            asked = asked | {"commit": commit_of(ROOT, asked["commit"])}
+    if any("'" in value for value in asked.values()):  # nothing of ours has one, and it would end MLflow's filter
+        return []
     found = None
     for name, value in asked.items():
         versions = {
@@ -100,17 +105,25 @@ def print_versions(versions: "list[ModelVersion]") -> None:
     for version in versions:
         tags = version.tags
         figure = f"{tags.get('metric', 'metric')} {float(tags.get('metric.value', 'nan')):.4g}"
-        print(f"{version.name}/{version.version}  {tags.get('method', '')}  {figure}  {tags.get(provenance.COMMIT)}")
+        line = f"{version.name}/{version.version}  {tags.get('method', '')}  {figure}  {tags.get(provenance.COMMIT)}"
+        print(printable(line))
 
 
 def print_links(title: str, found: list[Link]) -> None:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
     for column in ("", "state", "name", ""):
         table.add_column(column, overflow="fold")
     for link in found:
-        table.add_row(link.what, f"[{COLOURS[link.state]}]{link.state}[/]", link.value, link.note)
+        # As Text: what others wrote, a commit's subject for instance, is no markup.
+        state = Text(link.state, COLOURS[link.state])
+        table.add_row(link.what, state, Text(printable(link.value)), Text(printable(link.note)))
     # In a file or a pipe no line is to be broken.
     Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def printable(text: str) -> str:
+    """A line of what others wrote, without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
 
 
 if __name__ == "__main__":

@@ -74,9 +74,11 @@ def commit(version: Traced) -> Link:
     name = version.tags.get(provenance.COMMIT, provenance.UNKNOWN)
     if name == provenance.UNKNOWN:
         return Link("git commit", name, "unknown", "there was no repository")
+    if version.commit is None:
+        return Link("git commit", name, "differs", "is no commit's hash")
     if not provenance.git(version.root, "cat-file", "-t", name, check=False).startswith(b"commit"):
         return Link("git commit", name, "missing", f"not in {version.root}: fetch it")
-    subject = provenance.git(version.root, "show", "--no-patch", "--format=%s", name).decode().strip()
+    subject = provenance.git(version.root, "show", "--no-patch", "--format=%s", name).decode(errors="replace").strip()
     return Link("git commit", name, "ok", subject)
 
 
@@ -95,11 +97,12 @@ def patch(version: Traced) -> Link:
 
 def code_with_patch(version: Traced) -> str | None:
     """params.yaml of the commit with the uncommitted changes; None where they cannot be put together."""
-    name = version.tags.get(provenance.COMMIT, provenance.UNKNOWN)
+    if version.commit is None:
+        return None
     with tempfile.TemporaryDirectory() as scratch:
         variables = provenance.scratch_repository(version.root, Path(scratch))
         try:
-            provenance.git(version.root, "read-tree", name, variables=variables)
+            provenance.git(version.root, "read-tree", version.commit, variables=variables)
             if version.patch:
                 file = Path(scratch) / "patch"
                 file.write_bytes(version.patch)

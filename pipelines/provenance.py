@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -34,6 +35,11 @@ def commit(root: Path = ROOT) -> str:
     """The commit checked out, or "unknown" where there is none."""
     found = git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
     return found.decode().strip() or UNKNOWN
+
+
+def is_commit_hash(name: str) -> bool:
+    """Whether it is a commit's whole hash, and so no option of git's nor a revision of another meaning."""
+    return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", name) is not None
 
 
 def user() -> str:

@@ -29,6 +29,8 @@ def reproduce(version: Traced) -> Link:
     """
     if version.lock is None or version.settings is None:
         raise UserError("nothing to reproduce it by: its registration run has neither lock file nor settings")
+    if version.commit is None:
+        raise UserError(f"nothing to reproduce it by: {version.tags.get(provenance.COMMIT)!r} is no commit's hash")
     method = version.tags["method"]
     with tempfile.TemporaryDirectory() as scratch, checkout(version, Path(scratch) / "checkout") as place:
         fetch_data(place)
@@ -45,7 +47,7 @@ def reproduce(version: Traced) -> Link:
 def checkout(version: Traced, place: Path) -> Iterator[Path]:
     """The code as it was, with the lock file and the settings."""
     try:
-        check_out(version.root, place, version.tags[provenance.COMMIT])
+        check_out(version.root, place, str(version.commit))
         if version.patch:
             git(place, "apply", "--whitespace=nowarn", "-", given=version.patch)
         share(version.root, place)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from fm.errors import TryLater, UserError
 from pipelines import s3
 
 FOLDER = ".dir"
+NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")
 NAMED = 3
 """So many of the missing are named, of folders with tens of thousands of files."""
 
@@ -39,6 +41,8 @@ def look_up(root: Path, md5: str) -> Found:
     """
     from dvc.repo import Repo
 
+    if wrong := no_names({md5}):
+        return wrong
     with Repo(str(root)) as repo:
         cache = Path(repo.cache.local.path)
         remote = Remote(repo.cloud.get_remote_odb()) if repo.config["core"].get("remote") else None
@@ -62,6 +66,8 @@ def look_up_fetched(cache: Path, remote: "Remote", md5: str) -> Found:
 
 
 def look_up_objects(cache: Path, remote: "Remote | None", names: Set[str]) -> Found:
+    if wrong := no_names(names):
+        return wrong
     here = {name for name in names if cache_file(cache, name).exists()}
     damaged = [name for name in here if not is_whole(cache_file(cache, name), name)]
     if damaged:
@@ -75,6 +81,12 @@ def look_up_objects(cache: Path, remote: "Remote | None", names: Set[str]) -> Fo
     read = [f"DVC's cache {cache}: {objects(here)} read and hashed"] if here else []
     there = [f"{remote}: {objects(lacking)} there, not read"] if lacking else []
     return Found("; ".join([*read, *there]))
+
+
+def no_names(names: Set[str]) -> Found | None:
+    """What is wrong where some are no md5: they become paths."""
+    strange = [repr(name) for name in names if not NAME.fullmatch(name)]
+    return Found(wrong=f"no md5 of DVC's: {some(strange)}") if strange else None
 
 
 @dataclass(frozen=True)

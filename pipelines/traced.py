@@ -39,6 +39,12 @@ class Traced:
     def tags(self) -> dict[str, str]:
         return dict(self.version.tags)
 
+    @property
+    def commit(self) -> str | None:
+        """The hash of its commit; None where its tag is none, which whoever may write the registry can make of it."""
+        name = self.tags.get(provenance.COMMIT, provenance.UNKNOWN)
+        return name if provenance.is_commit_hash(name) else None
+
     def locked(self, stage: str, path: str) -> str | None:
         """DVC's md5 of a stage's output, by the lock file."""
         outputs = (yaml.safe_load(self.lock or "") or {}).get("stages", {}).get(stage, {}).get("outs", [])

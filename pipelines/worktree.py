@@ -30,6 +30,7 @@ def commit_of(root: Path, revision: str) -> str:
 
 def check_out(root: Path, place: Path, commit: str) -> None:
     """Make `place` a worktree at a commit, or bring the one there to it; what the pipeline has written there stays."""
+    commit = commit_of(root, commit)  # a hash: what begins with - would be an option
     git(root, "worktree", "prune")
     if not (place / ".git").exists():
         shutil.rmtree(place, ignore_errors=True)
@@ -69,5 +70,5 @@ def told(where: Path, *command: str, given: bytes | None = None, variables: Mapp
     surroundings = {**os.environ, **(variables or {})}
     done = subprocess.run(command, cwd=where, input=given or b"", env=surroundings, capture_output=True, check=False)
     if done.returncode != 0:
-        raise WorktreeError(f"{' '.join(command)} in {where}: {done.stderr.decode().strip()}")
-    return done.stdout.decode().strip()
+        raise WorktreeError(f"{' '.join(command)} in {where}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode(errors="replace").strip()
