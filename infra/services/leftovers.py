@@ -8,8 +8,6 @@ from pathlib import Path
 
 import psutil
 
-from infra.services.runs import environment
-
 SERVICE_VARIABLE = "PIPELINE_SERVICE"
 SECONDS = 10.0
 
@@ -48,3 +46,11 @@ def processes(root: Path, service: str) -> set[psutil.Process]:
         and environment(process).get(SERVICE_VARIABLE) == wanted
         and process.status() != psutil.STATUS_ZOMBIE
     }
+
+
+def environment(process: psutil.Process) -> dict[str, str]:
+    """Empty where there is none any more, or it is somebody else's to see."""
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from flows.processes import MARK_VARIABLE
+from infra.services.leftovers import environment
 from infra.services.programs import CHECKOUT_VARIABLE
 
 RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
@@ -51,11 +52,3 @@ def is_of_run(variables: dict[str, str], root: Path) -> bool:
 
 def is_flow(variables: dict[str, str], root: Path) -> bool:
     return is_of_run(variables, root) and MARK_VARIABLE not in variables
-
-
-def environment(process: psutil.Process) -> dict[str, str]:
-    """Empty where there is none any more, or it is somebody else's to see."""
-    try:
-        return process.environ()
-    except psutil.Error:
-        return {}
