@@ -2,6 +2,7 @@
 `make demo`; then http://127.0.0.1:7860."""
 
 import argparse
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -14,19 +15,54 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from PIL import Image
+from torch import Tensor
 
 from fm import devices, images
 from fm.errors import UserError, shown
 from fm.generator import Generator
+from fm.paths import CondOT
 from pipelines import params
 from pipelines.program import run
-from pipelines.project import MODELS
+from pipelines.project import METRICS, MODELS
 from pipelines.report.pictures import data_uri
 from pipelines.report.words import method_name, solver_name
+from pipelines.results import load, metric_of
+from pipelines.schemas import Evaluation
 
 ALL_LABELS = ""  # what no label can be called
-MOST_IMAGES, MOST_STEPS = 64, 200
-DEFAULTS = {"label": ALL_LABELS, "seed": "0", "steps": "10", "count": "16"}
+MOST_IMAGES, MOST_EVALUATIONS = 64, 200
+DEFAULTS = {"label": ALL_LABELS, "seed": "0", "evaluations": "10", "count": "16"}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A method's model, and what is known of its samplers.
+
+    Attributes:
+        evaluation: none where it was not evaluated yet.
+        metric: what decides between samplers.
+    """
+
+    generator: Generator
+    evaluation: Evaluation | None
+    metric: str
+
+    def at(self, evaluations: int) -> Generator:
+        """With its best sampler of so many evaluations an image; where none was measured with as many, that of the
+        nearest number, its steps in proportion."""
+        if self.evaluation is None:
+            return with_own_sampler(self.generator, evaluations)
+        measured = {row.nfe for row in self.evaluation.rows}
+        nearest = min(measured, key=lambda nfe: abs(math.log(nfe / evaluations)))
+        row = self.evaluation.best(self.metric, nearest)
+        steps = max(round(evaluations * row.steps / row.nfe), 1)
+        return self.generator.with_sampler(row.sampler.model_copy(update={"steps": steps}))
+
+
+def with_own_sampler(generator: Generator, steps: int) -> Generator:
+    """By the sampler that it was saved with. On the straight path DDIM is Euler's method, and is called so."""
+    is_euler = generator.config.sampler.label == "ddim" and generator.path == CondOT()
+    return generator.adjusted(steps=steps, solver="euler" if is_euler else None)
 
 
 @dataclass(frozen=True)
@@ -35,24 +71,24 @@ class Wanted:
 
     label: int | None
     seed: int
-    steps: int
+    evaluations: int
     count: int
     methods: list[str]
 
     @classmethod
-    def of(cls, given: Mapping[str, str], methods: list[str], generators: Mapping[str, Generator]) -> Self:
+    def of(cls, given: Mapping[str, str], methods: list[str], known: Mapping[str, Trained]) -> Self:
         """Raises ValueError, with what would be right."""
-        unknown = [method for method in methods if method not in generators]
+        unknown = [method for method in methods if method not in known]
         if unknown:
-            raise ValueError(f"no method {shown(unknown[0])}: there are {', '.join(generators)}")
+            raise ValueError(f"no method {shown(unknown[0])}: there are {', '.join(known)}")
         label = given["label"]
-        first = next(iter(generators.values()))
+        first = next(iter(known.values())).generator
         return cls(
             label=None if label == ALL_LABELS else first.label_number(label),
             seed=whole("seed", given["seed"], 0, 2**63 - 1),
-            steps=whole("steps", given["steps"], 1, MOST_STEPS),
+            evaluations=whole("evaluations", given["evaluations"], 1, MOST_EVALUATIONS),
             count=whole("images", given["count"], 1, MOST_IMAGES),
-            methods=methods or list(generators),
+            methods=methods or list(known),
         )
 
 
@@ -73,24 +109,35 @@ def whole(name: str, text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
+def draw_all(known: Mapping[str, Trained], wanted: Wanted) -> list[Made]:
+    """Every method wanted. The first images of a kind are slow: they are drawn before anything is timed."""
+    chosen = {method: known[method].at(wanted.evaluations) for method in wanted.methods}
+    for generator in chosen.values():
+        sample(generator.adjusted(steps=min(generator.config.sampler.steps, 2)), wanted)
+    return [draw(method, generator, wanted) for method, generator in chosen.items()]
+
+
+def sample(generator: Generator, wanted: Wanted) -> tuple[Tensor, int]:
     labels = None if wanted.label is None else [wanted.label] * wanted.count
-    chosen = generator.adjusted(steps=wanted.steps)
+    return generator.sample_float(wanted.count, wanted.seed, labels)
+
+
+def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
     started = time.perf_counter()
-    x, nfe = chosen.sample_float(wanted.count, wanted.seed, labels)
+    x, nfe = sample(generator, wanted)
     seconds = time.perf_counter() - started
     columns = min(wanted.count, 8)
     sheet = images.grid(images.to_uint8(x), columns)
     picture = Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
-    return Made(method, chosen.config.sampler.label, nfe, seconds, data_uri(picture))
+    return Made(method, generator.config.sampler.label, nfe, seconds, data_uri(picture))
 
 
-def create_app(generators: Mapping[str, Generator]) -> FastAPI:
-    """The page for these generators, which are all of one dataset."""
+def create_app(known: Mapping[str, Trained]) -> FastAPI:
+    """The page for these methods, which are all of one dataset."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     template = environment().get_template("demo.html.j2")
     one_at_a_time = threading.Lock()  # two at once would spoil each other's timing
-    label_names = next(iter(generators.values())).config.label_names
+    label_names = next(iter(known.values())).generator.config.label_names
 
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request) -> HTMLResponse:
@@ -99,25 +146,25 @@ def create_app(generators: Mapping[str, Generator]) -> FastAPI:
         made: list[Made] = []
         mistake, what = "", "images"
         try:
-            wanted = Wanted.of(given, methods, generators)
+            wanted = Wanted.of(given, methods, known)
             if wanted.label is not None:
                 given["label"] = label_names[wanted.label]
                 what = f"images of the label {given['label']}"
             with one_at_a_time:
-                made = [draw(method, generators[method], wanted) for method in wanted.methods]
+                made = draw_all(known, wanted)
         except ValueError as error:
             mistake = str(error)
         content = template.render(
             given=given,
-            chosen=methods or list(generators),
-            methods=list(generators),
+            chosen=methods or list(known),
+            methods=list(known),
             label_names=label_names,
             all_labels=ALL_LABELS,
             made=made,
             what=what,
             mistake=mistake,
             most_images=MOST_IMAGES,
-            most_steps=MOST_STEPS,
+            most_evaluations=MOST_EVALUATIONS,
         )
         return HTMLResponse(content, status_code=400 if mistake else 200)
 
@@ -136,13 +183,21 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def trained(settings: params.Params) -> dict[str, Generator]:
-    """The generators that `make run` left. Raises UserError if there is none."""
+def trained(settings: params.Params) -> dict[str, Trained]:
+    """What `make run` left. Raises UserError if there is nothing."""
     device = devices.pick(settings.train.accelerator)
     there = [method for method in settings.methods if (MODELS / method / "config.json").exists()]
     if not there:
         raise UserError(f"{MODELS}: no method is trained yet: run `make run` first")
-    return {method: Generator.load(MODELS / method).to(device) for method in there}
+    return {
+        method: Trained(Generator.load(MODELS / method).to(device), evaluation_of(method), metric_of(settings))
+        for method in there
+    }
+
+
+def evaluation_of(method: str) -> Evaluation | None:
+    file = METRICS / "evaluate" / f"{method}.json"
+    return load(Evaluation, file) if file.exists() else None
 
 
 def main() -> None:
@@ -151,11 +206,9 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=7860, help="on 127.0.0.1 (%(default)s)")
     chosen = parser.parse_args()
-    generators = trained(params.load())
-    for generator in generators.values():
-        generator.sample(16, 0, steps=2)  # the first call is slow, and is not to be timed
-    print(f"http://127.0.0.1:{chosen.port} shows {', '.join(generators)}; Ctrl-C ends it", flush=True)
-    uvicorn.run(create_app(generators), host="127.0.0.1", port=chosen.port, log_level="warning")
+    known = trained(params.load())
+    print(f"http://127.0.0.1:{chosen.port} shows {', '.join(known)}; Ctrl-C ends it", flush=True)
+    uvicorn.run(create_app(known), host="127.0.0.1", port=chosen.port, log_level="warning")
 
 
 if __name__ == "__main__":

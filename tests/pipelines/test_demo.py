@@ -23,20 +23,32 @@ from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
 from pipelines import demo, params
-from pipelines.project import MODELS, ROOT
+from pipelines.project import METRICS, MODELS, ROOT
 from tests.fm.conftest import tiny_generator
+from tests.pipelines.report.made_up import evaluation
 from tests.pipelines.test_serving import free_port
 
 METHODS = {"flow_matching": 0, "diffusion": 1}
+METRIC = "fid_classifier"
 
 
 def generators(label_names: tuple[str, ...] = ("cat", "dog")) -> dict[str, Generator]:
     return {method: tiny_generator(label_names=label_names, seed=seed) for method, seed in METHODS.items()}
 
 
+def unevaluated(made: dict[str, Generator]) -> dict[str, demo.Trained]:
+    return {method: demo.Trained(generator, None, METRIC) for method, generator in made.items()}
+
+
+def evaluated(generator: Generator, *rows: tuple[str, int, int, float]) -> demo.Trained:
+    return demo.Trained(generator, evaluation(list(rows)), METRIC)
+
+
 def serving(made: dict[str, Generator]) -> Iterator[str]:
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(demo.create_app(made), host="127.0.0.1", port=port, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(demo.create_app(unevaluated(made)), host="127.0.0.1", port=port, log_level="warning")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -65,15 +77,51 @@ def sheets(page: str) -> list[np.ndarray]:
 
 
 def test_both_methods_from_the_same_noise(site: str) -> None:
-    status, page = get(site, label="dog", seed=5, steps=3, count=9)
+    status, page = get(site, label="dog", seed=5, evaluations=3, count=9)
     assert status == 200
     expected = [
-        images.grid(generator.sample(9, 5, [1] * 9, steps=3), 8).squeeze(2) for generator in generators().values()
+        images.grid(generator.sample(9, 5, [1] * 9, steps=3, solver="euler"), 8).squeeze(2)
+        for generator in generators().values()
     ]
     assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
-    assert len(re.findall(r"<b>\d+\.\d\d s</b> <span>DDIM, 3 evaluations an image", page)) == 2
+    assert len(re.findall(r"<b>\d+\.\d\d s</b> <span>Euler, 3 evaluations an image", page)) == 2
     assert '<option value="dog" selected>dog</option>' in page
     assert "images of the label dog by Diffusion" in page
+
+
+def test_each_by_its_best_sampler_of_so_many_evaluations() -> None:
+    trained = evaluated(
+        tiny_generator(path="ddpm", target="noise"),
+        ("ddim", 10, 10, 13.8), ("ddpm", 10, 10, 8.3), ("ddim", 50, 50, 6.0), ("ddpm", 100, 100, 5.0),
+    )  # fmt: skip
+    assert sampler(trained, 10) == ("ddpm", 10)
+    assert sampler(trained, 50) == ("ddim", 50)
+    assert sampler(trained, 9) == ("ddpm", 9)  # the nearest that was measured
+    midpoint = evaluated(tiny_generator(), ("midpoint", 5, 10, 3.0), ("euler", 10, 10, 4.0))
+    assert sampler(midpoint, 10) == ("midpoint", 5)
+    assert sampler(midpoint, 20) == ("midpoint", 10)
+
+
+def sampler(trained: demo.Trained, evaluations: int) -> tuple[str, int]:
+    chosen = trained.at(evaluations).config.sampler
+    return chosen.label, chosen.steps
+
+
+def test_without_an_evaluation_by_their_own_sampler_rightly_named() -> None:
+    """On the straight path DDIM is Euler's method."""
+    own = {"flow_matching": tiny_generator(), "diffusion": tiny_generator(path="ddpm", target="noise")}
+    assert [sampler(one, 7) for one in unevaluated(own).values()] == [("euler", 7), ("ddim", 7)]
+
+
+def test_what_is_timed_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands at the number of calls so far: those of the first click's warming are not among it."""
+    generator, calls = tiny_generator(), [0]
+    generator.network.register_forward_hook(lambda *_: calls.append(calls.pop() + 1))
+    monkeypatch.setattr(time, "perf_counter", lambda: calls[0])
+    wanted = demo.Wanted(label=None, seed=0, evaluations=6, count=2, methods=["flow_matching"])
+    (made,) = demo.draw_all(unevaluated({"flow_matching": generator}), wanted)
+    assert (made.seconds, made.nfe) == (6, 6)
+    assert calls[0] > 6
 
 
 def test_one_method_alone(site: str) -> None:
@@ -86,8 +134,8 @@ def test_one_method_alone(site: str) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"steps": "many"}, "steps must be a whole number from 1 to 200, not &#39;many&#39;"),
-        ({"steps": "0"}, "steps must be a whole number from 1 to 200"),
+        ({"evaluations": "many"}, "evaluations must be a whole number from 1 to 200, not &#39;many&#39;"),
+        ({"evaluations": "0"}, "evaluations must be a whole number from 1 to 200"),
         ({"count": "1000000"}, "images must be a whole number from 1 to 64"),
         ({"count": "1.5"}, "images must be a whole number from 1 to 64"),
         ({"seed": "-1"}, "seed must be a whole number from 0"),
@@ -129,13 +177,17 @@ def test_shows_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         demo.trained(params.parse(content))
     for method in ("diffusion", "of an earlier run"):
         tiny_generator().save(MODELS / method)
-    assert list(demo.trained(params.parse(content))) == ["diffusion"]
+    found = demo.trained(params.parse(content))
+    assert list(found) == ["diffusion"]
+    assert found["diffusion"].evaluation is None
+    evaluation([("ddpm", 10, 10, 8.3)]).save(METRICS / "evaluate" / "diffusion.json")
+    assert sampler(demo.trained(params.parse(content))["diffusion"], 10) == ("ddpm", 10)
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium on this machine")
 def test_in_a_browser(site: str) -> None:
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    query = urllib.parse.urlencode({"label": "cat", "steps": 4, "count": 8})
+    query = urllib.parse.urlencode({"label": "cat", "evaluations": 4, "count": 8})
     done = subprocess.run(
         ["chromium", *flags.split(), "--disable-component-update", "--disable-sync", "--dump-dom", f"{site}?{query}"],
         capture_output=True,
