@@ -57,7 +57,8 @@ def test_every_combination_is_a_trial_and_the_main_arm_comes_first(project: Path
     last = dict(trials[-1].overrides)
     last.pop("methods")
     assert last == {
-        "dataset.name": "digits", "train.ema_decay": 0.9, "train.learning_rate": 0.01, "train.seed": 6, "evaluate.seed": 1006,
+        "dataset.name": "digits", "train.ema_decay": 0.9, "train.learning_rate": 0.01,
+        "train.seed": 6, "evaluate.seed": 1006,
     }  # fmt: skip
 
 
