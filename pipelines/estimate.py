@@ -13,12 +13,12 @@ from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.generator import Generator
 from pipelines import params
-from pipelines.evaluate import images_per_set, with_count
 from pipelines.params import Params, Sampler
 from pipelines.probes.timing import seconds as sampling_seconds
 from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
 from pipelines.project import PREPARED, compute_slot
+from pipelines.sample_sets import images_per_set, with_count
 from pipelines.train import budget, objective, untrained
 
 BATCH = 64

@@ -56,12 +56,6 @@ def asked(chosen: Evaluate, dataset: Prepared, device: torch.device) -> Asked:
     return Asked(chosen.extractor, dataset, device, weights, cache_dir(), print_line)
 
 
-def reference(split: str, folder: Path = FEATURES) -> np.ndarray:
-    """The real images' features, float32 (N, D), of the split `train` or `test`."""
-    features: np.ndarray = np.load(folder / f"{split}.npy")
-    return features
-
-
 def print_line(line: str) -> None:
     print(f"features: {line}", flush=True)
 

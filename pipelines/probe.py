@@ -9,7 +9,6 @@ from fm.generator import Generator
 from fm.metrics.extractors import load
 from fm.paths import CondOT
 from pipelines import params
-from pipelines.evaluate import images_per_set, with_count
 from pipelines.machine import Moment
 from pipelines.params import Evaluate, Params
 from pipelines.probes.guidance import guided
@@ -20,6 +19,7 @@ from pipelines.probes.trajectories import change_of_path, convergence, pixels_of
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
 from pipelines.results import DIFFUSION, metric_of, rank, read_evaluations
+from pipelines.sample_sets import images_per_set, with_count
 from pipelines.schemas import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import require_unchanged, running
 from pipelines.train import budget, objective

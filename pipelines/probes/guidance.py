@@ -4,8 +4,8 @@ from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.generator import Generator
 from fm.metrics.extractors import Extractor
-from pipelines.evaluate import draw
 from pipelines.params import Evaluate
+from pipelines.sample_sets import draw
 from pipelines.schemas import Guided
 
 SCALES = (1.0, 1.5, 2.0, 3.0)

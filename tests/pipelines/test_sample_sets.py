@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipelines import params
-from pipelines.evaluate import cut, overlap, real_reference
 from pipelines.params import Evaluate
 from pipelines.project import FEATURES, ROOT
+from pipelines.sample_sets import cut, overlap, real_reference
 
 CLASSES, OF_EACH = 4, 100
 
