@@ -1,48 +1,92 @@
 """One image file of whatever kind as a small square array."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from fm.data.formats import READ
 from fm.data.resize import resize
 
 MAX_PIXELS = 100_000_000
+BAND = 256
+"""Rows of an image that are brought to grey or RGB at once."""
 WHITE = (255, 255, 255, 255)
+TWELVE_BITS = 4095
+
+# A colour profile, or the text that a program keeps beside the pixels, may be longer than the megabyte Pillow allows.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
 
 
 class BadImage(Exception):
     """A file that cannot be used; the message says why."""
 
 
-def decode(content: bytes, size: int, channels: int) -> NDArray[np.uint8]:
+class Decoded(NamedTuple):
+    """An image as the network is to see it.
+
+    Attributes:
+        pixels: uint8 (size, size, channels).
+        is_dim: whether it has 16 bits and uses 12 of them at most, as cameras and microscopes write: nearly black.
+    """
+
+    pixels: NDArray[np.uint8]
+    is_dim: bool
+
+
+class Allowance:
+    """So many pixels may be in memory at once, whatever the number of threads; who wants more waits its turn."""
+
+    def __init__(self, pixels: int) -> None:
+        self.left = pixels
+        self.changed = Condition()
+
+    @contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        with self.changed:
+            self.changed.wait_for(lambda: self.left >= pixels)
+            self.left -= pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.left += pixels
+                self.changed.notify_all()
+
+
+AT_ONCE = Allowance(MAX_PIXELS)
+
+
+def decode(content: bytes, size: int, channels: int) -> Decoded:
     """Turned upright as EXIF says, on white where transparent, its middle square resized with antialiasing.
 
     Args:
-        content: of a file that Pillow can read: grey, RGB, RGBA, palette, CMYK, 1, 8 or 16 bits.
+        content: of a file in one of the formats READ: grey, RGB, RGBA, palette, CMYK, 1, 8 or 16 bits.
         size: of the result, in pixels.
         channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
-
-    Returns:
-        uint8 (size, size, channels).
 
     Raises:
         BadImage: damaged, cut off, animated, of more than MAX_PIXELS, or of a kind not listed above.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=tuple(READ)) as image:
             refuse(image)
-            image.load()
-            pixels = flat(ImageOps.exif_transpose(image), channels)
+            with AT_ONCE.of(image.width * image.height):
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                pixels, is_dim = flat(image, channels)
+                return Decoded(resize(pixels[np.newaxis], size)[0], is_dim)
     except BadImage:
         raise
     except UnidentifiedImageError:
         raise BadImage("no image that Pillow can read") from None
     except Exception as error:  # decoders of damaged files raise whatever they run into
         raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None
-    square: NDArray[np.uint8] = resize(pixels[np.newaxis], size)[0]
-    return square
 
 
 def refuse(image: Image.Image) -> None:
@@ -55,7 +99,24 @@ def refuse(image: Image.Image) -> None:
         raise BadImage(f"animated or of several pages: {frames} frames")
 
 
-def flat(image: Image.Image, channels: int) -> NDArray[np.uint8]:
+def flat(image: Image.Image, channels: int) -> tuple[NDArray[np.uint8], bool]:
+    """The middle square of an image of any mode, uint8 (side, side, channels), and whether it is dim (Decoded).
+
+    Band by band: the steps in between would take several times the memory of the image itself.
+    """
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    pixels = np.empty((side, side, channels), dtype=np.uint8)
+    is_dim = image.mode.startswith("I")
+    for first in range(0, side, BAND):
+        last = min(first + BAND, side)
+        band = image.crop((left, top + first, left + side, top + last))
+        is_dim = is_dim and bool(np.asarray(band).max() <= TWELVE_BITS)
+        pixels[first:last] = flat_band(band, channels)
+    return pixels, is_dim
+
+
+def flat_band(image: Image.Image, channels: int) -> NDArray[np.uint8]:
     """uint8 (H, W, channels) of an image of any mode."""
     image = eight_bits(image)
     if image.has_transparency_data:

@@ -14,6 +14,29 @@ class Skipped(NamedTuple):
     reason: str
 
 
+class LeftOut(NamedTuple):
+    """Files that are no images: how many of a kind (their suffix, or what they are) below a label's folder."""
+
+    label: str
+    kind: str
+    files: int
+
+
+class Elsewhere(NamedTuple):
+    """Images that links lead to outside of the dataset's folder.
+
+    Attributes:
+        label: whose folder the links are in.
+        place: the folder that all of these images lie in.
+        by_folder: whether a link to a folder leads there, or links to the files.
+    """
+
+    label: str
+    place: str
+    images: int
+    by_folder: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Splits:
     """Training and test images with their labels.
@@ -26,7 +49,10 @@ class Splits:
         label_names: what the labels mean; no two alike. None for images without labels.
         origin: for people, where the bytes came from. No part of the data: equal data from two places is equal.
         train_files, test_files: the file of each image, if each has one.
-        skipped: what was left out.
+        skipped: images that were left out.
+        left_out: files that are no images.
+        elsewhere: images that only links lead to.
+        warnings: for people, what may not be as it was meant.
 
     Raises:
         ValueError: the arrays are not as above.
@@ -41,6 +67,9 @@ class Splits:
     train_files: tuple[str, ...] = ()
     test_files: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.label_names)) < len(self.label_names):

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from PIL import Image
 
 from fm.data.prepared import Prepared
-from pipelines.project import CACHE_VARIABLE, PREPARED, ROOT
+from pipelines.project import CACHE_VARIABLE, METRICS, PREPARED, ROOT
+from pipelines.schemas import ImagesElsewhere, LeftOutFiles, PrepareMetrics
 
 
 def prepare(folder: Path, **dataset: object) -> subprocess.CompletedProcess[str]:
@@ -31,10 +33,10 @@ def prepare(folder: Path, **dataset: object) -> subprocess.CompletedProcess[str]
 def test_digits(tmp_path: Path) -> None:
     done = prepare(tmp_path, name="digits")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
-        "digits: taken from scikit-learn's own copy\n"
-        "data/prepared: 1,500 training and 297 test images, 10 labels, 8x8x1\n"
-    )
+    first, labels, last = done.stdout.splitlines()
+    assert first == "digits: taken from scikit-learn's own copy"
+    assert labels.startswith("labels: 0 178, 1 182, ")
+    assert last == "data/prepared: 1,500 training and 297 test images, 10 labels, 8x8x1"
     prepared = Prepared.open(tmp_path / PREPARED)
     prepared.verify()
     assert (prepared.name, prepared.image_size, prepared.channels, prepared.num_classes) == ("digits", 8, 1, 10)
@@ -56,6 +58,43 @@ def test_another_size(tmp_path: Path) -> None:
     assert prepared.train.images.shape == (1500, 16, 16, 1)
     assert np.ptp(prepared.train.images) > 200
     assert json.loads((tmp_path / PREPARED / "manifest.json").read_text())["image_size"] == 16
+
+
+def test_a_folder_says_what_it_has_become(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for label in ("pictures/train", "pictures/test", "elsewhere"):
+        (tmp_path / label).mkdir(parents=True)
+        for number in range(20):
+            Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / label / f"{number}.png")
+    (tmp_path / "pictures" / "cats").symlink_to("../elsewhere")
+    (tmp_path / "pictures" / "train" / "IMG_1.heic").write_bytes(b"no image")
+    for name in ("notes.txt", "test/a.txt", "test/b.txt", "test/.DS_Store"):
+        (tmp_path / "pictures" / name).touch()
+    done = prepare(tmp_path, name="image-folder", path="pictures", on_bad_image="skip")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:-1] == [
+        "image-folder: taken from pictures",
+        "skipped: train/IMG_1.heic: .heic is a format that is not read here; save it as PNG or JPEG",
+        "left out: 1 .txt in ./",
+        "left out: 2 .txt, 1 hidden in test/",
+        f"20 images of cats/ lie outside of the folder, in {tmp_path / 'elsewhere'}, by a link to a folder: "
+        "DVC does not look behind it, so after a change there `dvc repro --force prepare`",
+        "labels: cats 20, test 20, train 20",
+        "warning: the sub-folders test, train are taken for labels. If they are splits, set dataset.path to "
+        "pictures/train, or merge them label by label: the test split is made here",
+    ]
+    metrics = PrepareMetrics.load(tmp_path / METRICS / "prepare.json")
+    assert (metrics.num_skipped, metrics.num_left_out, metrics.num_elsewhere) == (1, 4, 20)
+    assert [(one.label, one.train + one.test) for one in metrics.by_label] == [
+        ("cats", 20),
+        ("test", 20),
+        ("train", 20),
+    ]
+    assert sum(one.test for one in metrics.by_label) == metrics.test_images
+    assert metrics.left_out[-1] == LeftOutFiles(place="test", kind="hidden", files=1)
+    assert metrics.elsewhere == [
+        ImagesElsewhere(place="cats", target=str(tmp_path / "elsewhere"), images=20, by_folder=True)
+    ]
 
 
 def test_a_mistake_in_the_settings_is_said_plainly(tmp_path: Path) -> None:

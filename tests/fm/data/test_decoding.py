@@ -1,14 +1,19 @@
 """Every kind of file that people have becomes the same small square."""
 
 import io
+import random
+import threading
+import time
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from fm.data import decoding
-from fm.data.decoding import BadImage, decode, to_channels
+from fm.data.decoding import Allowance, BadImage, flat, flat_band, to_channels
 
 RED = (200, 40, 40)
 LUMA = round(0.299 * 200 + 0.587 * 40 + 0.114 * 40)
@@ -22,6 +27,10 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def plain(mode: str = "RGB", colour: Any = RED, size: tuple[int, int] = (40, 30)) -> Image.Image:
     return Image.new(mode, size, colour)
+
+
+def decode(content: bytes, size: int, channels: int) -> NDArray[np.uint8]:
+    return decoding.decode(content, size, channels).pixels
 
 
 @pytest.mark.parametrize(
@@ -121,6 +130,65 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(monkeypatch: pytes
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
     with pytest.raises(BadImage, match=f"12000x12000, more than {decoding.MAX_PIXELS:,} pixels"):
         decode(content, 16, 3)
+
+
+def test_no_content_starts_another_program() -> None:
+    """Pillow hands EPS to Ghostscript, whatever the file's name is."""
+    with pytest.raises(BadImage, match="no image that Pillow can read"):
+        decode(encoded(plain(), "EPS"), 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [(b"iCCP", b"printer\0\0"), (b"zTXt", b"workflow\0\0"), (b"iTXt", b"workflow\0\1\0\0\0")]
+)
+def test_a_profile_or_a_text_may_be_longer_than_a_megabyte(kind: bytes, start: bytes) -> None:
+    content = encoded(plain())
+    chunk = kind + start + zlib.compress(bytes(2_000_000))
+    length, checksum = ((len(chunk) - 4).to_bytes(4, "big"), zlib.crc32(chunk).to_bytes(4, "big"))
+    after_header = 33
+    content = content[:after_header] + length + chunk + checksum + content[after_header:]
+    assert np.array_equal(decode(content, 16, 3), decode(encoded(plain()), 16, 3))
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(4095, True), (4096, False), (65535, False)])
+def test_twelve_bits_in_sixteen_are_noticed(largest: int, expected: bool) -> None:
+    ramp = np.linspace(0, largest, 600 * 600).astype(np.uint16).reshape(600, 600)
+    for kind in ("PNG", "TIFF"):
+        assert decoding.decode(encoded(Image.fromarray(ramp), kind), 8, 1).is_dim == expected
+    assert not decoding.decode(encoded(plain("L", 1)), 8, 1).is_dim
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "P", "I;16", "1"])
+@pytest.mark.parametrize("size", [(300, 700), (700, 300)])
+def test_an_image_in_bands_is_the_image_in_one(mode: str, size: tuple[int, int]) -> None:
+    noise = Image.frombytes("RGBA", size, random.Random(0).randbytes(4 * size[0] * size[1]))
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(noise).view(np.uint16)[..., 0].copy())
+    else:
+        image = noise.convert("L" if mode == "1" else "RGB" if mode in ("CMYK", "P") else mode).convert(mode)
+    left, top = (size[0] - 300) // 2, (size[1] - 300) // 2
+    for channels in (1, 3):
+        whole = flat_band(image, channels)[top : top + 300, left : left + 300]
+        assert np.array_equal(flat(image, channels)[0], whole)
+
+
+def test_so_many_pixels_at_once_and_no_more() -> None:
+    allowance, now, most = Allowance(10), [], []
+
+    def work(pixels: int) -> None:
+        with allowance.of(pixels):
+            now.append(pixels)
+            most.append(sum(now))
+            time.sleep(0.002)
+            now.remove(pixels)
+
+    threads = [threading.Thread(target=work, args=(1 + number % 10,)) for number in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 30
+    assert max(most) <= 10
 
 
 def test_grey_and_colour_of_arrays() -> None:

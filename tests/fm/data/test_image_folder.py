@@ -1,14 +1,17 @@
 """A folder as people have it becomes two splits, or a message that says what to do."""
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from fm.data.duplicates import across
-from fm.data.image_folder import FolderError, load
+from fm.data.image_folder import MAX_BYTES, FolderError, Found, Read, held_out, load
 from fm.data.splits import Splits
 
 
@@ -157,15 +160,163 @@ def test_what_no_dataset_can_be_made_of(flat: Path, tmp_path: Path) -> None:
         read(flat)
 
 
-def test_both_splits_and_every_label_need_images(tmp_path: Path) -> None:
+def test_both_splits_need_images(tmp_path: Path) -> None:
     save(tmp_path / "single" / "1.png", 1)
     with pytest.raises(FolderError, match="of 1 images 1 are to train and 0 to test with"):
         read(tmp_path / "single", test_fraction=1e-9)
+
+
+def contents(labels: list[int], digests: list[int]) -> list[Read]:
+    return [
+        Read(Found("", Path(), label), np.empty(0, np.uint8), False, digest.to_bytes(8, "big"))
+        for label, digest in zip(labels, digests, strict=True)
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**64 - 1)), min_size=1, unique_by=lambda one: one[1]),
+    st.floats(0.01, 0.99),
+    st.data(),
+)
+def test_every_label_trains_and_no_test_image_ever_does(
+    found: list[tuple[int, int]], fraction: float, data: st.DataObject
+) -> None:
+    """Whatever is added: what is held out stays so, and of what trains only a label's one that was kept back moves."""
+    labels, digests = map(list, zip(*found, strict=True))
+    after = held_out(contents(labels, digests), fraction)
+    assert {label for label, one in found if one.to_bytes(8, "big") not in after} == set(labels)
+    there = data.draw(st.integers(1, len(found)))
+    before = held_out(contents(labels[:there], digests[:there]), fraction)
+    assert before <= after
+    moved = {one.to_bytes(8, "big") for one in digests[:there]} & (after - before)
+    assert len(moved) <= len(set(labels))
+    assert all(int.from_bytes(one, "big") < fraction * 2**64 for one in after)
+
+
+def test_labels_of_one_image_can_be_trained(tmp_path: Path) -> None:
+    for number in range(30):
+        save(tmp_path / f"species {number:02}" / "1.png", number)
+    save(tmp_path / "species 00" / "2.png", 100)
+    save(tmp_path / "species 00" / "3.png", 101)
+    splits = read(tmp_path, test_fraction=0.99)
+    assert set(splits.train_labels) == set(range(30))
+    assert set(splits.test_labels) == {0}
+
+
+def test_equal_files_of_two_labels_are_in_one_split(tmp_path: Path) -> None:
+    for number in range(10):
+        save(tmp_path / "many" / f"{number}.png", number)
+    for name in read(tmp_path, test_fraction=0.5).test_files:
+        (tmp_path / name.replace("many/", "few-").removesuffix(".png")).mkdir()
+        shutil.copy(tmp_path / name, tmp_path / name.replace("many/", "few-").replace(".png", "/1.png"))
+    for number in range(20):
+        save(tmp_path / "more" / f"{number}.png", 200 + number)
+    splits = read(tmp_path, test_fraction=0.5)
+    assert set(splits.train_labels) == set(range(len(splits.label_names)))
+    assert across(splits.train_images, splits.test_images) == []
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
     for number in range(40):
-        save(tmp_path / "labels" / "many" / f"{number}.png", number)
-    splits = read(tmp_path / "labels")
-    held_out = splits.test_files[0]
-    (tmp_path / "labels" / "few").mkdir()
-    (tmp_path / "labels" / held_out).rename(tmp_path / "labels" / "few" / "1.png")
-    with pytest.raises(FolderError, match="no image to train with of few"):
-        read(tmp_path / "labels")
+        save(tmp_path / "pictures" / ("cats" if number % 2 else "dogs") / f"{number:02}.png", number)
+    return tmp_path / "pictures"
+
+
+def test_a_label_may_be_a_link(labelled: Path, tmp_path: Path) -> None:
+    expected = read(labelled)
+    (labelled / "cats").rename(tmp_path / "store")
+    (labelled / "cats").symlink_to("../store")
+    (tmp_path / "links").mkdir()
+    for label in ("cats", "dogs"):
+        (tmp_path / "links" / label).symlink_to(labelled / label)
+    for folder, elsewhere in ((labelled, 20), (tmp_path / "links", 40)):
+        splits = read(folder)
+        assert splits.label_names == expected.label_names == ("cats", "dogs")
+        assert np.array_equal(splits.train_images, expected.train_images)
+        assert sum(one.images for one in splits.elsewhere) == elsewhere
+        assert all(one.by_folder for one in splits.elsewhere)
+    assert {one.place for one in splits.elsewhere} == {str(tmp_path / "store"), str(labelled / "dogs")}
+
+
+def test_formats_that_are_not_read_are_bad_images(labelled: Path) -> None:
+    expected = read(labelled)
+    for number in range(3):
+        (labelled / "cats" / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    shutil.copy(labelled / "dogs" / "00.png", labelled / "dogs" / "x.dng")
+    with pytest.raises(FolderError, match=r"(?s)4 of 44 images .*IMG_0.HEIC: \.heic is .*; save it as PNG or JPEG"):
+        read(labelled)
+    splits = read(labelled, skip_bad=True)
+    assert [one.file for one in splits.skipped] == [*(f"cats/IMG_{number}.HEIC" for number in range(3)), "dogs/x.dng"]
+    assert np.array_equal(splits.train_images, expected.train_images)
+
+
+def test_a_label_is_not_lost_with_its_images(labelled: Path) -> None:
+    (labelled / "birds").mkdir()
+    (labelled / "birds" / "1.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(FolderError, match=r"no image of birds can be used; .* remove the sub-folder"):
+        read(labelled, skip_bad=True)
+    (labelled / "birds" / "1.heic").rename(labelled / "birds" / "notes.txt")
+    splits = read(labelled)
+    assert splits.label_names == ("cats", "dogs")
+    assert splits.warnings == ("no label, since no image is in it: birds",)
+
+
+def test_an_image_beside_the_labels_that_is_not_read_is_bad_alone(labelled: Path) -> None:
+    (labelled / "logo.svg").write_text("<svg/>")
+    with pytest.raises(FolderError, match=r"1 of 41 images cannot be used:\n  logo\.svg"):
+        read(labelled)
+    assert read(labelled, skip_bad=True).label_names == ("cats", "dogs")
+
+
+def test_files_that_are_no_images_are_counted(labelled: Path) -> None:
+    for name in ("embeddings.h5", "cats/preview.mpg", "cats/paper.pdf"):
+        (labelled / name).write_bytes(b"content")
+    splits = read(labelled)
+    assert splits.left_out == ((".", ".h5", 1), ("cats", ".mpg", 1), ("cats", ".pdf", 1))
+    assert len(splits.train_files) + len(splits.test_files) == 40
+
+
+@pytest.mark.parametrize(
+    ("above", "expected"),
+    [
+        (("train", "val"), r"the sub-folders train, val are taken for labels\. .* set dataset\.path to \S+/train,"),
+        (("Training", "TEST", "more"), r"the sub-folders TEST, Training are"),
+        (("train",), r"the sub-folders train are .* set dataset\.path to \S+/train,"),
+        (("pictures",), r"pictures is the only label, .* \(cats, dogs\)\. .* set dataset\.path to \S+/pictures$"),
+    ],
+)
+def test_folders_above_the_labels_are_doubted(
+    labelled: Path, tmp_path: Path, above: tuple[str, ...], expected: str
+) -> None:
+    for name in above:
+        shutil.copytree(labelled, tmp_path / "whole" / name)
+    (warning,) = read(tmp_path / "whole").warnings
+    assert re.search(expected, warning)
+
+
+@pytest.mark.parametrize("labels", [("cats",), ("bus", "train"), ("1", "2")])
+def test_labels_that_may_be_meant_are_not_doubted(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    for number in range(40):
+        save(tmp_path / labels[number % len(labels)] / f"{number}.png", number)
+    assert read(tmp_path).warnings == ()
+
+
+def test_twelve_bits_in_sixteen_are_a_warning(labelled: Path) -> None:
+    ramp = np.linspace(0, 4095, 100).astype(np.uint16).reshape(10, 10)
+    Image.fromarray(ramp).save(labelled / "cats" / "microscope.png")
+    (warning,) = read(labelled).warnings
+    assert warning.startswith("1 images of 16 bits have no value above 4095, such as cats/microscope.png: ")
+
+
+def test_a_file_too_long_to_be_an_image_is_not_read(labelled: Path) -> None:
+    with (labelled / "cats" / "huge.png").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert [one.file for one in read(labelled, skip_bad=True).skipped] == ["cats/huge.png"]
+
+
+def test_a_folder_without_an_image_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "1.mp4").touch()
+    (tmp_path / "2.mp4").touch()
+    with pytest.raises(FolderError, match=r"there is no image in it \(.*\), but 2 \.mp4$"):
+        read(tmp_path)
