@@ -62,6 +62,7 @@ services-restore: venv ## bring back the backup in the folder FROM
 
 venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh
+	@$(BIN)/python infra/relocatable.py $(BIN) # and of an environment that was moved since
 
 lock: venv ## make requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

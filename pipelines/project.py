@@ -28,6 +28,11 @@ CACHE_VARIABLE = "PIPELINE_CACHE"
 SLOTS_VARIABLE = "PIPELINE_SLOTS"
 
 
+def owner() -> Path:
+    """The checkout that a person has: this one, or the one in which DVC has made this one for an experiment."""
+    return next((folder.parent for folder in ROOT.parents if folder.name == ".dvc"), ROOT)
+
+
 @cache
 def cache_dir() -> Path:
     """Downloads, working checkpoints and locks: `.cache` of the main checkout, for all its worktrees.
@@ -36,15 +41,28 @@ def cache_dir() -> Path:
     """
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).resolve()
-    common = subprocess.run(
-        ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        errors="replace",
-    ).stdout.strip()
-    return (Path(common).parent if common else ROOT) / ".cache"
+    return main_checkout(owner()) / ".cache"
+
+
+def main_checkout(root: Path) -> Path:
+    """The checkout that the worktree `root` was made from; `root` itself where there is none, or no git."""
+    common = asked(root, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    if not common:
+        return root
+    if Path(common).name == ".git":
+        return Path(common).parent
+    # A submodule's repository lies in that of the project around it, and says where its files are.
+    files = asked(root, "config", "--file", f"{common}/config", "core.worktree")
+    return Path(common, files).resolve() if files else root
+
+
+def asked(root: Path, *arguments: str) -> str:
+    """What git says, in bytes that may be a path's; nothing where it fails or is not there."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return os.fsdecode(done.stdout).strip()
 
 
 @contextmanager

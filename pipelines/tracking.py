@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from fm.errors import UserError
 from pipelines import params, provenance
-from pipelines.project import PREPARED, ROOT, cache_dir, whole_file
+from pipelines.project import PREPARED, ROOT, cache_dir, owner, whole_file
 from pipelines.provenance import FLOW_RUN_VARIABLE
 from pipelines.stage import Stage
 
@@ -43,7 +43,7 @@ INTERRUPTED = (130, 143)  # exit codes after Ctrl-C and SIGTERM
 
 def uri() -> str:
     """The tracking store: what the environment says, else the project's own database."""
-    return os.environ.get(URI_VARIABLE) or f"sqlite:///{ROOT / 'mlflow.db'}"
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{owner() / 'mlflow.db'}"
 
 
 def client() -> "MlflowClient":

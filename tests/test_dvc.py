@@ -55,6 +55,13 @@ def test_a_change_of_one_method_touches_its_stages_only(by_dvc: Project) -> None
     assert changed_stages(by_dvc) == set()
 
 
+def test_experiments_run_in_checkouts_that_dvc_makes(project: Project) -> None:
+    settings = (project.folder / "params.yaml").read_bytes()
+    project.run("dvc", "exp", "run", "--temp", "--name", "larger", "--set-param", "dataset.image_size=16", "prepare")
+    assert "larger" in project.run("dvc", "exp", "list").stdout
+    assert (project.folder / "params.yaml").read_bytes() == settings
+
+
 # Of a batch job that asks for four cores as four tasks, and of another training that the shell has seen.
 OF_OTHERS = {"SLURM_JOB_ID": "77", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "RANK": "1"}
 

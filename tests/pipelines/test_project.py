@@ -8,7 +8,7 @@ import pytest
 
 from fm.errors import UserError
 from pipelines import project
-from pipelines.project import compute_slot, slots_dir, whole_file, whole_folder
+from pipelines.project import compute_slot, main_checkout, slots_dir, whole_file, whole_folder
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -75,3 +75,46 @@ def test_all_checkouts_of_a_user_share_the_slots(tmp_path: Path, monkeypatch: py
     ours.symlink_to(tmp_path)  # by somebody who waits for what we write there
     with pytest.raises(UserError, match="PIPELINE_SLOTS"):
         slots_dir()
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "protocol.file.allow=always"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "our project"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "start")
+    return folder
+
+
+def test_worktrees_share_the_cache_of_the_checkout_they_were_made_from(repository: Path) -> None:
+    git(repository, "worktree", "add", "--quiet", "../worktree")
+    assert main_checkout(repository.parent / "worktree") == main_checkout(repository) == repository
+
+
+def test_a_submodule_keeps_its_cache_and_so_do_its_worktrees(repository: Path, tmp_path: Path) -> None:
+    around = tmp_path / "around"
+    around.mkdir()
+    git(around, "init", "--quiet")
+    git(around, "submodule", "add", "--quiet", str(repository), "part")
+    git(around / "part", "worktree", "add", "--quiet", str(tmp_path / "worktree"))
+    assert main_checkout(around / "part") == main_checkout(tmp_path / "worktree") == around / "part"
+
+
+def test_without_git_the_cache_is_in_the_folder(tmp_path: Path) -> None:
+    assert main_checkout(tmp_path) == tmp_path
+
+
+def test_a_checkout_that_dvc_makes_for_an_experiment_belongs_to_the_one_around_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = repository / ".dvc" / "tmp" / "exps" / "standalone" / "tmp123"
+    experiment.mkdir(parents=True)
+    monkeypatch.setattr(project, "ROOT", experiment)
+    assert project.owner() == repository
+    monkeypatch.setattr(project, "ROOT", repository)
+    assert project.owner() == repository
