@@ -1,5 +1,6 @@
 """Puts the page together: everything the template shows is made here, in the order it appears."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipelines.report.answer import answer
 from pipelines.report.pictures import data_uri, first_row, picture
 from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot, pixels_plot
 from pipelines.results import Ranking, Results
-from pipelines.schemas import Comparison, EvaluationRow, distance_key
+from pipelines.schemas import Claim, Comparison, EvaluationRow, distance_key
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,23 @@ class Contents:
 
 def render(contents: Contents) -> str:
     """The whole page. The same contents give the same bytes."""
-    environment = jinja2.Environment(
+    return environment().get_template("report.html.j2").render(context(contents))
+
+
+def render_claims(claims: Sequence[Claim]) -> str:
+    """The page's section on the claims alone, as it is on a study's page."""
+    return environment().get_template("claims.html.j2").render(of_claims(claims, several=True))
+
+
+def environment() -> jinja2.Environment:
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "number": words.number,
         "percent": words.percent,
         "duration": partial(words.unless_none, words.duration),
@@ -80,7 +90,7 @@ def render(contents: Contents) -> str:
         "measured": words.measured,
         "interval": words.interval,
     }
-    return environment.get_template("report.html.j2").render(context(contents))
+    return made
 
 
 def context(contents: Contents) -> dict[str, Any]:
@@ -110,11 +120,18 @@ def context(contents: Contents) -> dict[str, Any]:
         "strips": {method: strips(contents, method) for method in results.evaluations},
         # A column a label, where the sheets are laid out so.
         "columns": contents.label_names if columns(len(contents.label_names)) == len(contents.label_names) else [],
-        "judged": [claim for claim in comparison.claims if claim.verdict != "not_measured"],
-        "unjudged": [claim for claim in comparison.claims if claim.verdict == "not_measured"],
-        "verdicts": words.VERDICTS,
         "facts": [times(results), *contents.facts],
         "several": contents.several,
+        **of_claims(comparison.claims, bool(contents.several.plots)),
+    }
+
+
+def of_claims(claims: Sequence[Claim], several: bool) -> dict[str, Any]:
+    return {
+        "judged": [claim for claim in claims if claim.verdict != "not_measured"],
+        "unjudged": [claim for claim in claims if claim.verdict == "not_measured"],
+        "verdicts": words.VERDICTS,
+        "by_several": several,
     }
 
 

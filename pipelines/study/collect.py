@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipelines import provenance
+import yaml
+
+from pipelines import params, provenance
 from pipelines.project import CURVES, METRICS, MODELS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
 from pipelines.results import read, read_evaluations, read_trainings
 from pipelines.schemas import Schema
 from pipelines.study.outcomes import Outcome
-from pipelines.study.plan import Trial
+from pipelines.study.plan import MAIN, Trial
 
 STUDIES = REPORTS / "studies"
 RECORD = "trial.json"
@@ -77,12 +79,25 @@ def gather(workspace: Path, place: Path, record: Record) -> None:
 
 def outcomes(root: Path, study: str, trials: Sequence[Trial]) -> list[Outcome]:
     """What each trial has measured. Raises UserError where a file is missing or damaged."""
-    found = []
-    for trial in trials:
-        metrics, methods = folder(root, study, trial) / METRICS, list(trial.overrides["methods"])
-        results = read(methods, metrics) if trial.compares else None
-        found.append(Outcome(trial, read_trainings(methods, metrics), read_evaluations(methods, metrics), results))
-    return found
+    return [outcome(folder(root, study, trial), trial) for trial in trials]
+
+
+def outcome(place: Path, trial: Trial) -> Outcome:
+    metrics, methods = place / METRICS, list(trial.overrides["methods"])
+    results = read(methods, metrics) if trial.compares else None
+    return Outcome(trial, read_trainings(methods, metrics), read_evaluations(methods, metrics), results)
+
+
+def kept(place: Path) -> list[Outcome]:
+    """Of every trial that lies under `place`, by its own settings: the study's file may say something else by now."""
+    return [outcome(file.parent, as_it_was(file.parent)) for file in sorted(place.rglob(RECORD))]
+
+
+def as_it_was(place: Path) -> Trial:
+    arm = Record.load(place / RECORD).name.partition("/")[0]
+    settings = yaml.safe_load((place / params.FILE).read_text())
+    train = {f"train.{key}": value for key, value in settings["train"].items()}
+    return Trial(arm, settings["train"]["seed"], {}, {"methods": settings["methods"], **train}, compares=arm == MAIN)
 
 
 def records(root: Path, study: str, trials: Sequence[Trial]) -> list[Record]:

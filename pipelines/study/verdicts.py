@@ -91,8 +91,8 @@ def transformers(outcomes: Sequence[Outcome]) -> Measurement:
         *ratio(each, outcomes),
         f"{protocol(outcomes)}; each at its best sampler; as many images seen, and {flops[0]:.3g} MFLOP a call and "
         f"image with the UNet, {flops[1]:.3g} with the transformer",
-        f"Seed by seed: {listed(math.exp(one.value) for one in each)}. First seed: {best(first[unet]):.3g} with the "
-        f"UNet, {best(first[transformer]):.3g} with the transformer.",
+        f"{one_by_one(each, outcomes)} First seed: {best(first[unet]):.3g} with the UNet, "
+        f"{best(first[transformer]):.3g} with the transformer.",
     )
 
 
@@ -104,7 +104,7 @@ def optimal_transport(outcomes: Sequence[Outcome]) -> Measurement:
     return Measurement(
         *ratio(at[OF_FIVE], outcomes),
         f"{protocol(outcomes)}; with {OF_FIVE} evaluations, each by its best sampler of so many",
-        f"Seed by seed: {listed(math.exp(one.value) for one in at[OF_FIVE])}. By evaluations: {beside}.",
+        f"{one_by_one(at[OF_FIVE], outcomes)} By evaluations: {beside}.",
     )
 
 
@@ -120,6 +120,15 @@ def log_ratio(outcome: Outcome, above: str, below: str, nfe: int | None = None) 
 
 def ratio(each: Sequence[Figure], outcomes: Sequence[Outcome]) -> Interval:
     return from_logarithms(combine(each, share_sets(outcomes)))
+
+
+def one_by_one(each: Sequence[Figure], outcomes: Sequence[Outcome]) -> str:
+    """Ratios of each seed, and of each sample set if all seeds have the same."""
+    seeds = f"Seed by seed: {listed(math.exp(one.value) for one in each)}."
+    if not share_sets(outcomes):
+        return seeds
+    of_sets = (fmean(of_set) for of_set in zip(*(one.by_set for one in each), strict=True))
+    return f"{seeds} Set by set, over the seeds: {listed(map(math.exp, of_sets))}."
 
 
 def touchiness(outcomes: Sequence[Outcome]) -> Measurement:

@@ -1,0 +1,54 @@
+"""Judge again what an earlier study has measured: `python -m pipelines.study.rejudge docs/results README.md`.
+
+The folder keeps its trials without models and pictures, so only the claims are made anew: in comparison.json, in the
+section of report.html, and wherever their table stands in the folder's Markdown and in the files named after it.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fm.errors import UserError
+from pipelines.program import run
+from pipelines.project import whole_file
+from pipelines.report import render_claims, words
+from pipelines.report.markdown import claims as table
+from pipelines.schemas import Claim, Comparison
+from pipelines.study import collect
+from pipelines.study.verdicts import judge
+
+SECTION = re.compile(r"<h2>Claims about flow matching</h2>.*?(?=<h2>)", re.DOTALL)
+TABLE = re.compile(r"^\| verdict \| claim \|.*\n(?:\|.*\n)+", re.MULTILINE)
+
+
+def main(folder: Path, beside: Sequence[Path]) -> None:
+    outcomes = collect.kept(folder / "trials")
+    if not outcomes:
+        raise UserError(f"{folder / 'trials'}: there is no trial of a study here ({collect.RECORD})")
+    before = Comparison.load(folder / "comparison.json")
+    now = before.model_copy(update={"claims": judge(outcomes)})
+    for old, new in zip(before.claims, now.claims, strict=True):
+        if described(old) != described(new):
+            print(f"{new.id}: {described(old)} -> {described(new)}")
+    now.save(folder / "comparison.json")
+    rewrite(folder / "report.html", SECTION, f"{render_claims(now.claims)}\n\n")
+    for file in (*sorted(folder.glob("*.md")), *beside):
+        rewrite(file, TABLE, f"{table(now.claims)}\n")
+
+
+def described(claim: Claim) -> str:
+    return f"{claim.verdict.replace('_', ' ')}, {words.measured(claim)} ({words.interval(claim)})"
+
+
+def rewrite(file: Path, part: re.Pattern[str], text: str) -> None:
+    """Put a text where one like it is. Raises UserError where there is none."""
+    content, count = part.subn(lambda _: text, file.read_text(encoding="utf-8"))
+    if not count:
+        raise UserError(f"{file}: the claims that are to be replaced are not in it")
+    with whole_file(file) as partial:
+        partial.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(lambda: main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]]))
