@@ -9,7 +9,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from fm.data.folder_contents import look_into
 from fm.errors import UserError
+from pipelines import params
 
 DVC = str(Path(sys.executable).parent / "dvc")
 
@@ -51,6 +53,19 @@ def with_needs(graph: Graph, wanted: Iterable[str]) -> Graph:
 def changes(root: Path) -> dict[str, Any]:
     """What DVC finds changed since the last run, stage by stage; empty where there is nothing to do."""
     return json.loads(ask(root, "status", "--json"))  # type: ignore[no-any-return]
+
+
+def unseen(root: Path) -> frozenset[str]:
+    """Stages that can have changed without DVC finding it: it looks behind no link to a folder, as labels may be.
+
+    Raises:
+        FolderError: there is something in the folder of images that DVC could not hash, or would wait for for ever.
+    """
+    dataset = params.load(root / params.FILE).dataset
+    if dataset.name != "image-folder":
+        return frozenset()
+    by_folder = any(by_folder for _, by_folder in look_into(root / dataset.path).elsewhere)
+    return frozenset({"prepare"} if by_folder else ())
 
 
 def ask(root: Path, *arguments: str) -> str:

@@ -106,22 +106,27 @@ def bring_up_to_date(root: Path, queue: str | None, branch: str) -> dict[str, Ou
     from pipelines import tracking
 
     environment = {provenance.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
-    if not graph.changes(root):
+    forced = graph.unseen(root)
+    if not graph.changes(root) and not forced:
         return run_all(root, {}, environment, holding)
     stages = graph.read(root)
     with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
         chosen = holding if queue is None else partial(on_workers, queue, branch)
-        outcomes = run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, chosen)
+        outcomes = run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, chosen, forced)
         found = Comparison.load(root / REPORTS / "comparison.json")
         to_mlflow(run_id, found, root / REPORTS, times_in_turn(root))
         return outcomes
 
 
 def run_all(
-    root: Path, stages: graph.Graph, environment: Mapping[str, str], where: Callable[[Runner], RunStage]
+    root: Path,
+    stages: graph.Graph,
+    environment: Mapping[str, str],
+    where: Callable[[Runner], RunStage],
+    forced: frozenset[str] = frozenset(),
 ) -> dict[str, Outcome]:
     with Processes() as processes:
-        runner = Runner(root, {**os.environ, **environment}, processes)
+        runner = Runner(root, {**os.environ, **environment}, processes, forced)
         register = Step("register", tuple(stages), partial(runner.module, "pipelines.register"))
         return run_steps([*stage_steps(where(runner), stages), register])
 

@@ -52,11 +52,16 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True)
 class Runner:
-    """How the commands of one run are run: where, with what around them, and by whom they are ended."""
+    """How the commands of one run are run: where, with what around them, and by whom they are ended.
+
+    Attributes:
+        forced: stages that are run whether DVC finds a change or not.
+    """
 
     root: Path
     environment: Mapping[str, str]
     processes: Processes
+    forced: frozenset[str] = frozenset()
 
     def stage(self, name: str, log: Callable[[str], None], pull: bool = False) -> Outcome:
         """Let DVC bring one stage up to date; those it needs must be so already.
@@ -72,7 +77,8 @@ class Runner:
             if not HINT.match(line):
                 log(line)
 
-        self.run(name, [DVC, "--wait-for-lock", "repro", "--single-item", *(["--pull"] if pull else []), name], listen)
+        options = [*(["--pull"] if pull else []), *(["--force"] if name in self.forced else [])]
+        self.run(name, [DVC, "--wait-for-lock", "repro", "--single-item", *options, name], listen)
         if not outcomes:
             raise StepFailed(f"{name}: DVC ended without saying what it did")
         return outcomes[0]

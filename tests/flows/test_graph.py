@@ -1,8 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from flows import graph
+from fm.data.folder_contents import FolderError
 from pipelines.project import ROOT
 from tests.flows import project
 
@@ -33,3 +36,22 @@ def test_a_file_that_dvc_cannot_read_is_an_error_in_dvcs_words(tmp_path: Path) -
     root = project.make(tmp_path / "project", "one: {outs: [a]}")
     with pytest.raises(graph.GraphError, match=r"dvc dag: .*dvc.yaml"):
         graph.read(root)
+
+
+def test_links_to_folders_are_what_dvc_does_not_see(tmp_path: Path) -> None:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings["dataset"] |= {"name": "image-folder", "path": "pictures"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    for folder in ("pictures/dogs", "cats"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.png").touch()
+    (tmp_path / "pictures/dogs/2.png").symlink_to("../../cats/1.png")
+    assert graph.unseen(tmp_path) == set()
+    (tmp_path / "pictures/cats").symlink_to("../cats")
+    assert graph.unseen(tmp_path) == {"prepare"}
+    os.mkfifo(tmp_path / "pictures/dogs/pipe")
+    with pytest.raises(FolderError, match="pictures: dogs/pipe is a named pipe; remove it"):
+        graph.unseen(tmp_path)
+    settings["dataset"]["name"] = "digits"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    assert graph.unseen(tmp_path) == set()
