@@ -18,6 +18,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner
+from flows.waiting import heard, waiting
 from fm.errors import TryLater
 from pipelines.project import slots_dir
 
@@ -28,6 +29,7 @@ logging.getLogger("prefect._internal.concurrency").addFilter(
 
 LEASE_SECONDS = 60  # a run that was killed gives its place back after so long
 SECONDS_BETWEEN = 5  # looks whether the run that waits is being stopped
+WAITS = "waits for this machine's compute slot: another stage has it"
 WITHOUT = ("prepare",)
 """Stages that only read and write."""
 OWN = threading.Lock()
@@ -77,28 +79,37 @@ def holding(runner: Runner) -> Callable[[str, Callable[[str], None]], Outcome]:
     """How a runner brings a stage up to date, with the machine's place held meanwhile."""
 
     def run_stage(name: str, log: Callable[[str], None]) -> Outcome:
-        with held(name, runner.processes):
-            return runner.stage(name, log)
+        with held(name, runner.processes), heard(log) as listen:
+            return runner.stage(name, listen)
 
     return run_stage
 
 
 def take_own(stack: ExitStack, processes: Processes) -> None:
-    while not OWN.acquire(timeout=SECONDS_BETWEEN):
-        if processes.stopped:
-            raise Stopped
+    if not OWN.acquire(blocking=False):
+        with waiting(WAITS):
+            while not OWN.acquire(timeout=SECONDS_BETWEEN):
+                if processes.stopped:
+                    raise Stopped
     stack.callback(OWN.release)
 
 
 def take(stack: ExitStack, processes: Processes) -> None:
-    while not processes.stopped:
-        # A training goes on while Prefect cannot be reached.
-        place = concurrency(
-            name(), timeout_seconds=SECONDS_BETWEEN, lease_duration=LEASE_SECONDS, raise_on_lease_renewal_failure=False
-        )
-        try:
-            stack.enter_context(place)
-            return
-        except TimeoutError:
-            continue
-    raise Stopped
+    if not is_taken(stack):
+        with waiting(WAITS):
+            while not is_taken(stack):
+                if processes.stopped:
+                    raise Stopped
+
+
+def is_taken(stack: ExitStack) -> bool:
+    """Whether the place was free, or became so within SECONDS_BETWEEN: then it is held."""
+    # A training goes on while Prefect cannot be reached.
+    place = concurrency(
+        name(), timeout_seconds=SECONDS_BETWEEN, lease_duration=LEASE_SECONDS, raise_on_lease_renewal_failure=False
+    )
+    try:
+        stack.enter_context(place)
+    except TimeoutError:
+        return False
+    return True

@@ -19,6 +19,7 @@ from flows import slots
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
+from flows.waiting import heard
 from flows.workspace import run_workspace
 from fm.errors import TryLater, UserError
 from pipelines import provenance
@@ -49,8 +50,8 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
 def bring_up_to_date(runner: Runner, name: str, log: Callable[[str], None]) -> Outcome:
     """Fetch what a stage needs, run it when it is this machine's turn, and put what it makes where others find it."""
     runner.pull_needs(name, log)
-    with slots.held(name, runner.processes):
-        outcome = runner.stage(name, log, pull=True)
+    with slots.held(name, runner.processes), heard(log) as listen:
+        outcome = runner.stage(name, listen, pull=True)
     runner.share(name, log)
     return outcome
 

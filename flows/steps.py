@@ -1,11 +1,12 @@
 """Steps with edges between them as tasks of the Prefect flow that is running."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from prefect import task
+from prefect import allow_failure, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -27,6 +28,8 @@ MEANING = {
     Outcome.RESTORED: "Its outputs came from the cache of an earlier run with the same inputs.",
     Outcome.UNCHANGED: "Its inputs and outputs are those of the last run.",
 }
+
+NOT_RUN = "NotRun"
 
 Action = Callable[[Callable[[str], None]], Outcome]
 """Does a step's work and passes its output, line by line, to the function it is given."""
@@ -61,14 +64,21 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
         named = run_step.with_options(
             name=step.name, task_run_name=step.name, retries=len(DELAYS), retry_delay_seconds=DELAYS
         )
-        needed = [futures[name] for name in step.needs]
-        futures[step.name] = named.submit(step.action, wait_for=needed, return_state=False)
+        needed = {name: futures[name] for name in step.needs}
+        # Prefect would leave a task whose need has failed pending for ever.
+        ended = [allow_failure(future) for future in needed.values()]
+        futures[step.name] = named.submit(step.action, partial(lacking, needed), wait_for=ended, return_state=False)
     for future in futures.values():
         future.wait()
     states = {name: future.state for name, future in futures.items()}
     if not all(state.is_completed() for state in states.values()):
         raise failure(states)
     return {name: Outcome(state.name) for name, state in states.items()}
+
+
+def lacking(needed: Mapping[str, PrefectFuture[Any]]) -> list[str]:
+    """Those of the steps that are needed which did not succeed."""
+    return [name for name, future in needed.items() if not future.state.is_completed()]
 
 
 def can_pass(task: object, task_run: object, state: State[Any]) -> bool:
@@ -78,8 +88,10 @@ def can_pass(task: object, task_run: object, state: State[Any]) -> bool:
 
 # Prefect's own caching stays off: what must run is DVC's to decide.
 @task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=can_pass)
-def run_step(action: Action) -> State[Any]:
+def run_step(action: Action, lacks: Callable[[], list[str]]) -> State[Any]:
     """A state rather than an exception: Prefect would log the traceback of its own insides for a failed command."""
+    if missing := lacks():
+        return Cancelled(name=NOT_RUN, message=f"Not run, for want of {', '.join(missing)}.")
     logger = get_run_logger()
     try:
         outcome = action(lambda line: logger.info("%s", line))
@@ -93,8 +105,7 @@ def run_step(action: Action) -> State[Any]:
 
 
 def failure(states: dict[str, State[Any]]) -> StepsFailed:
-    # A step that was not run for want of another is pending for ever, as NotReady.
-    not_run = [name for name, state in states.items() if state.is_pending()]
+    not_run = [name for name, state in states.items() if state.name == NOT_RUN]
     failed = {name: state for name, state in states.items() if not state.is_completed() and name not in not_run}
     headline = f"Failed: {', '.join(failed)}."
     if not_run:

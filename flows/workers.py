@@ -18,6 +18,7 @@ from prefect.deployments import run_deployment
 from flows import remote
 from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner, StepFailed
+from flows.waiting import shown_waiting
 from flows.workspace import keep
 from pipelines import params, provenance
 
@@ -93,20 +94,23 @@ def on_a_worker(
     """
     run = run_deployment(deployment, parameters=dict(parameters), work_queue_name=queue, timeout=0)
     assert isinstance(run, FlowRun)
-    log(f"waits for a worker in the queue {queue}")
-    ended = wait(run.id, processes)
+    reason = f"waits for a worker in the queue {queue}"
+    log(reason)
+    with shown_waiting(reason):
+        wait(run.id, processes, lambda state: not state.is_scheduled() and not state.is_pending())
+    ended = wait(run.id, processes, State.is_final)
     if not ended.is_completed():
         lost = ended.is_crashed()  # with its worker: another can do it
         raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""], can_pass=lost)
     return ended
 
 
-def wait(run: UUID, processes: Processes) -> State[Any]:
-    """The final state of a worker's run. Raises Stopped."""
+def wait(run: UUID, processes: Processes, until: Callable[[State[Any]], bool]) -> State[Any]:
+    """The first state of a worker's run of which `until` is true. Raises Stopped."""
     with get_client(sync_client=True) as client:
         while True:
             state = client.read_flow_run(run).state
-            if state is not None and state.is_final():
+            if state is not None and until(state):
                 return state
             if processes.stopped:
                 client.set_flow_run_state(run, State(type=StateType.CANCELLING))

@@ -111,6 +111,10 @@ def slots_dir() -> Path:
     return place
 
 
+WAITING = "waiting for the compute slot"
+"""How a stage begins the line that says so; the next one says that it goes on."""
+
+
 @contextmanager
 def compute_slot(device: str = "cpu") -> Iterator[None]:
     """Hold the machine's one place for its user's work that trains, samples or times on `device`.
@@ -125,8 +129,9 @@ def compute_slot(device: str = "cpu") -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"waiting for the compute slot ({path})", flush=True)
+        print(f"{WAITING} ({path})", flush=True)
         lock.acquire()
+        print("has the compute slot", flush=True)
     try:
         yield
     finally:

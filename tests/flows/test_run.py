@@ -7,18 +7,25 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from flows import graph, steps
-from flows.stages import Outcome
+from flows import graph, slots, steps, waiting
+from flows.processes import Processes
+from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from fm.errors import TryLater, UserError
-from pipelines.project import ROOT
+from pipelines.project import ROOT, WAITING
 from tests.flows import project
 from tests.flows.test_processes import all_end, wait_for
 
@@ -40,8 +47,6 @@ def test_stages_run_side_by_side_then_are_unchanged_then_restored(diamond: Path)
 
 @pytest.mark.usefixtures("prefect_server")
 def test_prefect_has_a_task_for_each_stage_named_after_what_came_of_it(diamond: Path) -> None:
-    from prefect.client.orchestration import get_client
-
     state = project.stages(diamond, return_state=True)
     with get_client(sync_client=True) as client:
         deadline = time.monotonic() + 30  # the server takes the tasks' ends and the log in as they arrive
@@ -74,6 +79,50 @@ def test_a_failing_stage_stops_those_that_need_it_and_no_other(tmp_path: Path) -
     assert str(error).splitlines()[-1] == state.message
     assert (root / "beside.txt").exists()
     assert not (root / "after.txt").exists()
+    assert task_states(state, "after")[-1] == ("NotRun", True)  # and not pending for ever
+
+
+def task_states(flow_state: State[Any], name: str) -> list[tuple[str, bool]]:
+    """The states that a task of a flow run has had, and which of them are final, once the server has its end."""
+    with get_client(sync_client=True) as client:
+        deadline = time.monotonic() + 60
+        while True:
+            runs = [one for one in client.read_task_runs() if one.flow_run_id == flow_state.state_details.flow_run_id]
+            (run,) = [one for one in runs if one.name == name]
+            states = [(one.name, one.is_final()) for one in client.read_task_run_states(run.id)]
+            if states and states[-1][1]:
+                return states
+            assert time.monotonic() < deadline, states
+            time.sleep(0.2)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_stage_that_waits_for_the_compute_slot_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether another stage of this process has it, or somebody else on this machine: the stage itself says that."""
+    monkeypatch.setattr(slots, "SECONDS_BETWEEN", 0.1)
+    logs: list[str] = []
+    runner = Runner(ROOT, os.environ, Processes())
+
+    def computing(name: str, log: Callable[[str], None]) -> Outcome:
+        if name == "train@b":
+            log(f"{WAITING} (/tmp/lock)")
+            log("has the compute slot")
+        time.sleep(2)
+        return Outcome.EXECUTED
+
+    monkeypatch.setattr(Runner, "stage", lambda self, name, log: computing(name, log))
+    monkeypatch.setattr(waiting, "get_run_logger", lambda: SimpleNamespace(info=lambda _, text: logs.append(text)))
+
+    @flow(persist_result=False)
+    def both() -> State[Any]:
+        run_steps([Step(name, (), partial(slots.holding(runner), name)) for name in ("train@a", "train@b")])
+        return Completed()
+
+    state = both(return_state=True)
+    waits = [name for one in ("train@a", "train@b") for name, _ in task_states(state, one) if name == "Waiting"]
+    assert logs == [slots.WAITS]
+    assert len(waits) == 2
+    assert task_states(state, "train@b")[-2:] == [("Running", False), ("Executed", True)]
 
 
 @pytest.mark.usefixtures("prefect_server")
