@@ -37,9 +37,10 @@ def distance_limits(sets: Sequence[Features], reference: "Moments") -> list[floa
     count = len(sets)
     if count < 2:
         raise ValueError("one set alone cannot be left out")
-    whole = gaussian_distance(moments(np.concatenate(sets)), reference)
-    others = [np.concatenate([*sets[:left_out], *sets[left_out + 1 :]]) for left_out in range(count)]
-    return [count * whole - (count - 1) * gaussian_distance(moments(rest), reference) for rest in others]
+    fitted = [(len(one), moments(one)) for one in sets]
+    whole = gaussian_distance(pooled(fitted), reference)
+    others = [fitted[:left_out] + fitted[left_out + 1 :] for left_out in range(count)]
+    return [count * whole - (count - 1) * gaussian_distance(pooled(rest), reference) for rest in others]
 
 
 class Moments(NamedTuple):
@@ -64,6 +65,17 @@ def moments(features: Features) -> Moments:
         raise ValueError(f"features {features.shape}: a Frechet distance needs more samples than dimensions")
     values = features.astype(np.float64)
     return Moments(values.mean(axis=0), np.cov(values, rowvar=False))
+
+
+def pooled(parts: Sequence[tuple[int, Moments]]) -> Moments:
+    """The Gaussian fitted to several sets together, from how many samples each has and what is fitted to it."""
+    total = sum(count for count, _ in parts)
+    mean = sum((count * one.mean for count, one in parts), np.zeros(1)) / total
+    scatter = sum(
+        ((count - 1) * one.covariance + count * np.outer(one.mean - mean, one.mean - mean) for count, one in parts),
+        np.zeros(1),
+    )
+    return Moments(mean, scatter / (total - 1))
 
 
 def kernel_distance(features_a: Features, features_b: Features) -> float:

@@ -5,7 +5,7 @@ import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
 
 from fm.metrics import frechet_distance, kernel_distance, precision_recall
-from fm.metrics.distances import Moments, distance_limits, gaussian_distance, moments
+from fm.metrics.distances import Moments, distance_limits, gaussian_distance, moments, pooled
 from fm.metrics.intervals import mean_interval
 
 
@@ -71,6 +71,13 @@ def test_extrapolated_from_pooled_sets_the_distance_is_the_true_one(count: int) 
     assert np.mean(found) == pytest.approx(TRUTH, abs=0.03)
     assert np.std(found) < 0.1
     assert raw > 4 * TRUTH
+
+
+def test_pooled_moments_are_those_of_the_sets_in_one() -> None:
+    sets = [gaussian(0, 20), gaussian(1, 30, mean=2.0), gaussian(2, 25, deviation=3.0)]
+    found, expected = pooled([(len(one), moments(one)) for one in sets]), moments(np.concatenate(sets))
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.covariance, expected.covariance, rtol=1e-9, atol=1e-12)
 
 
 def test_the_values_of_the_sets_follow_their_own_luck() -> None:
