@@ -191,28 +191,35 @@ def at_matched_distance(
     )
     cheapest, own_cheapest = min(map(their_cost, theirs.rows)), min(map(own_cost, ours.rows))
     late, soon, own_soon = reached.count(None), needed.count(cheapest), reached.count(own_cheapest)
-    notes = [] if late else [f"On average {geometric_mean(needed):.3g} {what} against {geometric_mean(reached):.3g}."]
-    if late:
-        notes.append(
-            f"An upper bound: up to {most:.3g} {what}, flow matching does not come within 5% of diffusion's best in "
-            f"{late} of {len(reached)} sets."
-        )
-    if soon:
-        notes.append(
-            f"An upper bound: diffusion is as good as it gets with its cheapest sampler already ({cheapest:.3g} "
-            f"{what}), in {soon} of {len(needed)} sets."
-        )
-    if own_soon:
-        notes.append(
-            f"A lower bound: flow matching is as good with its cheapest sampler already ({own_cheapest:.3g} {what}), "
-            f"in {own_soon} of {len(reached)} sets."
-        )
+    notes = [
+        "" if late else f"On average {geometric_mean(needed):.3g} {what} against {geometric_mean(reached):.3g}.",
+        bound(
+            f"An upper bound: up to {most:.3g} {what}, flow matching does not come within 5% of diffusion's best",
+            late,
+            reached,
+        ),
+        bound(
+            f"An upper bound: diffusion is as good as it gets by its cheapest sampler already ({cheapest:.3g} {what})",
+            soon,
+            needed,
+        ),
+        bound(
+            f"A lower bound: flow matching is as good by its cheapest sampler already ({own_cheapest:.3g} {what})",
+            own_soon,
+            reached,
+        ),
+    ]
     how = (
         f"{protocol(results)}; the distance to match is 5% above diffusion's best, whose sampler is chosen on the "
         f"other sets; {what} interpolated between samplers"
     )
     ratio = opened(Interval(*map(math.exp, logs)), at_most=late + soon > 0, at_least=own_soon > 0)
-    return Measurement(*ratio, how, " ".join(notes), ratios)
+    return Measurement(*ratio, how, " ".join(filter(None, notes)), ratios)
+
+
+def bound(why: str, count: int, sets: Sequence[float | None]) -> str:
+    """Why a figure is but a bound in so many of its sets; nothing to say in none."""
+    return f"{why}, in {count} of {len(sets)} sets." if count else ""
 
 
 def opened(interval: Interval, at_most: bool, at_least: bool) -> Interval:
@@ -281,16 +288,15 @@ def training_time(results: Results) -> Measurement:
     ratio = widened(mean_interval(logs, ours.confidence), spread, ours.confidence)
     saving = Interval(1 - math.exp(ratio.mean), 1 - math.exp(ratio.high), 1 - math.exp(ratio.low))
     late, soon = reached.count(None), reached.count(float(ours.along[0].images_seen))
-    notes = [f"As good after {geometric_mean(reached):,.0f} images as the baseline after {whole:,.0f}."]
-    if late:
-        notes.append(
-            f"An upper bound: flow matching is not as good within the budget in {late} of {len(reached)} sets."
-        )
-    if soon:
-        notes.append(f"A lower bound: its first network is as good already in {soon} of {len(reached)} sets.")
+    notes = [
+        f"As good after {geometric_mean(reached):,.0f} images as the baseline after {whole:,.0f}.",
+        bound("An upper bound: flow matching is not as good within the budget", late, reached),
+        bound("A lower bound: its first network is as good already", soon, reached),
+        f"{THE_SOURCE_ON_TIME}.",
+    ]
     found = opened(saving, at_most=late > 0, at_least=soon > 0)
     by_set = [1 - math.exp(log) for log in logs]
-    return Measurement(*found, how, " ".join([*notes, f"{THE_SOURCE_ON_TIME}."]), by_set)
+    return Measurement(*found, how, " ".join(filter(None, notes)), by_set)
 
 
 def step_seconds(results: Results) -> tuple[list[float], list[float]]:

@@ -225,7 +225,7 @@ def test_a_baseline_at_its_best_from_the_start_gives_an_upper_bound():
     alike: Rows = [("ddim", 10, 10, 10.0), ("ddim", 100, 100, 10.0)]
     found = judged(results(diffusion=alike))["evaluations"]
     assert (found.low, found.verdict) == (None, "inconclusive")
-    assert "diffusion is as good as it gets with its cheapest sampler" in found.note
+    assert "diffusion is as good as it gets by its cheapest sampler" in found.note
     slower: Rows = [("euler", 20, 20, 30.0), ("euler", 40, 40, 10.0)]
     assert judged(results(flow=slower, diffusion=alike))["evaluations"].verdict == "not_reproduced"
 
