@@ -1,6 +1,7 @@
 """Stages `evaluate@<method>`: how far a method's images are from the real ones, by solver and number of
 network evaluations. `python -m pipelines.evaluate diffusion`."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from fm.metrics.distances import nearest
 from fm.metrics.extractors import Extractor, Floats, load
 from pipelines import params, snapshots, tracking
 from pipelines.params import Params
-from pipelines.program import method_argument, run
+from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.rehearsal import rehearse
 from pipelines.sample_sets import CONFIDENCE, images_per_set, measure, real_reference, with_count
@@ -111,4 +112,4 @@ def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str
 
 
 if __name__ == "__main__":
-    run(lambda: main(method_argument()))
+    run(lambda: main(sys.argv[1]))

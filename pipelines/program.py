@@ -1,5 +1,6 @@
 """How every command of this package starts and ends."""
 
+import ast
 import os
 import signal
 import sys
@@ -9,11 +10,27 @@ from typing import NoReturn
 
 from fm.errors import TryLater, UserError
 
+PLAIN = {
+    "compare": [],
+    "estimate": [],
+    "evaluate": ["METHOD"],
+    "features": [],
+    "prepare": [],
+    "probe": [],
+    "register": [],
+    "share": ["STAGE"],
+    "study.report": ["STUDY", "CHECKOUT"],
+    "train": ["METHOD"],
+}
+"""Programs of this package without options, and what they are given. What they do else is in params.yaml."""
+HELP = {"-h", "--help"}
+
 
 def run(main: Callable[[], None]) -> None:
     """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it can pass."""
     signal.signal(signal.SIGTERM, terminate)
     try:
+        require_arguments()
         main()
     except UserError as error:
         print(error, file=sys.stderr)
@@ -25,10 +42,26 @@ def terminate(number: int, _: object) -> NoReturn:
     sys.exit(128 + number)
 
 
-def method_argument() -> str:
-    """The one argument of a stage that is run for each method. Raises UserError when there is not exactly one."""
-    if len(sys.argv) != 2:
-        raise UserError(
-            f"usage: python -m pipelines.{Path(sys.argv[0]).stem} <method>, a key of methods in params.yaml"
-        )
-    return sys.argv[1]
+def answer_help() -> None:
+    """Explain a plain program and exit, if that is what was asked of it. It has not been imported yet: PyTorch, which
+    it imports first, takes seconds."""
+    if sys.argv[:1] != ["-m"] or not HELP & set(sys.argv[1:]):
+        return
+    name = sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("pipelines.")
+    if name in PLAIN:
+        file = Path(__file__).parent.joinpath(*name.split(".")).with_suffix(".py")
+        about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+        print(f"usage: {usage(name)}\n\n{about}\n\nIts settings are in params.yaml.")
+        sys.exit()
+
+
+def require_arguments() -> None:
+    """Raise UserError where a plain program is given more or less than it takes."""
+    file = Path(sys.argv[0]).with_suffix("")
+    name = next((name for name in PLAIN if file.parts[-2:] == ("pipelines", *name.split("."))[-2:]), None)
+    if name is not None and len(sys.argv) - 1 != len(PLAIN[name]):
+        raise UserError(f"usage: {usage(name)}")
+
+
+def usage(name: str) -> str:
+    return " ".join(["python -m", f"pipelines.{name}", *PLAIN[name]])

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from fm.objectives import Objective
 from pipelines import params, snapshots, tracking
 from pipelines.machine import Moment
 from pipelines.params import Params
-from pipelines.program import method_argument, run
+from pipelines.program import run
 from pipelines.project import CURVES, METRICS, MODELS, PREPARED, cache_dir, compute_slot, whole_file, whole_folder
 from pipelines.rehearsal import rehearse
 from pipelines.schemas import Load, TrainMetrics
@@ -201,4 +202,4 @@ def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str
 
 
 if __name__ == "__main__":
-    run(lambda: main(method_argument()))
+    run(lambda: main(sys.argv[1]))
