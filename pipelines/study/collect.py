@@ -95,7 +95,7 @@ def kept(place: Path) -> list[Outcome]:
 
 def as_it_was(place: Path) -> Trial:
     arm = Record.load(place / RECORD).name.partition("/")[0]
-    settings = yaml.safe_load((place / params.FILE).read_text())
+    settings = yaml.safe_load((place / params.FILE).read_text(encoding="utf-8"))
     train = {f"train.{key}": value for key, value in settings["train"].items()}
     return Trial(arm, settings["train"]["seed"], {}, {"methods": settings["methods"], **train}, compares=arm == MAIN)
 
