@@ -21,7 +21,7 @@ import yaml
 from fm.errors import UserError
 from pipelines import params, provenance, tracking
 from pipelines.logins import basic
-from pipelines.model_version import FINGERPRINT, fingerprint
+from pipelines.model_version import CODE_FINGERPRINT, FINGERPRINT, code_fingerprint, fingerprint
 from pipelines.project import MODELS, PREPARED
 from pipelines.saved_models import download
 from pipelines.stored_objects import look_up
@@ -68,6 +68,22 @@ def weights(version: Traced) -> Link:
     if found != wanted:
         return Link("generator", wanted, "differs", f"the SHA-256 of its files is {found}")
     return Link("generator", wanted, "ok", "SHA-256 of its files")
+
+
+def code(version: Traced) -> Link:
+    """What MLflow runs of it is what was registered."""
+    from mlflow.exceptions import MlflowException
+
+    wanted, model = version.tags.get(CODE_FINGERPRINT), f"models:/{version.version.name}/{version.version.version}"
+    if wanted is None:
+        return Link("served code", "", "unknown", f"it was registered without a tag {CODE_FINGERPRINT}")
+    try:
+        found = code_fingerprint(model)
+    except (MlflowException, OSError) as error:
+        return Link("served code", wanted, "missing", str(error))
+    if found != wanted:
+        return Link("served code", wanted, "differs", f"the SHA-256 of its files is {found}")
+    return Link("served code", wanted, "ok", "SHA-256 of its files")
 
 
 def commit(version: Traced) -> Link:
@@ -217,6 +233,7 @@ def flow_run(version: Traced) -> Link:
 
 CHECKS: tuple[Callable[[Traced], Link], ...] = (
     weights,
+    code,
     data,
     commit,
     patch,

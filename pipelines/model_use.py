@@ -32,6 +32,8 @@ folder = mlflow.artifacts.download_artifacts("models:/{name}@champion/artifacts/
 images = Generator.load(folder).sample(8, seed=0)
 ```
 
+`load_model` runs the model's code unseen; `make serve` checks it first.
+
 Images are uint8 (number, height, width, channels). `@champion` is the version in use now; a number, as in \
 `models:/{name}/1`, names one for good."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 FINGERPRINT = "generator.sha256"
+CODE_FINGERPRINT = "code.sha256"
+"""Of all else that MLflow runs of a version: its code, and what says how it is loaded."""
+ARTIFACTS = "artifacts"
+"""The folder of a model that has the generator and the pages."""
 NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
 
 
@@ -37,13 +42,15 @@ def create(
     """
     store = tracking.client()
     model = log(run_id, generator, folder, pages)
+    code = code_fingerprint(f"models:/{model.model_id}")
+    store.set_tag(run_id, CODE_FINGERPRINT, code)
     ensure_registered(name)
     version = store.create_model_version(
         name,
         source=f"models:/{model.model_id}",
         run_id=run_id,
         model_id=model.model_id,
-        tags=dict(tags),
+        tags={**tags, FINGERPRINT: fingerprint(folder), CODE_FINGERPRINT: code},
         description=description,
     )
     # By this the model's own page links to the version.
@@ -96,10 +103,30 @@ def run_artifact(run_id: str, path: str) -> str:
     return f"get-artifact?{urlencode({'path': path, 'run_uuid': run_id})}"
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over the names and contents of a folder's files."""
+def code_fingerprint(model: str) -> str:
+    """That of what MLflow runs of a model, `models:/<name>/<version>` or `models:/<id>`, as it is now."""
+    with tempfile.TemporaryDirectory() as folder:
+        download(model, Path(folder), without=ARTIFACTS)
+        return fingerprint(Path(folder))
+
+
+def download(model: str, folder: Path, without: str | None = None) -> None:
+    """Put a model's files into a folder, but for what is called `without` there."""
+    import mlflow
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    mlflow.set_tracking_uri(tracking.uri())  # `models:/` is looked up there, whatever an argument says
+    store = get_artifact_repository(model)
+    for found in store.list_artifacts(None):  # one by one: with the whole comes a file of MLflow's own
+        if found.path != without:
+            store.download_artifacts(found.path, str(folder))
+
+
+def fingerprint(folder: Path, without: str | None = None) -> str:
+    """SHA-256 over the names and contents of a folder's files, but for those in its folder `without`."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    files = (path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] != without)
+    for path in sorted(files):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)

@@ -17,7 +17,7 @@ from fm.generator import Generator
 from pipelines import model_version, params, promotion, provenance, tracking
 from pipelines.gate import PROTOCOL, Winner, choose
 from pipelines.model_card import Facts, card, shortened
-from pipelines.model_version import FINGERPRINT, fingerprint
+from pipelines.model_version import CODE_FINGERPRINT, FINGERPRINT, fingerprint
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS, PREPARED
@@ -86,7 +86,8 @@ def find_version(name: str, tags: Mapping[str, str]) -> "ModelVersion | None":
     versions = tracking.client().search_model_versions(
         f"name = '{name}' and tags.`{FINGERPRINT}` = '{tags[FINGERPRINT]}'"
     )
-    return next((one for one in versions if same.items() <= one.tags.items()), None)
+    # One without a fingerprint of its code, of before there were any, cannot be served.
+    return next((one for one in versions if same.items() <= one.tags.items() and CODE_FINGERPRINT in one.tags), None)
 
 
 def register(

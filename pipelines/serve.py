@@ -5,18 +5,27 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines import params, tracking, versions
+from pipelines import params, saved_models, tracking, versions
 from pipelines.program import run
+from pipelines.project import cache_dir, whole_folder
 
 
 def main() -> None:
-    """Becomes MLflow's server, on this machine alone. Raises UserError if there is no such version."""
+    """Becomes MLflow's server, on this machine alone.
+
+    Raises:
+        UserError: there is no such version, or it is not what was registered.
+        TryLater: MLflow does not answer.
+    """
     parser = argparse.ArgumentParser(prog="python -m pipelines.serve", description="Serve a registered generator.")
     parser.add_argument("--model", default="champion", help="an alias or a version (%(default)s)")
     parser.add_argument("--port", type=int, default=5001, help="on 127.0.0.1 (%(default)s)")
     chosen = parser.parse_args()
     name = str(params.load().register_.model_name)
     version = versions.find_version(name, chosen.model)
+    place = cache_dir() / "served" / f"{name}-{version}"
+    with versions.asking(), whole_folder(place) as partial:
+        saved_models.fetch_whole(name, version, partial)
     programs = Path(sys.executable).parent
     # MLflow starts uvicorn by its name, and no shell may have the environment on its path.
     environment = os.environ | {
@@ -24,7 +33,7 @@ def main() -> None:
         "MLFLOW_TRACKING_URI": tracking.uri(),
     }
     print(f"{name}, version {version}: http://127.0.0.1:{chosen.port}/invocations; Ctrl-C ends it", flush=True)
-    model = ["-m", f"models:/{name}/{version}", "--env-manager", "local"]
+    model = ["-m", str(place), "--env-manager", "local"]
     command = ["mlflow", "models", "serve", *model, "--host", "127.0.0.1", "--port", str(chosen.port)]
     os.execve(programs / "mlflow", command, environment)
 

@@ -21,8 +21,8 @@ def lineage(project: Project, *arguments: str, check: bool = True) -> str:
 def states(printed: str) -> dict[str, str]:
     """What is said of each link."""
     known = (
-        "generator", "data", "git commit", "uncommitted changes", "parameters", "lock file", "trained weights",
-        "training run", "evaluation run", "registration run", "Prefect run", "weights",
+        "generator", "served code", "data", "git commit", "uncommitted changes", "parameters", "lock file",
+        "trained weights", "training run", "evaluation run", "registration run", "Prefect run", "weights",
     )  # fmt: skip
     found = {}
     for line in printed.splitlines():
@@ -37,7 +37,7 @@ def test_every_link_of_the_champion_holds(by_flow: tuple[Project, str]) -> None:
     found = states(lineage(project, MODEL))
     assert found.pop("Prefect run") == "unknown"  # the flow's own server is gone
     assert found == dict.fromkeys(found, "ok")
-    assert len(found) == 10
+    assert len(found) == 11
 
 
 def test_what_is_lost_or_damaged_is_named(by_flow: tuple[Project, str], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fm import images
 from fm.errors import TryLater, UserError
-from pipelines import generate, tracking
+from pipelines import generate, model_version, tracking
 from pipelines.project import ROOT
 from tests.fm.conftest import tiny_generator
 from tests.ports import free_run
@@ -93,7 +93,9 @@ def test_champion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     store.create_registered_model("fashion-mnist-generator")
     with pytest.raises(UserError, match="has no version called champion"):
         command(monkeypatch, "--count 9")
-    version = store.create_model_version("fashion-mnist-generator", (tmp_path / "registered").as_uri())
+    fingerprint = {model_version.FINGERPRINT: model_version.fingerprint(Path("model"))}
+    source = (tmp_path / "registered").as_uri()
+    version = store.create_model_version("fashion-mnist-generator", source, tags=fingerprint)
     store.set_registered_model_alias("fashion-mnist-generator", "champion", version.version)
     for line in ("--count 9", "--count 9 --model 1", "--count 9 --model fashion-mnist-generator@1"):
         command(monkeypatch, line)

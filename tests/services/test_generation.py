@@ -7,6 +7,7 @@ import boto3
 import pytest
 from mlflow import MlflowClient
 
+from pipelines.model_version import FINGERPRINT, fingerprint
 from tests.fm.conftest import tiny_generator
 from tests.services.conftest import Services, processes_of, wait_until
 
@@ -29,7 +30,8 @@ def champion(services: Services, tmp_path_factory: pytest.TempPathFactory) -> No
         run = client.create_run(client.create_experiment(MODEL))
         client.log_artifacts(run.info.run_id, str(folder), "model/artifacts/generator")
         client.create_registered_model(MODEL)
-        version = client.create_model_version(MODEL, f"{run.info.artifact_uri}/model", run.info.run_id)
+        tags = {FINGERPRINT: fingerprint(folder)}
+        version = client.create_model_version(MODEL, f"{run.info.artifact_uri}/model", run.info.run_id, tags)
         client.set_registered_model_alias(MODEL, "champion", version.version)
 
 
