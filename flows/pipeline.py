@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
@@ -29,7 +32,7 @@ from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import Workers
 from flows.workspace import branch_for, keep, run_workspace
 from fm.errors import UserError
-from pipelines import params, provenance
+from pipelines import naming, params, provenance
 from pipelines.checkout_locks import running_here, settings_free
 from pipelines.project import REPORTS, ROOT, cache_dir
 from pipelines.schemas import Comparison
@@ -61,7 +64,8 @@ def pipeline(
         with checkout(revision) as place, running_here(place):
             with settings_free(place) if overrides or recipe else nullcontext():
                 change_settings(place, overrides or {}, recipe)
-            branch = branch_for(ROOT, str(flow_run.name), str(flow_run.id))
+            name_by_settings(place)
+            branch = branch_for(ROOT, str(flow_run.name), str(flow_run.id), shared=queue is not None)
             outcomes = bring_up_to_date(place, queue, branch)
             publish(place)
             return Completed(message=told(outcomes) + (kept(place, queue, branch) if place != ROOT else ""))
@@ -69,6 +73,15 @@ def pipeline(
         return Failed(message=error.headline, data=error)
     except UserError as error:
         return Failed(message=str(error), data=error)
+
+
+def name_by_settings(place: Path) -> None:
+    """Call the run by its settings, unless somebody has given it a name: Prefect calls it by an animal."""
+    context, name = FlowRunContext.get(), naming.of_run(place)
+    if context and context.flow_run and name and re.fullmatch("[a-z]+-[a-z]+", context.flow_run.name):
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_name(context.flow_run.id, name)
+        context.flow_run.name = name
 
 
 @contextmanager

@@ -101,12 +101,12 @@ def is_ancestor(root: Path, older: str, newer: str) -> bool:
     return True
 
 
-def branch_for(root: Path, name: str, run: str) -> str:
+def branch_for(root: Path, name: str, run: str, shared: bool = False) -> str:
     """The branch of a run called `name`: `runs/<name>`, with - for what a branch cannot have, and the beginning of the
-    run's id where another run has that branch."""
+    run's id where another run has that branch, or may have it on another machine."""
     branch = "runs/" + (re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-") or "run")
     taken = git(root, "for-each-ref", f"refs/heads/{branch}")
-    return f"{branch}-{run[:8]}" if taken else branch
+    return f"{branch}-{run[:8]}" if taken or shared else branch
 
 
 def lock_of(place: Path) -> Path:

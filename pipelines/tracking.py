@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fm.errors import UserError
-from pipelines import params, provenance
+from pipelines import naming, params, provenance
 from pipelines.project import PREPARED, ROOT, cache_dir, owner, whole_file
 from pipelines.provenance import FLOW_RUN_VARIABLE
 from pipelines.stage import Stage
@@ -160,10 +160,17 @@ def stage_run(stage: Stage, experiment: str, resume: bool = True) -> Iterator["S
     known |= {STAGE_KEY: stage.key, "stage.name": stage.name, **origin(f"pipelines.{stage.name.partition('@')[0]}")}
     container = experiment_id(experiment)
     unfinished = find_run(container, stage.key, finished=False) if resume else None
-    run_id = reopen(unfinished.info.run_id, known) if unfinished else start(container, stage.name, known)
+    run_id = reopen(unfinished.info.run_id, known) if unfinished else start(container, called(stage), known)
     log_patch(run_id, patch)
     with ended(run_id), system_metrics(run_id):
         yield StageRun(run_id, resumed=unfinished is not None)
+
+
+def called(stage: Stage) -> str:
+    """Its name, and that of the run it is a part of, or else what its own would be: ten trainings have ten names."""
+    parent = os.environ.get(PARENT_RUN_VARIABLE)
+    whole = client().get_run(parent).info.run_name if parent else naming.of_run()
+    return f"{stage.name}: {whole}" if whole else stage.name
 
 
 def finished_run(stage: Stage, experiment: str) -> str | None:

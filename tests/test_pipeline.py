@@ -43,7 +43,7 @@ def client(project: Project) -> MlflowClient:
 def runs(project: Project, name: str) -> list:
     store = client(project)
     experiment = store.get_experiment_by_name("digits")
-    return store.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
+    return store.search_runs([experiment.experiment_id], f"tags.`stage.name` = '{name}'")
 
 
 def without_timings(content: object) -> object:
@@ -78,6 +78,8 @@ def test_every_stage_that_trains_or_evaluates_is_a_child_of_one_parent(by_flow: 
         assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["data.md5"]
         assert run.data.tags["git.dirty"] == "false"
     (train,) = runs(project, "train@diffusion")
+    assert client(project).get_run(parents.pop()).info.run_name == "digits"
+    assert train.info.run_name == "train@diffusion: digits"
     assert {"loss", "learning_rate", "gradient_norm", "system/images_per_second"} <= set(train.data.metrics)
     assert client(project).list_artifacts(train.info.run_id, "images")
 

@@ -18,9 +18,11 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows import graph, slots, steps, waiting
+from flows.pipeline import name_by_settings
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
@@ -157,6 +159,23 @@ def test_a_mistake_outside_a_command_is_a_failed_step_and_what_can_pass_is_tried
     with pytest.raises(StepsFailed, match=r"Failed: the remote is away, no such branch\."):
         both()
     assert sorted(tries) == ["no such branch", "the remote is away", "the remote is away"]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_is_called_by_its_settings_unless_somebody_has_named_it(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+
+    @flow(persist_result=False)
+    def one() -> str:
+        name_by_settings(tmp_path)
+        return str(flow_run.name)
+
+    assert one() == "fashion-mnist"
+    named = one.with_options(flow_run_name="Ada's")(return_state=True)
+    assert named.result() == "Ada's"
+    with get_client(sync_client=True) as client:
+        names = [run.name for run in client.read_flow_runs()]
+    assert {"fashion-mnist", "Ada's"} <= set(names)
 
 
 TRAINER = """

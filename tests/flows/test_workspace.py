@@ -171,6 +171,7 @@ def test_what_a_run_keeps_later_follows_and_a_new_run_of_the_same_name_does_not(
 )
 def test_whatever_a_run_is_called_its_branch_can_be(checkout: Path, name: str, branch: str) -> None:
     assert branch_for(checkout, name, "7c4a2b41-9d") == branch
+    assert branch_for(checkout, name, "7c4a2b41-9d", shared=True) == f"{branch}-7c4a2b41"
     git(checkout, "branch", branch)
     assert branch_for(checkout, name, "7c4a2b41-9d") == f"{branch}-7c4a2b41"
 

@@ -71,7 +71,7 @@ def test_a_run_holds_everything(store: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     found = tracking.client().get_run(run.run_id)
     assert found.info.status == "FINISHED"
-    assert found.info.run_name == "train@diffusion"
+    assert found.info.run_name == "train@diffusion: pipeline"
     assert found.info.artifact_uri.startswith((store / "mlruns").as_uri())
     assert found.data.params == {"method": "diffusion", "train.precision": "None"}
     assert found.data.metrics["loss"] == 1.0

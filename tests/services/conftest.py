@@ -147,6 +147,11 @@ def first_run(services: Services) -> dict[str, Any]:
     return found
 
 
+def branch_of(run: dict[str, Any]) -> str:
+    """Where a pipeline run says that it has left what it has made."""
+    return str(run["state"]["message"]).rpartition(" on the branch ")[2].removesuffix(".")
+
+
 def free_ports() -> dict[str, int]:
     """Ports that nobody has now; the internal ones follow one another."""
     with_next = ("POSTGRES_PORT", "S3_PORT", "MLFLOW_PORT", "PREFECT_PORT", "S3_INTERNAL_PORTS")

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import Page
 
 from tests.services.browser import CHROMIUM, go, needs_chromium, open_page
-from tests.services.conftest import ALONE, QUICK, Services, processes_of, wait_until
+from tests.services.conftest import ALONE, QUICK, Services, branch_of, processes_of, wait_until
 from tests.services.test_services import git, store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
@@ -183,7 +183,7 @@ def test_a_cancelled_run_leaves_no_process_and_the_next_resumes(services: Servic
     resumed = services.ended(services.run_deployment("pipeline/pipeline", overrides=LONGER), 800)
 
     assert resumed["state"]["type"] == "COMPLETED", services.log(resumed["id"])
-    assert json.loads(git(services, "show", f"runs/{resumed['name']}:metrics/train/flow_matching.json"))["resumed"]
+    assert json.loads(git(services, "show", f"{branch_of(resumed)}:metrics/train/flow_matching.json"))["resumed"]
 
 
 def runs(services: Services) -> dict[str, dict[str, Any]]:

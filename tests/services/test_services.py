@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from infra.services import health, programs, seaweedfs
 from infra.services.programs import HOME
 from pipelines.logins import basic
-from tests.services.conftest import ALONE, QUICK, Services, processes_of, wait_until
+from tests.services.conftest import ALONE, QUICK, Services, branch_of, processes_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
@@ -184,8 +184,9 @@ def allowed_by_prefect(services: Services, origin: str) -> str | None:
 
 
 def test_a_triggered_run_leaves_a_branch_and_the_checkout_alone(services: Services, first_run: dict[str, Any]) -> None:
-    folder, branch = services.project.folder, f"runs/{first_run['name']}"
-    assert f"on the branch {branch}" in first_run["state"]["message"]
+    folder, branch = services.project.folder, branch_of(first_run)
+    assert first_run["name"].startswith("digits, ")
+    assert "images_seen 1280" in first_run["name"]
     assert git(services, "status", "--short") == ""
     assert not (folder / "metrics/evaluate").exists()
     assert json.loads(git(services, "show", f"{branch}:metrics/train/diffusion.json"))["images_seen"] == 1280
@@ -239,7 +240,7 @@ def test_two_runs_go_on_at_once(services: Services, first_run: dict[str, Any]) -
     assert {one["state"]["type"] for one in ended} == {"COMPLETED"}
     assert max(one["start_time"] for one in ended) < min(one["end_time"] for one in ended)
     for seed, one in zip((2, 3), ended, strict=True):
-        assert f"seed: {seed}\n" in git(services, "show", f"runs/{one['name']}:params.yaml")
+        assert f"seed: {seed}\n" in git(services, "show", f"{branch_of(one)}:params.yaml")
 
 
 def test_promote_and_roll_back_by_deployment(services: Services, first_run: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from infra.services.prefect_rules import GONE, START_SECONDS
 from tests.conftest import BIN, Project, checkout
-from tests.services.conftest import ALONE, QUICK, Services, wait_until
+from tests.services.conftest import ALONE, QUICK, Services, branch_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
@@ -123,7 +123,7 @@ def test_each_trains_a_method_and_the_weights_are_those_of_one_machine(
     where = stages_of(services, run)
     places = {name: next(folder for folder in folders if str(folder) in said) for name, said in where.items()}
     assert places["train@flow_matching"] != places["train@diffusion"]
-    by_two = locked(git(services.project.folder, "show", f"runs/{found['name']}:dvc.lock"))
+    by_two = locked(git(services.project.folder, "show", f"{branch_of(found)}:dvc.lock"))
     assert set(places) == set(by_two) - {"prepare"}
     by_one = locked((one_machine.folder / "dvc.lock").read_text())
     for stage in ("prepare", *TRAININGS):
