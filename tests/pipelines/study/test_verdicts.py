@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from fm.metrics.distances import Moments, distance_limits
 from fm.metrics.intervals import mean_interval
 from pipelines.claims import CLAIMS
 from pipelines.measurements.judge import MEASUREMENTS
@@ -250,3 +252,34 @@ def test_a_width_that_the_grid_cuts_off_makes_a_bound(
     assert found.verdict == verdict
     assert "The grid is too small" in found.note
     assert "at least 4" in found.note
+
+
+# A study from its images' features on: how far the trained models are from the data varies with the luck of each
+# training, what is measured of them with that of the samples.
+FEATURES, IMAGES, SETS = 8, 60, 4
+DATA = Moments(np.zeros(FEATURES), np.eye(FEATURES))
+AWAY = {"flow_matching": 3.0, "ot_cfm": 2.0}  # on geometric average
+
+
+def trained_and_measured(random: np.random.Generator, shared_sets: bool) -> Claim:
+    outcomes = []
+    noise = random.normal(size=(SETS, IMAGES, FEATURES))
+    for seed in range(3):
+        noise = noise if shared_sets else random.normal(size=(SETS, IMAGES, FEATURES))
+        limits = {}
+        for axis, (method, away) in enumerate(AWAY.items()):
+            offset = math.sqrt(away * math.exp(random.normal(0, 0.1))) * np.eye(FEATURES)[axis]
+            limits[method] = distance_limits(list(noise + offset), DATA)
+        given = outcome("optimal_transport", seed, dict.fromkeys(AWAY, at_ten(1)), 1000 if shared_sets else -1)
+        for method, values in limits.items():
+            given = with_luck(given, method, values)
+        outcomes.append(given)
+    return judged(*outcomes)["optimal_transport"]
+
+
+@pytest.mark.parametrize("shared_sets", [False, True])
+def test_intervals_cover_what_is_true_of_trainings_and_images_together(shared_sets: bool) -> None:
+    random = np.random.default_rng(0)
+    found = [trained_and_measured(random, shared_sets) for _ in range(80)]
+    assert np.mean([one.low <= AWAY["flow_matching"] / AWAY["ot_cfm"] <= one.high for one in found]) > 0.9
+    assert all("extrapolated" in one.protocol for one in found)
