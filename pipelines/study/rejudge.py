@@ -4,8 +4,8 @@ The folder keeps its trials without models and pictures, so only the claims are 
 section of report.html, and wherever their table stands in the folder's Markdown and in the files named after it.
 """
 
+import argparse
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,5 +50,15 @@ def rewrite(file: Path, part: re.Pattern[str], text: str) -> None:
         partial.write_text(content, encoding="utf-8")
 
 
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.study.rejudge", description="Judge again what an earlier study has measured."
+    )
+    parser.add_argument("folder", type=Path, help="with trials/, comparison.json and report.html: docs/results")
+    parser.add_argument("beside", type=Path, nargs="*", help="further Markdown files with the table of the claims")
+    return parser
+
+
 if __name__ == "__main__":
-    run(lambda: main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]]))
+    given = arguments().parse_args()
+    run(lambda: main(given.folder, given.beside))
