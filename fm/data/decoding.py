@@ -40,22 +40,22 @@ class Decoded(NamedTuple):
 
 
 class Allowance:
-    """So many pixels may be in memory at once, whatever the number of threads; who wants more waits its turn."""
+    """So many pixels or bytes may be in memory at once, whatever the number of threads; who wants more waits."""
 
-    def __init__(self, pixels: int) -> None:
-        self.left = pixels
+    def __init__(self, amount: int) -> None:
+        self.left = amount
         self.changed = Condition()
 
     @contextmanager
-    def of(self, pixels: int) -> Iterator[None]:
+    def of(self, amount: int) -> Iterator[None]:
         with self.changed:
-            self.changed.wait_for(lambda: self.left >= pixels)
-            self.left -= pixels
+            self.changed.wait_for(lambda: self.left >= amount)
+            self.left -= amount
         try:
             yield
         finally:
             with self.changed:
-                self.left += pixels
+                self.left += amount
                 self.changed.notify_all()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.data.decoding import BadImage, decode
+from fm.data.decoding import Allowance, BadImage, decode
 from fm.data.folder_contents import Contents, FolderError, look_into, shown
 from fm.data.formats import NOT_READ_SUFFIXES
 from fm.data.splits import Elsewhere, LeftOut, Skipped, Splits
@@ -71,7 +71,11 @@ def load(folder: Path, size: int, channels: int, test_fraction: float, skip_bad:
     missing = set(range(len(label_names))) - {one.found.label for one in read}
     if missing:
         names = ", ".join(shown(label_names[number]) for number in sorted(missing))
-        raise FolderError(f"{folder}: no image of {names} can be used; add some that can, or remove the sub-folder")
+        why = next(one for one in skipped if one.file.split("/")[0] == label_names[min(missing)])
+        raise FolderError(
+            f"{folder}: no image of {names} can be used ({shown(why.file)}: {why.reason}); "
+            "add some that can, or remove the sub-folder"
+        )
     test_digests = held_out(read, test_fraction)
     train = [one for one in read if one.digest not in test_digests]
     test = [one for one in read if one.digest in test_digests]
@@ -160,6 +164,7 @@ def is_read(path: Path) -> bool:
 
 def read_all(files: list[Found], size: int, channels: int) -> tuple[list[Read], list[Skipped]]:
     """Each file decoded, or left out with the reason, in the order given."""
+    at_once = Allowance(MAX_BYTES)
 
     def read(found: Found) -> Read | Skipped:
         try:
@@ -167,8 +172,9 @@ def read_all(files: list[Found], size: int, channels: int) -> tuple[list[Read], 
                 raise BadImage(f"{found.path.suffix.lower()} is a format that is not read here; save it as PNG or JPEG")
             if (length := found.path.stat().st_size) > MAX_BYTES:
                 raise BadImage(f"a file of {length:,} bytes, more than {MAX_BYTES:,}")
-            content = found.path.read_bytes()
-            return Read(found, *decode(content, size, channels), hashlib.sha256(content).digest())
+            with at_once.of(length):
+                content = found.path.read_bytes()
+                return Read(found, *decode(content, size, channels), hashlib.sha256(content).digest())
         except OSError as error:
             return Skipped(found.name, error.strerror or str(error))
         except BadImage as error:

@@ -254,7 +254,9 @@ def test_formats_that_are_not_read_are_bad_images(labelled: Path) -> None:
 def test_a_label_is_not_lost_with_its_images(labelled: Path) -> None:
     (labelled / "birds").mkdir()
     (labelled / "birds" / "1.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    with pytest.raises(FolderError, match=r"no image of birds can be used; .* remove the sub-folder"):
+    with pytest.raises(
+        FolderError, match=r"no image of birds can be used \(birds/1\.heic: .*\); .* remove the sub-folder"
+    ):
         read(labelled, skip_bad=True)
     (labelled / "birds" / "1.heic").rename(labelled / "birds" / "notes.txt")
     splits = read(labelled)
