@@ -1,49 +1,38 @@
 """What a generator is made of, as its config.json and params.yaml say it. Importable without PyTorch."""
 
-import inspect
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, PlainValidator, PositiveInt, model_validator
 from pydantic import Field as Setting
 
 from fm import custom, names
 from fm.names import Choice
 
+MOST_STEPS, MOST_GUIDANCE = 10_000, 100
 
-def known(kind: str, available: Mapping[str, tuple[str, ...]]) -> AfterValidator:
-    """That a choice is of `available`, or registered in fm/custom.py, and that it has the options given."""
+
+def known(kind: str) -> PlainValidator:
+    """That a choice is one of names.KINDS, or registered in fm/custom.py, with options that it can have."""
 
     def check(choice: Choice) -> Choice:
-        name, options = names.parts(choice)
-        own = {name: options_of(made) for name, made in custom.REGISTERED.get(kind, {}).items()}
-        there = {**available, **own}
-        if name not in there:
-            raise ValueError(f"no {kind} {name!r}: must be one of {', '.join(there)}")
-        for option in options:
-            if option not in there[name]:
-                have = f"it has {', '.join(there[name])}" if there[name] else "it has none"
-                raise ValueError(f"{kind} {name!r} has no option {option!r}: {have}")
-        return choice
+        name, options = names.read(kind, choice, custom.options(kind))
+        return {"name": name, **options} if options else name
 
-    return AfterValidator(check)
+    return PlainValidator(check)
 
 
-def options_of(made: Any) -> tuple[str, ...]:
-    return tuple(inspect.signature(made).parameters)
-
-
-PathChoice = Annotated[Choice, known("path", names.PATHS)]
-CouplingChoice = Annotated[Choice, known("coupling", names.COUPLINGS)]
-TimestepsChoice = Annotated[Choice, known("timesteps", names.TIMESTEPS)]
-WeightChoice = Annotated[Choice, known("weight", names.WEIGHTS)]
-SolverChoice = Annotated[Choice, known("solver", names.SOLVERS)]
-GridChoice = Annotated[Choice, known("grid", names.GRIDS)]
+PathChoice = Annotated[Choice, known("path")]
+CouplingChoice = Annotated[Choice, known("coupling")]
+TimestepsChoice = Annotated[Choice, known("timesteps")]
+WeightChoice = Annotated[Choice, known("weight")]
+SolverChoice = Annotated[Choice, known("solver")]
+GridChoice = Annotated[Choice, known("grid")]
 Target = Literal["velocity", "data", "noise", "score", "v", "edm"]
+Steps = Annotated[int, Setting(ge=1, le=MOST_STEPS)]
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SamplerSettings(Frozen):
@@ -52,7 +41,9 @@ class SamplerSettings(Frozen):
     solver: SolverChoice
     grid: GridChoice = "uniform"
     path: PathChoice | None = Setting(default=None, description="the path walked along; the model's own unless given")
-    guidance: PositiveFloat = Setting(default=1.0, description="scale of classifier-free guidance; 1 means none")
+    guidance: float = Setting(
+        default=1.0, gt=0, le=MOST_GUIDANCE, description="scale of classifier-free guidance; 1 means none"
+    )
     guidance_interval: tuple[float, float] = Setting(default=(0.0, 1.0), description="times on the path walked along")
 
     @model_validator(mode="after")
@@ -80,7 +71,7 @@ class SamplerSettings(Frozen):
 class SamplerConfig(SamplerSettings):
     """How images are drawn."""
 
-    steps: PositiveInt
+    steps: Steps
 
 
 class ImageFormat(Frozen):

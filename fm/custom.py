@@ -17,6 +17,7 @@ and then `path: squared` or `path: {name: squared, power: 3}` in a method's row.
 file to be loaded.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -27,3 +28,8 @@ REGISTERED: dict[str, dict[str, Callable[..., Any]]] = {
     "weight": {},
     "grid": {},
 }
+
+
+def options(kind: str) -> dict[str, tuple[str, ...]]:
+    """The names of what is registered of a kind, and those of its options."""
+    return {name: tuple(inspect.signature(made).parameters) for name, made in REGISTERED.get(kind, {}).items()}

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from fm.change_of_path import matching_time, scale
 from fm.guidance import NONE, Guidance, guided
+from fm.names import require_target
 from fm.paths import Ends, Path, Quantity, like
 from fm.targets import network_inputs
 
@@ -26,6 +27,7 @@ class Field:
         guidance: Guidance = NONE,
         along: Path | None = None,
     ) -> None:
+        require_target(target)
         self.network = network
         self.path = path
         self.target = target

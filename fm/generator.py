@@ -70,8 +70,9 @@ class Generator:
         except FileNotFoundError as error:
             raise GeneratorError(f"{folder} is no generator: {error.filename or error} is missing") from None
         except ValidationError as error:
-            what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise GeneratorError(f"{folder / 'config.json'} is damaged or of a newer version: {what}") from None
+            raise GeneratorError(
+                f"{folder / 'config.json'} is damaged or of a newer version: {in_a_line(error)}"
+            ) from None
         except (ValueError, TypeError) as error:
             raise GeneratorError(f"{folder / 'config.json'} asks for what cannot be made: {error}") from None
         except (SafetensorError, RuntimeError) as error:
@@ -111,7 +112,10 @@ class Generator:
         """The same with those parts of its sampler changed that are given. Raises ValueError for what cannot be."""
         given = {"steps": steps, "solver": solver, "guidance": guidance}
         changed = {name: value for name, value in given.items() if value is not None}
-        return self.with_sampler(SamplerConfig.model_validate({**self.config.sampler.model_dump(), **changed}))
+        try:
+            return self.with_sampler(SamplerConfig.model_validate({**self.config.sampler.model_dump(), **changed}))
+        except ValidationError as error:
+            raise ValueError(in_a_line(error)) from None
 
     @property
     def no_label(self) -> int:
@@ -272,3 +276,7 @@ class Generator:
                     f"no label {label}: labels go from 0 to {self.no_label - 1}, and {self.no_label} is none"
                 )
         return torch.tensor(labels, dtype=torch.int64)
+
+
+def in_a_line(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fm.names import Choice
 from fm.paths import Path
-from fm.registry import build
+from fm.registry import build, require_options
 from fm.timesteps import shifted
 
 Grid = Callable[[Path, int, float, float], Tensor]
@@ -27,6 +27,9 @@ class Shifted:
     """Smaller steps near noise, for larger images (Esser et al. 2024, arXiv 2403.03206, eq. 23)."""
 
     shift: float = 3.0
+
+    def __post_init__(self) -> None:
+        require_options("grid", self, GRIDS)
 
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         return between(t0, t1, shifted(fractions(steps), self.shift))
@@ -48,6 +51,9 @@ class EDM:
     rho: float = 7.0
     ratio_min: float = 0.002
     ratio_max: float = 80.0
+
+    def __post_init__(self) -> None:
+        require_options("grid", self, GRIDS)
 
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         first, last = path.ratio(torch.tensor([t0, t1], dtype=torch.float64)).tolist()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from fm.couplings import Coupling, coupling_named
-from fm.names import Choice
+from fm.names import Choice, require_target
 from fm.paths import Path, Quantity, path_named
 from fm.targets import network_inputs, regression_target
 from fm.timesteps import Stratified, Timesteps, timesteps_named
@@ -21,6 +21,9 @@ class Objective:
     timesteps: Timesteps
     target: Quantity
     weight: Weight
+
+    def __post_init__(self) -> None:
+        require_target(self.target)
 
     @classmethod
     def named(cls, path: Choice, coupling: Choice, timesteps: Choice, target: Quantity, weight: Choice) -> "Objective":

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, cast, dataclass_transform
 import torch
 from torch import Tensor
 
-from fm.names import Choice
-from fm.registry import build
+from fm.names import TARGETS, Choice
+from fm.registry import build, require_options
 
 Quantity = Literal["velocity", "data", "noise", "score", "v", "edm"]
 
@@ -56,7 +56,8 @@ class Path(ABC):
         interval: the times between which a velocity exists, where an integration starts and ends by default.
 
     Raises:
-        ValueError: when made, if alpha or sigma is negative or infinite, or alpha / sigma does not rise strictly.
+        ValueError: when made, if an option cannot be, alpha or sigma is negative or infinite, or alpha / sigma does not
+            rise strictly.
     """
 
     interval: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -65,6 +66,7 @@ class Path(ABC):
         dataclass(frozen=True)(cls)
 
     def __post_init__(self) -> None:
+        require_options("path", self, PATHS)
         self._check()
 
     @abstractmethod
@@ -166,7 +168,7 @@ class Path(ABC):
         Raises:
             ValueError: the quantity does not exist at such a t, for example data from noise where alpha = 0.
         """
-        if source == target:
+        if source == target and source in TARGETS:
             return value
         s = like(t, x_t)
         if target == "data":

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fm.names import Choice, parts
+from fm import names
+from fm.names import Choice
 
 
 def build(kind: str, choice: Choice, known: Mapping[str, Any]) -> Any:
@@ -14,11 +15,15 @@ def build(kind: str, choice: Choice, known: Mapping[str, Any]) -> Any:
     """
     from fm import custom  # which imports the modules that import this one
 
-    name, options = parts(choice)
-    available = {**known, **custom.REGISTERED.get(kind, {})}
-    if name not in available:
-        raise ValueError(f"no {kind} {name!r}: there are {', '.join(available)}")
+    name, options = names.read(kind, choice, custom.options(kind))
     try:
-        return available[name](**options)
+        return {**known, **custom.REGISTERED.get(kind, {})}[name](**options)
     except TypeError as error:
         raise ValueError(f"{kind} {name!r} does not take {options}: {error}") from None
+
+
+def require_options(kind: str, made: Any, known: Mapping[str, Any]) -> None:
+    """That one of the library's own, however it was made, has options that can be. Raises ValueError."""
+    for name, its_class in known.items():
+        if its_class is type(made):
+            names.require(kind, name, **vars(made))

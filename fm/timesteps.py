@@ -9,9 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fm import names
 from fm.names import Choice
 from fm.paths import Path
-from fm.registry import build
+from fm.registry import build, require_options
 
 
 class Timesteps(Protocol):
@@ -42,6 +43,9 @@ class Discrete:
 
     steps: int = 1000
 
+    def __post_init__(self) -> None:
+        require_options("timesteps", self, TIMESTEPS)
+
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return torch.floor(u * self.steps) / self.steps
 
@@ -52,6 +56,9 @@ class LogitNormal:
 
     mean: float = 0.0
     deviation: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_options("timesteps", self, TIMESTEPS)
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         t: Tensor = torch.sigmoid(self.mean + self.deviation * standard_normal(u))
@@ -65,6 +72,9 @@ class EDM:
     mean: float = -1.2
     deviation: float = 1.2
 
+    def __post_init__(self) -> None:
+        require_options("timesteps", self, TIMESTEPS)
+
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         t: Tensor = path.time_of(torch.exp(self.mean - self.deviation * standard_normal(u)))
         return t.to(u)
@@ -77,14 +87,16 @@ class Shifted:
 
     shift: float = 3.0
 
+    def __post_init__(self) -> None:
+        require_options("timesteps", self, TIMESTEPS)
+
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return shifted(u, self.shift)
 
 
 def shifted(t: Tensor, shift: float) -> Tensor:
     """t moved towards noise by `shift` > 1: t / (t + shift (1 - t))."""
-    if shift <= 0:
-        raise ValueError(f"shift must be positive, not {shift}")
+    names.require("timesteps", "shifted", shift=shift)
     return t / (t + shift * (1 - t))
 
 

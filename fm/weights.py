@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fm.names import Choice
 from fm.paths import SIGMA_DATA, Path, Quantity
-from fm.registry import build
+from fm.registry import build, require_options
 
 
 class Weight(Protocol):
@@ -33,6 +33,9 @@ class MinSNR:
     """min(SNR, gamma) on the data's error (Hang et al. 2023, arXiv 2303.09556, section 3.4)."""
 
     gamma: float = 5.0
+
+    def __post_init__(self) -> None:
+        require_options("weight", self, WEIGHTS)
 
     def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
         snr = path.ratio(t).pow(-2)

@@ -1,6 +1,7 @@
 """The settings in params.yaml: what there is, what is allowed, and what `null` stands for."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +14,21 @@ from fm.config import (
     PathChoice,
     SamplerConfig,
     SamplerSettings,
+    Steps,
     Target,
     TimestepsChoice,
     WeightChoice,
 )
-from fm.errors import UserError
+from fm.errors import UserError, shown
 from pipelines.schemas import distance_key
 
 FILE = Path("params.yaml")
 NO_IMAGES = "data/README.md"
+STRATEGIES = (
+    *("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true"),
+    *("fsdp", "fsdp_cpu_offload", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3"),
+)
+"""Of lightning.Trainer's those that divide a training among processes."""
 
 
 class ParamsError(UserError):
@@ -29,7 +36,14 @@ class ParamsError(UserError):
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def no_setting_is_yes_or_no(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # which pydantic takes for 1 or 0
+            raise ValueError(f"{str(value).lower()}: no setting is true or false")
+        return value
 
 
 class Dataset(Section):
@@ -75,10 +89,33 @@ class Train(Section):
     seed: int = Field(ge=0, lt=2**63)
     checkpoint_every: PositiveInt
     snapshots: int = Field(ge=0, le=100, description="averaged networks kept along the way, for evaluate to measure")
-    accelerator: str
-    devices: int | str | list[int]
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    devices: Any
     strategy: str
-    precision: str | int
+    precision: Literal[
+        "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "32", "16", "bf16", "64", 32, 16, 64
+    ]
+
+    @field_validator("devices")
+    @classmethod
+    def devices_are_lightnings(cls, devices: Any) -> Any:
+        match devices:
+            case "auto":
+                return devices
+            case int() if devices == -1 or devices > 0:
+                return devices
+            case str() if re.fullmatch(r"[1-9]\d*|\d+(,\d+)+", devices):
+                return devices
+            case [_, *_] if all(isinstance(one, int) and one >= 0 for one in devices):
+                return devices
+        raise ValueError(f"{shown(devices)}: must be auto, -1 for all, how many, or a list of their numbers")
+
+    @field_validator("strategy")
+    @classmethod
+    def strategy_is_lightnings(cls, strategy: str) -> str:
+        if strategy not in STRATEGIES:
+            raise ValueError(f"{shown(strategy)}: must be one of {', '.join(STRATEGIES)}")
+        return strategy
 
 
 class Objective(Section):
@@ -90,7 +127,7 @@ class Objective(Section):
 
 
 class Sampler(SamplerSettings):
-    steps: list[PositiveInt] = Field(min_length=1)
+    steps: list[Steps] = Field(min_length=1)
 
     def each(self) -> list[SamplerConfig]:
         """One sampler for each number of steps."""

@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fm.names import require
 from fm.paths import Ends, Path, like
 from fm.solvers.ode import at_least_float32
 
@@ -58,6 +59,7 @@ def ddim(
         clip: bound of the predicted data (clipped).
         fresh: standard normal noise like x, asked for once a step when eta > 0.
     """
+    require("solver", "ddim", eta=eta, clip=clip)
     source = needed(fresh, eta)
     ends = clipped(ends, path, clip)
     x = at_least_float32(x)
@@ -96,6 +98,7 @@ def dpmpp_2m(
     Args:
         clip: bound of the predicted data (clipped).
     """
+    require("solver", "dpmpp_2m", clip=clip)
     ends = clipped(ends, path, clip)
     x = at_least_float32(x)
     before: tuple[Tensor, float] | None = None
@@ -139,6 +142,7 @@ def edm(
     Raises:
         ValueError: the times start where alpha = 0, so that s is infinite.
     """
+    require("solver", "edm", churn=churn, noise_scale=noise_scale)
     source = needed(fresh, churn)
     x = at_least_float32(x)
     times = times.double()

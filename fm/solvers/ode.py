@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchdiffeq import odeint
 
+from fm.names import require
 from fm.paths import like
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -112,6 +113,7 @@ def dormand_prince(velocity: Velocity, x: Tensor, times: Tensor, tolerance: floa
     Raises:
         ValueError: the tolerance is out of reach, or a velocity is not finite.
     """
+    require("solver", "dopri5", tolerance=tolerance)
     ends = torch.stack([times[0], times[-1]])
     low, high = ends.min(), ends.max()
 

@@ -1,4 +1,6 @@
 import copy
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -7,7 +9,7 @@ import yaml
 from torch import Tensor
 
 from fm import custom, names
-from fm.config import Target, options_of
+from fm.config import Target
 from fm.couplings import COUPLINGS
 from fm.grids import GRIDS
 from fm.metrics.extractors import EXTRACTORS
@@ -127,6 +129,92 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_allowed(key: str, valu
     assert "\n" not in str(raised.value)
 
 
+OPTIONS = [
+    (kind, name, option, number)
+    for kind, listed in names.KINDS.items()
+    for name, options in listed.items()
+    for option, number in options.items()
+]
+KEYS = {
+    **{kind: f"methods.diffusion.objective.{kind}" for kind in ("path", "timesteps", "weight")},
+    **dict.fromkeys(("solver", "grid"), "methods.diffusion.samplers"),
+}
+
+
+def with_option(kind: str, name: str, option: str, value: Any) -> dict[str, Any]:
+    choice = {"name": name, option: value}
+    if kind in ("solver", "grid"):
+        return changed(KEYS[kind], [{"solver": "ddim", "steps": [5], **{kind: choice}}])
+    return changed(KEYS[kind], choice)
+
+
+@pytest.mark.parametrize(("kind", "name", "option", "number"), OPTIONS)
+def test_no_option_is_what_it_cannot_be(kind: str, name: str, option: str, number: names.Number) -> None:
+    wrong = [float("nan"), float("inf"), -float("inf"), "three", "nan", "", [1], {"a": 1}, True, number.high * 2, -1000]
+    wrong += [None] if not number.null else []
+    wrong += [number.low] if number.above else []
+    wrong += [1.5] if number.whole else []
+    for value in wrong:
+        with pytest.raises(params.ParamsError) as raised:
+            params.parse(with_option(kind, name, option, value))
+        assert str(raised.value).startswith(f"params.yaml: {KEYS[kind]}")
+        assert f"{kind} {name!r}: {option} = " in str(raised.value)
+        assert str(raised.value).endswith(f"must be {number}")
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("kind", "name", "option", "number"), OPTIONS)
+def test_every_option_within_its_bounds_can_be_said(kind: str, name: str, option: str, number: names.Number) -> None:
+    for value in (number.high, str(number.high)):
+        params.parse(with_option(kind, name, option, value))
+
+
+def test_an_option_that_is_null_is_one_that_is_left_out() -> None:
+    row = {"solver": {"name": "ddim", "clip": None}, "steps": [5]}
+    (sampler,) = params.parse(changed("methods.diffusion.samplers", [row])).methods["diffusion"].samplers
+    assert (sampler.solver, sampler.label) == ("ddim", "ddim")
+    with pytest.raises(params.ParamsError, match="ddim with 5 steps is there twice"):
+        params.parse(changed("methods.diffusion.samplers", [row, {"solver": "ddim", "steps": [5]}]))
+
+
+def test_a_number_that_yaml_reads_as_text_is_one() -> None:
+    row = yaml.safe_load("{solver: {name: dopri5, tolerance: 1e-5}, steps: [1]}")
+    (sampler,) = params.parse(changed("methods.diffusion.samplers", [row])).methods["diffusion"].samplers
+    assert sampler.solver == {"name": "dopri5", "tolerance": 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.gradient_clip", float("inf")),
+        ("train.learning_rate", float("nan")),
+        ("train.seed", True),
+        ("evaluate.sets", False),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [0]}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [10**9]}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [5], "guidance": float("inf")}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [5], "guidance_interval": [float("nan"), 1]}]),
+        ("methods.diffusion.samplers", [{"solver": 3, "steps": [5]}]),
+        ("train.accelerator", "cpuu"),
+        ("train.precision", 33),
+        ("train.strategy", "dpp"),
+        ("train.devices", 0),
+        ("train.devices", "two"),
+        ("train.devices", []),
+    ],
+)
+def test_no_number_is_what_it_cannot_be(key: str, value: Any) -> None:
+    with pytest.raises(params.ParamsError) as raised:
+        params.parse(changed(key, value))
+    assert str(raised.value).startswith(f"params.yaml: {key}")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("devices", [1, 8, -1, "auto", "2", "0,1", [0, 3]])
+def test_devices_as_lightning_takes_them(devices: Any) -> None:
+    assert params.parse(changed("train.devices", devices)).train.devices == devices
+
+
 def test_every_mistake_is_told() -> None:
     content = changed("train.seed", -1)
     content["evaluate"]["sets"] = 1
@@ -186,6 +274,14 @@ def test_what_a_user_registers_can_be_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert objective.path == Squared(power=3.0)
 
 
+def options_of(made: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(made).parameters)
+
+
+def options_in(listed: names.Options) -> dict[str, set[str]]:
+    return {name: set(options) for name, options in listed.items()}
+
+
 def test_the_names_are_those_of_the_library() -> None:
     for registry, listed in [
         (PATHS, names.PATHS),
@@ -194,13 +290,19 @@ def test_the_names_are_those_of_the_library() -> None:
         (WEIGHTS, names.WEIGHTS),
         (GRIDS, names.GRIDS),
     ]:
-        assert {name: options_of(made) for name, made in registry.items()} == listed
+        assert {name: options_of(made) for name, made in registry.items()} == options_in(listed)
     taken = {"ends", "path", "x", "times", "fresh"}
-    gaussian = {name: tuple(one for one in options_of(made) if one not in taken) for name, made in GAUSSIAN.items()}
-    assert {**dict.fromkeys(ODE_STEPS, ()), "dopri5": ("tolerance",), **gaussian} == names.SOLVERS
+    gaussian = {name: options_of(made) - taken for name, made in GAUSSIAN.items()}
+    assert {**{name: set() for name in ODE_STEPS}, "dopri5": {"tolerance"}, **gaussian} == options_in(names.SOLVERS)
     assert get_args(Quantity) == get_args(Target) == names.TARGETS
     assert tuple(NETWORKS) == ("unet", "transformer")
     assert tuple(EXTRACTORS) == names.EXTRACTORS
+
+
+def test_the_strategies_are_lightnings() -> None:
+    from lightning.pytorch.strategies import StrategyRegistry
+
+    assert set(params.STRATEGIES) - {"auto"} <= set(StrategyRegistry.available_strategies())
 
 
 def test_every_setting_has_one_dotted_key_for_a_table() -> None:
