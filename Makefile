@@ -7,17 +7,20 @@ export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 
+# `make ui PORT=5050`: where a page is, from the command line alone; others leave a PORT in the environment.
+port = $(if $(findstring command line,$(origin PORT)),$(PORT),$(1))
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-services ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
-	venv lock
+	repository venv lock
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-run: venv ## set up, run the whole pipeline; RECIPE=name and SET="key=value ..." change settings first
+run: repository venv ## set up, run the whole pipeline; RECIPE=name and SET="key=value ..." change settings first
 	@$(BIN)/python -m flows.pipeline $(if $(RECIPE),--recipe $(RECIPE)) $(SET)
 
-test: venv ## set up, run the linters and the tests
+test: repository venv ## set up, run the linters and the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -30,17 +33,18 @@ test-services: venv ## the tests that start the real services; they need Postgre
 register: venv ## gate and register what `dvc repro` made
 	@$(BIN)/python -m pipelines.register
 
-ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000 or another PORT
+	$(BIN)/mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db" --host 127.0.0.1 --port $(call port,5000) --workers 1
 
-demo: venv ## a page with the methods side by side, http://127.0.0.1:7860
-	@$(BIN)/python -m pipelines.demo
+demo: venv ## a page with the methods side by side, http://127.0.0.1:7860 or another PORT
+	@$(BIN)/python -m pipelines.demo --port $(call port,7860)
 
-serve: venv ## the champion over HTTP, http://127.0.0.1:5001/invocations
-	@$(BIN)/python -m pipelines.serve
+serve: venv ## the champion over HTTP, http://127.0.0.1:5001/invocations or another PORT
+	@$(BIN)/python -m pipelines.serve --port $(call port,5001)
 
-prefect-ui: venv ## the Prefect pages on what has been run, http://127.0.0.1:4200
-	PREFECT_API_URL=http://127.0.0.1:4200/api $(BIN)/prefect server start --host 127.0.0.1 --port 4200 </dev/null
+prefect-ui: venv ## the Prefect pages on what has been run, http://127.0.0.1:4200 or another PORT
+	PREFECT_API_URL=http://127.0.0.1:$(call port,4200)/api PREFECT_SERVER_UI_API_URL=/api \
+	    $(BIN)/prefect server start --host 127.0.0.1 --port $(call port,4200) </dev/null
 
 services: venv ## PostgreSQL, S3, MLflow, Prefect and a worker on this machine; returns when they answer
 	@$(BIN)/python -m infra.services start
@@ -59,6 +63,10 @@ services-save: venv ## back up what they keep to the folder TO
 
 services-restore: venv ## bring back the backup in the folder FROM
 	@$(BIN)/python -m infra.services restore "$(FROM)"
+
+repository:
+	@said=$$(git rev-parse --verify HEAD 2>&1) || { echo "$$said" >&2; echo "Every figure is traced to a commit, and DVC needs git \
+	too. Clone the project rather than download it, or: git init && git add --all && git commit -m Start" >&2; exit 1; }
 
 venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh

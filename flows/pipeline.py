@@ -34,7 +34,7 @@ from flows.workspace import branch_for, keep, run_workspace
 from fm.errors import UserError
 from pipelines import naming, params, provenance
 from pipelines.checkout_locks import running_here, settings_free
-from pipelines.project import REPORTS, ROOT, cache_dir
+from pipelines.project import REPORTS, ROOT, cache_dir, require_repository
 from pipelines.schemas import Comparison
 
 RunStage = Callable[[str, Callable[[str], None]], Outcome]
@@ -193,6 +193,7 @@ def main() -> int:
     def start() -> State[Any]:
         overrides = settings.from_arguments(chosen.overrides)
         # Before Prefect's start, which takes seconds:
+        require_repository()
         params.load(ROOT / params.FILE)
         with running_here(ROOT), settings_free(ROOT) if overrides or chosen.recipe else nullcontext():
             pass

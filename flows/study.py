@@ -34,7 +34,7 @@ from flows.steps import StepsFailed, run_steps
 from flows.workspace import keep, workspace
 from fm.errors import UserError
 from pipelines import params, provenance
-from pipelines.project import ROOT, cache_dir
+from pipelines.project import ROOT, cache_dir, require_repository
 from pipelines.schemas import Comparison
 from pipelines.study import collect, plan
 from pipelines.study.plan import Trial
@@ -230,7 +230,9 @@ def main() -> int:
     name = "quick" if chosen.quick else chosen.name
 
     def start() -> State[Any]:
-        plan.trials(plan.load(name))  # before Prefect's start, which takes seconds
+        # Before Prefect's start, which takes seconds:
+        require_repository()
+        plan.trials(plan.load(name))
         use_api()
         return study(name, return_state=True)
 

@@ -56,6 +56,20 @@ def main_checkout(root: Path) -> Path:
     return Path(common, files).resolve() if files else root
 
 
+def require_repository(root: Path = ROOT) -> None:
+    """Raise UserError unless `root` is a git repository with a commit, which a downloaded ZIP is not."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=root, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise UserError("git is not installed: DVC needs it, and every figure is traced to a commit") from None
+    if done.returncode != 0:
+        said = os.fsdecode(done.stderr).splitlines()[0]
+        raise UserError(
+            f"{root}: {said}\nEvery figure is traced to a commit, and DVC needs git too. "
+            "Clone the project rather than download it, or: git init && git add --all && git commit -m Start"
+        )
+
+
 def asked(root: Path, *arguments: str) -> str:
     """What git says, in bytes that may be a path's; nothing where it fails or is not there."""
     try:

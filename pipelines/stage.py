@@ -13,7 +13,7 @@ import yaml
 from fm.errors import UserError
 from pipelines import params
 from pipelines.checkout_locks import working
-from pipelines.project import PREPARED, ROOT
+from pipelines.project import PREPARED, ROOT, require_repository
 
 
 class StageChanged(UserError):
@@ -55,6 +55,7 @@ def declared(name: str, root: Path = ROOT) -> Stage:
     from dvc.dependency.param import ParamsDependency
     from dvc.repo import Repo
 
+    require_repository(root)
     with Repo(str(root)) as repo:
         stage = repo.stage.load_one(str(root / "dvc.yaml"), name)
         values: dict[str, Any] = {}

@@ -8,7 +8,7 @@ import pytest
 
 from fm.errors import UserError
 from pipelines import project
-from pipelines.project import compute_slot, main_checkout, slots_dir, whole_file, whole_folder
+from pipelines.project import compute_slot, main_checkout, require_repository, slots_dir, whole_file, whole_folder
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -54,6 +54,7 @@ def test_the_compute_slot_is_one_and_comes_back_from_the_dead(tmp_path: Path, mo
         assert waiter.stdout is not None
         assert waiter.stdout.readline().startswith("waiting for the compute slot")
         holder.kill()
+        assert waiter.stdout.readline().strip() == "has the compute slot"
         assert waiter.stdout.readline().strip() == "held"
         with compute_slot("another"):
             pass
@@ -118,3 +119,12 @@ def test_a_checkout_that_dvc_makes_for_an_experiment_belongs_to_the_one_around_i
     assert project.owner() == repository
     monkeypatch.setattr(project, "ROOT", repository)
     assert project.owner() == repository
+
+
+def test_a_downloaded_zip_is_told_what_it_lacks(tmp_path: Path, repository: Path) -> None:
+    require_repository(repository)
+    with pytest.raises(UserError, match=r"not a git repository(.|\n)*git init"):
+        require_repository(tmp_path)
+    git(tmp_path, "init", "--quiet")  # and no commit
+    with pytest.raises(UserError, match="git commit"):
+        require_repository(tmp_path)
