@@ -60,5 +60,5 @@ def test_every_time_lies_on_the_path_whatever_the_number(name: str, path: Path) 
 def test_unknown_names_and_options_are_told() -> None:
     with pytest.raises(ValueError, match="no timesteps 'beta': must be one of uniform"):
         timesteps_named("beta")
-    with pytest.raises(ValueError, match="has no option .shift.: it has none"):
+    with pytest.raises(ValueError, match="has no option 'shift': it has none"):
         timesteps_named({"name": "uniform", "shift": 1})
