@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fm.generator import Config
+from pipelines.markup import literal
 from pipelines.model_use import instructions
 from pipelines.params import Params
 from pipelines.schemas import Evaluation, EvaluationRow, Load, PrepareMetrics, TrainMetrics, distance_key
@@ -53,7 +54,7 @@ def card(facts: Facts, samples: str) -> str:
         f"![images by this model]({samples})\n\n{caption(names)}",
         figures(facts),
         limits(facts),
-        instructions(name, names[0] if names else None),
+        instructions(name, next(filter(str.isprintable, names), None)),
         data(facts),
         method(facts),
         origin(facts),
@@ -74,7 +75,7 @@ def introduction(facts: Facts) -> str:
     image, row = facts.config.image, facts.row
     colours = {1: "grey", 3: "colour"}.get(image.channels, f"{image.channels}-channel")
     return f"""\
-# {facts.settings.register_.model_name}
+# {literal(str(facts.settings.register_.model_name))}
 
 Makes {colours} images of {image.size}×{image.size} pixels like those of {dataset_name(facts.settings)}.
 
@@ -85,11 +86,11 @@ image: the best by {facts.decided_by} at {row.nfe} calls among {", ".join(facts.
 def dataset_name(settings: Params) -> str:
     """What people call it; where a folder lies is nobody's business but its owner's."""
     dataset = settings.dataset
-    return f"the folder {Path(dataset.path).name}" if dataset.name == "image-folder" else dataset.name
+    return f"the folder {literal(Path(dataset.path).name)}" if dataset.name == "image-folder" else dataset.name
 
 
 def caption(names: list[str]) -> str:
-    what = f"the labels in turn, {', '.join(names)}" if names else "without labels"
+    what = f"the labels in turn, {', '.join(map(literal, names))}" if names else "without labels"
     return f"Not chosen by hand: seed 0, {what}. The picture is `samples.png` among the model's artifacts."
 
 
@@ -140,7 +141,10 @@ images that it learned from may bind its own."""
 
 def data(facts: Facts) -> str:
     dataset, names, prepared = facts.settings.dataset, facts.config.label_names, facts.prepared
-    lines = [f"- Dataset: {dataset_name(facts.settings)}", f"- Licence of its images: {dataset.licence or 'not given'}"]
+    lines = [
+        f"- Dataset: {dataset_name(facts.settings)}",
+        f"- Licence of its images: {literal(dataset.licence or 'not given')}",
+    ]
     if prepared is not None:
         lines.append(f"- Images: {prepared.train_images:,} for training, {prepared.test_images:,} for testing")
         if prepared.num_skipped:
@@ -149,7 +153,7 @@ def data(facts: Facts) -> str:
             lines.append(
                 f"- Images of the test split that are in the training split too: {prepared.num_in_both_splits:,}"
             )
-    listed = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+    listed = ", ".join(f"{number} {literal(name)}" for number, name in enumerate(names))
     lines.append(f"- Labels: {listed or 'none'}")
     return "\n".join(["## Data", "", *lines])
 

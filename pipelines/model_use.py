@@ -73,7 +73,7 @@ def request(label: str | None) -> str:
 
 
 def on_the_command_line(label: str | None) -> str:
-    wanted = "" if label is None else f"--label {shlex.quote(label)} "
+    wanted = "" if label is None else f"--label={shlex.quote(label)} "
     return f"""\
 As files, in a checkout of the project:
 

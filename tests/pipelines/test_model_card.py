@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from fm import names
 from fm.config import SamplerConfig
@@ -113,7 +115,7 @@ def test_says_how_to_use_it(facts: Facts) -> None:
     page = page_of(facts)
     assert "mlflow models serve -m models:/digits-generator@champion --env-manager local" in page
     assert 'mlflow.artifacts.download_artifacts("models:/digits-generator@champion/artifacts/generator")' in page
-    assert "pipelines.generate --label 0 --count 64" in page
+    assert "pipelines.generate --label=0 --count 64" in page
 
 
 def test_a_card_that_is_too_long_for_mlflow_ends_with_a_whole_section_and_says_where_the_rest_is(facts: Facts) -> None:
@@ -156,3 +158,54 @@ def test_every_choice_has_words() -> None:
     told = [wording.PATHS, wording.COUPLINGS, wording.TIMESTEPS, wording.TARGETS, wording.WEIGHTS]
     known = [names.PATHS, names.COUPLINGS, names.TIMESTEPS, names.TARGETS, names.WEIGHTS]
     assert [set(words) for words in told] == [set(choices) for choices in known]
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "[free images](https://elsewhere.example)",
+    "![](https://elsewhere.example/seen.png)",
+    "a | b | c",
+    "first\n\n# Title\n\n- [x] done",
+    "`code` *strong* _weak_ ~~gone~~",
+    "&lt;b&gt; \\* C#",
+    "\x1b[2J\u202ereversed",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_labels_and_folders_mark_up_nothing(facts: Facts, name: str) -> None:
+    dataset = facts.settings.dataset.model_copy(
+        update={"name": "image-folder", "path": f"pictures/{name}", "licence": name}
+    )
+    settings = facts.settings.model_copy(update={"dataset": dataset})
+    plain = facts.settings.model_copy(update={"dataset": dataset.model_copy(update={"path": "a", "licence": "b"})})
+    config = facts.config.model_copy(update={"label_names": [name, "shoe"]})
+
+    page = page_of(replace(facts, settings=settings, config=config))
+
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(name.split()))
+    texts = lines(page)
+    assert f"Labels: 0 {shown}, 1 shoe" in texts
+    assert f"Licence of its images: {shown}" in texts
+    assert kinds(page) == kinds(page_of(replace(facts, settings=plain)))
+
+
+def test_the_examples_ask_for_a_label_that_a_shell_takes_for_one(facts: Facts) -> None:
+    names = ["odd\x1b[2J\n```\n# Title", "--out=precious", "shoe"]
+    page = page_of(replace(facts, config=facts.config.model_copy(update={"label_names": names})))
+    assert "pipelines.generate --label=--out=precious --count 64" in page
+    assert kinds(page) == kinds(page_of(facts))
+
+
+def inline(page: str) -> list[Token]:
+    return [token for token in MarkdownIt().enable(["table", "strikethrough"]).parse(page) if token.type == "inline"]
+
+
+def lines(page: str) -> list[str]:
+    """What a reader sees, line by line."""
+    return ["".join(part.content for part in token.children or []) for token in inline(page)]
+
+
+def kinds(page: str) -> list[list[str]]:
+    """What each line is made of: text, code, emphasis, HTML, links, pictures."""
+    return [[part.type for part in token.children or [] if part.type != "text"] for token in inline(page)]
