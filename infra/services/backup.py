@@ -1,13 +1,15 @@
 """Back up what the services keep, and restore it.
 
-A backup is a folder: a dump of each database, the buckets' objects as files, and .env. It is taken while the services
-run, the databases first: what they name is in the buckets by then. The versions that a bucket keeps of an object are
-not part of it, the newest alone is.
+A backup is a folder: a dump of each database, a tar file of each bucket's objects, and .env. It is taken while the
+services run, the databases first: what they name is in the buckets by then. The versions that a bucket keeps of an
+object are not part of it, the newest alone is.
 """
 
 import os
 import shutil
 import subprocess
+import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +23,7 @@ from infra.services.supervisor import Supervisor
 from pipelines.project import whole_folder
 
 MLFLOW_PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"
+KEY = "S3.key"
 
 
 class BackupError(UserError):
@@ -41,7 +44,7 @@ def save(root: Path, folder: Path) -> None:
         for service in postgres.SERVICES:
             run(root, settings, "pg_dump", "--format=custom", f"--file={dump(target, service)}", f"--dbname={service}")
         for bucket in buckets.names(settings["BUCKETS"]):
-            download(store(settings), bucket, target / bucket)
+            download(store(settings), bucket, archive(target, bucket))
         (target / env_file.FILE).touch(mode=0o600)
         (target / env_file.FILE).write_bytes((root / env_file.FILE).read_bytes())
     print(f"saved in {folder}; it has the credentials too")
@@ -66,7 +69,7 @@ def restore(root: Path, folder: Path) -> None:
             database = stack.enter_context(postgres.empty_database(settings, service))
             run(root, settings, "pg_restore", "--single-transaction", f"--dbname={database}", dump(folder, service))
         for bucket in buckets.names(prefix):
-            upload(store(settings), folder / bucket, bucket)
+            upload(store(settings), folder, bucket)
         stop_users(root)
         for service in postgres.SERVICES:
             postgres.replace_database(settings, service)
@@ -79,8 +82,9 @@ def require_backup(folder: Path) -> str:
     """What the names of a backup's buckets begin with. Raises BackupError: it is no backup, or not all of one."""
     prefix = prefix_of(folder)
     dumps = [f"{service}.dump" for service in postgres.SERVICES]
-    wanted = [str(env_file.FILE), *dumps, *buckets.names(prefix)]
-    if missing := [name for name in wanted if not (folder / name).exists()]:
+    # One of before has the objects as files in a folder.
+    tars = [archive(folder, bucket).name for bucket in buckets.names(prefix) if not (folder / bucket).exists()]
+    if missing := [name for name in (str(env_file.FILE), *dumps, *tars) if not (folder / name).exists()]:
         raise BackupError(f"{folder} is no backup: it has no {', '.join(missing)}")
     return prefix
 
@@ -150,11 +154,21 @@ def store(settings: Mapping[str, str]) -> Any:
     )
 
 
+def archive(folder: Path, bucket: str) -> Path:
+    return folder / f"{bucket}.tar"
+
+
 def download(s3: Any, bucket: str, target: Path) -> None:
-    target.mkdir()
-    for key in keys(s3, bucket):
-        (target / key).parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(bucket, key, str(target / key))
+    """Write a bucket's objects to a tar file: any key can be a name in it, and none leads out of it."""
+    with tarfile.open(target, "w") as tar:
+        for key in keys(s3, bucket):
+            with tempfile.TemporaryFile() as content:
+                s3.download_fileobj(bucket, key, content)
+                member = tarfile.TarInfo(key)
+                member.size = content.tell()
+                member.pax_headers = {KEY: key}  # of a name a slash at the end is lost
+                content.seek(0)
+                tar.addfile(member, content)
 
 
 def keys(s3: Any, bucket: str) -> Iterator[str]:
@@ -162,7 +176,12 @@ def keys(s3: Any, bucket: str) -> Iterator[str]:
         yield from (found["Key"] for found in page.get("Contents", []))
 
 
-def upload(s3: Any, source: Path, bucket: str) -> None:
-    for path in sorted(source.rglob("*")):
+def upload(s3: Any, folder: Path, bucket: str) -> None:
+    """Put what a backup has of a bucket there."""
+    for path in sorted((folder / bucket).rglob("*")):  # a backup of before
         if path.is_file():
-            s3.upload_file(str(path), bucket, path.relative_to(source).as_posix())
+            s3.upload_file(str(path), bucket, path.relative_to(folder / bucket).as_posix())
+    if archive(folder, bucket).exists():
+        with tarfile.open(archive(folder, bucket)) as tar:
+            for member in tar:
+                s3.upload_fileobj(tar.extractfile(member), bucket, member.pax_headers[KEY])

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -28,7 +30,7 @@ def saved(tmp_path: Path) -> Path:
     for part in PARTS:
         (folder / part).touch()
     for bucket in BUCKETS:
-        (folder / bucket).mkdir()
+        (folder / f"{bucket}.tar").touch()
     return folder
 
 
@@ -44,8 +46,8 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_half_a_backup_is_refused_before_anything_is_touched(saved: Path, tmp_path: Path, part: str) -> None:
     (saved / part).unlink()
-    (saved / "team-a-models").rmdir()
-    with pytest.raises(BackupError, match=f"saved is no backup: it has no {part}, team-a-models"):
+    (saved / "team-a-models.tar").unlink()
+    with pytest.raises(BackupError, match=f"saved is no backup: it has no {part}, team-a-models.tar"):
         backup.restore(tmp_path, saved)
     assert not (tmp_path / ".env").exists()
 
@@ -64,6 +66,58 @@ def test_without_a_folder_the_variable_is_named(command: str, variable: str) -> 
     )
     assert done.returncode != 0
     assert f"make services-{command} {variable}=FOLDER" in done.stderr
+
+
+ODD = {
+    "f": b"a file",
+    "f/g": b"beside a folder of its name",
+    "folder/": b"",
+    "long/" + "ü" * 200 + "/": b"x",
+    "../outside": b"1",
+    "a/../../outside": b"2",
+    "/absolute": b"3",
+    "a//b": b"4",
+    "./a": b"5",
+}
+
+
+def test_whatever_a_key_is_it_comes_back_and_nothing_is_written_outside(tmp_path: Path) -> None:
+    source, target = Objects(dict(ODD)), Objects({})
+    (tmp_path / "backup").mkdir()
+    backup.download(source, "bucket", backup.archive(tmp_path / "backup", "bucket"))
+    backup.upload(target, tmp_path / "backup", "bucket")
+    assert target.content == ODD
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["bucket.tar"]
+
+
+def test_a_backup_of_before_has_its_objects_as_files(tmp_path: Path) -> None:
+    (tmp_path / "bucket" / "f").mkdir(parents=True)
+    (tmp_path / "bucket" / "f" / "g").write_bytes(b"1")
+    target = Objects({})
+    backup.upload(target, tmp_path, "bucket")
+    assert target.content == {"f/g": b"1"}
+
+
+@dataclass
+class Objects:
+    """A store that lists whatever keys it was given, as some do: SeaweedFS takes no `..`."""
+
+    content: dict[str, bytes]
+
+    def get_paginator(self, _: str) -> "Objects":
+        return self
+
+    def paginate(self, Bucket: str) -> list[dict[str, list[dict[str, str]]]]:
+        return [{"Contents": [{"Key": key} for key in self.content]}]
+
+    def download_fileobj(self, bucket: str, key: str, stream: IO[bytes]) -> None:
+        stream.write(self.content[key])
+
+    def upload_fileobj(self, stream: IO[bytes], bucket: str, key: str) -> None:
+        self.content[key] = stream.read()
+
+    def upload_file(self, path: str, bucket: str, key: str) -> None:
+        self.content[key] = Path(path).read_bytes()
 
 
 @pytest.fixture
