@@ -8,12 +8,13 @@ from fm.errors import UserError
 from fm.metrics.intervals import mean_interval
 from pipelines.params import Params
 from pipelines.project import FEATURES, METRICS, MODELS
-from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas import HIGHER_IS_BETTER, Evaluation, EvaluationRow, Schema
 from pipelines.stage import declared
 
 CONFIDENCE = 0.95
 PROTOCOL = "protocol."
 SET_VALUES = "metric.sets"
+AGAIN = "gate.champion"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Winner:
     """The method that is best at `register.nfe` network evaluations, by `register.metric`.
 
     Attributes:
-        sets: the metric's value in each sample set, lower being better; empty if it isn't measured by set.
+        sets: the metric's value in each sample set; empty if it isn't measured by set.
     """
 
     method: str
@@ -60,6 +61,19 @@ class Winner:
             SET_VALUES: json.dumps(self.sets),
             **self.protocol.tags(),
         }
+
+
+class Again(Schema):
+    """A champion measured by the protocol of the candidate that is to replace it.
+
+    Attributes:
+        sets: the metric's value in each sample set.
+        problem: why there are none.
+    """
+
+    version: str
+    sets: list[float]
+    problem: str | None
 
 
 @dataclass(frozen=True)
@@ -96,8 +110,8 @@ def choose(settings: Params) -> Winner:
         nfe=nfe,
     )
     require_alike(measured)
-    sets = row.distance_sets if metric == distance_key(evaluation.extractor) else []
-    return Winner(best, evaluation, row, float(evaluation.row_on_disk(row)[metric]), sets, protocol)
+    value = float(evaluation.row_on_disk(row)[metric])
+    return Winner(best, evaluation, row, value, evaluation.sets(row, metric), protocol)
 
 
 def load_evaluation(method: str) -> Evaluation:
@@ -120,25 +134,54 @@ def require_alike(measured: Mapping[str, Evaluation]) -> None:
         raise UserError("the methods were measured by different protocols: run `make run` or `dvc repro` first")
 
 
-def judge(candidate: Mapping[str, str], champion: Mapping[str, str]) -> Verdict:
-    """Whether a version beats the champion by more than the interval of their paired difference, by both's tags."""
+def judge(candidate: Mapping[str, str], champion: Mapping[str, str], again: Again | None = None) -> Verdict:
+    """Whether a version beats the champion by more than the interval of their paired difference, by both's tags.
+
+    Args:
+        again: what the champion gets by the candidate's protocol, where that isn't its own.
+    """
+    metric = candidate.get(PROTOCOL + "metric", "the metric")
+    ours, theirs = by_set(candidate), by_set(champion)
+    if len(ours) < 2:
+        return Verdict(False, f"not compared: {metric} has no value for each sample set, so its interval is unknown")
+    note = ""
+    if why := obstacle(candidate, champion):
+        if again is None:
+            return Verdict(False, f"not compared: {why}; registering the candidate again measures it anew")
+        if len(again.sets) != len(ours):
+            return Verdict(False, f"not compared: {why}, and cannot be measured anew: {again.problem}")
+        theirs, note = again.sets, f" ({why}, so it was measured anew)"
+    sign, direction = (-1, "higher") if metric in HIGHER_IS_BETTER else (1, "lower")
+    gain = mean_interval([sign * (old - new) for old, new in zip(theirs, ours, strict=True)], CONFIDENCE)
+    figures = f"{metric} {direction} by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
+    if gain.low > 0:
+        return Verdict(True, f"better: {figures}{note}")
+    return Verdict(False, f"not better for certain: {figures}{note}")
+
+
+def obstacle(candidate: Mapping[str, str], champion: Mapping[str, str]) -> str | None:
+    """Why the champion's own figures say nothing beside the candidate's, if they don't."""
     for key in protocol_keys(candidate, champion):
         if champion.get(key) != candidate.get(key):
             what = key.removeprefix(PROTOCOL)
-            return Verdict(
-                False,
-                f"not compared: the champion was measured by another protocol "
-                f"({what} {champion.get(key, 'unknown')}, now {candidate.get(key, 'unknown')})",
+            return (
+                f"the champion was measured by another protocol ({what} {champion.get(key, 'unknown')}, "
+                f"now {candidate.get(key, 'unknown')})"
             )
-    metric = candidate.get(PROTOCOL + "metric", "the metric")
-    ours, theirs = (json.loads(tags.get(SET_VALUES, "[]")) for tags in (candidate, champion))
-    if len(theirs) < 2 or len(theirs) != len(ours):
-        return Verdict(False, f"not compared: {metric} has no value for each sample set, so its interval is unknown")
-    gain = mean_interval([old - new for old, new in zip(theirs, ours, strict=True)], CONFIDENCE)
-    figures = f"{metric} lower by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
-    if gain.low > 0:
-        return Verdict(True, f"better: {figures}")
-    return Verdict(False, f"not better for certain: {figures}")
+    if len(by_set(champion)) != len(by_set(candidate)):
+        return "the champion was not measured by set"
+    return None
+
+
+def by_set(tags: Mapping[str, str]) -> list[float]:
+    values: list[float] = json.loads(tags.get(SET_VALUES, "[]"))
+    return values
+
+
+def again(candidate: Mapping[str, str], champion: str) -> Again | None:
+    """What was found when the champion, a version's number, was measured by the candidate's protocol, if it was."""
+    found = Again.model_validate_json(candidate[AGAIN]) if AGAIN in candidate else None
+    return found if found is not None and found.version == champion else None
 
 
 def protocol_keys(*tags: Mapping[str, str]) -> list[str]:

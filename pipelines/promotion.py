@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fm.errors import UserError
 from pipelines import provenance, tracking
-from pipelines.gate import Verdict, judge
+from pipelines.gate import Verdict, again, judge
 from pipelines.schemas import Schema
 from pipelines.versions import NOT_THERE, asking
 
@@ -134,7 +134,8 @@ def judge_version(model: "RegisteredModel", version: "ModelVersion") -> Verdict:
     champion = champion_of(model)
     if champion is None:
         return Verdict(True, "there is no champion yet")
-    return judge(version.tags, tracking.client().get_model_version(model.name, champion).tags)
+    theirs = tracking.client().get_model_version(model.name, champion).tags
+    return judge(version.tags, theirs, again(version.tags, champion))
 
 
 def champion_of(model: "RegisteredModel") -> str | None:

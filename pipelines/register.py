@@ -15,7 +15,8 @@ from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
 from pipelines import model_version, params, promotion, provenance, tracking
-from pipelines.gate import PROTOCOL, Winner, choose
+from pipelines.champion import measured_again
+from pipelines.gate import AGAIN, PROTOCOL, SET_VALUES, Winner, again, by_set, choose, obstacle
 from pipelines.model_card import Facts, card, shortened
 from pipelines.model_version import CODE_FINGERPRINT, FINGERPRINT, fingerprint
 from pipelines.params import Params
@@ -50,15 +51,40 @@ def main() -> None:
         tags = winner.tags() | {FINGERPRINT: fingerprint(folder)}
         name = model_name(settings)
         version = find_version(name, tags)
+        if version is not None and by_set(version.tags) != winner.sets:  # it was registered before there were any
+            tracking.client().set_model_version_tag(name, version.version, SET_VALUES, tags[SET_VALUES])
+            version = fresh(version)
         if version is None:
             version = register(settings, winner, generator, folder, tags)
             print(f"registered: {name}, version {version.version}")
         elif DECISION in version.tags:
             print(f"unchanged: version {version.version} of {name}")
+            if measure_champion(settings, winner, name, version):
+                print(f"the gate: {promotion.judge_version(promotion.registered(name), fresh(version)).why}")
             return
         else:
             print(f"unchanged: version {version.version} of {name}, whose registration was cut short")
-    set_aliases(name, version)
+    measure_champion(settings, winner, name, version)
+    set_aliases(name, fresh(version))
+
+
+def measure_champion(settings: Params, winner: Winner, name: str, version: "ModelVersion") -> bool:
+    """Measure the champion again if it was measured otherwise than `version`; keep what is found with that. Whether it
+    was measured."""
+    store, champion = tracking.client(), promotion.champion_of(promotion.registered(name))
+    if champion is None or champion == str(version.version):
+        return False
+    theirs = store.get_model_version(name, champion)
+    known = again(version.tags, champion)
+    if len(winner.sets) < 2 or obstacle(version.tags, theirs.tags) is None or (known is not None and known.sets):
+        return False
+    found = measured_again(settings, winner.evaluation, winner.protocol.metric, winner.protocol.nfe, name, champion)
+    store.set_model_version_tag(name, version.version, AGAIN, found.model_dump_json())
+    return True
+
+
+def fresh(version: "ModelVersion") -> "ModelVersion":
+    return tracking.client().get_model_version(version.name, version.version)
 
 
 def require_made_so(method: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fm import images
 from fm.data.prepared import Prepared
@@ -27,6 +28,7 @@ from pipelines.schemas import EvaluationRow, distance_key
 
 CONFIDENCE = 0.95
 KERNEL_REFERENCE = 2000
+MANIFOLD = 5  # neighbours that precision and recall look at; a set must have more
 REAL = (0, 1)  # beside the seed: the stream that takes real images (that of set k's labels: k)
 MOST_IMAGES = 500  # of a sample set, unless evaluate.images says more
 
@@ -102,9 +104,11 @@ def measure(
     fitted = [moments(one.features) for one in sets]
     distances = [gaussian_distance(one, real.train) for one in fitted]
     distance = mean_interval(distances, CONFIDENCE)
-    kernel = mean_interval([kernel_distance(one.features, real.train_subset) for one in sets], CONFIDENCE)
-    everything = np.concatenate([one.features for one in sets])
-    precision, recall = overlap(real.train_subset, everything)
+    to_test = [gaussian_distance(one, real.test) for one in fitted]
+    kernels = [kernel_distance(one.features, real.train_subset) for one in sets]
+    kernel = mean_interval(kernels, CONFIDENCE)
+    precision, recall = overlap(real.train_subset, np.concatenate([one.features for one in sets]))
+    overlaps = [overlap(real.train_subset, one.features) for one in sets if len(one.features) > MANIFOLD]
     recognised = [one.recognised for one in sets if one.recognised is not None]
     sampler = generator.config.sampler
     row = EvaluationRow(
@@ -115,7 +119,7 @@ def measure(
         distance=distance.mean,
         distance_low=distance.low,
         distance_high=distance.high,
-        distance_test=float(np.mean([gaussian_distance(one, real.test) for one in fitted])),
+        distance_test=float(np.mean(to_test)),
         distance_sets=distances,
         distance_limit_sets=distance_limits([one.features for one in sets], real.train),
         kid=kernel.mean,
@@ -124,6 +128,11 @@ def measure(
         precision=precision,
         recall=recall,
         accuracy=float(np.mean(recognised)) if recognised else None,
+        distance_test_sets=to_test,
+        kid_sets=kernels,
+        precision_sets=[one for one, _ in overlaps],
+        recall_sets=[one for _, one in overlaps],
+        accuracy_sets=recognised,
         seconds_per_image=sum(one.seconds for one in sets) / (images_per_set(chosen) * chosen.sets),
         machine_load=began.load(),
     )
@@ -133,7 +142,7 @@ def measure(
 
 def overlap(real: Floats, generated: Floats) -> tuple[float, float]:
     """Precision and recall of as many images of each. Both are in random order, so the first are as good as any."""
-    return precision_recall(real[: len(generated)], generated[: len(real)])
+    return precision_recall(real[: len(generated)], generated[: len(real)], MANIFOLD)
 
 
 def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, number: int) -> SampleSet:
@@ -142,10 +151,21 @@ def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: 
     first = number * count
     order = np.random.default_rng([chosen.seed, number]).permutation(len(dataset.train.labels))
     labels = dataset.train.labels[np.resize(order, count)]
+    asked = label_numbers(generator, dataset)[labels]
     started = time.perf_counter()
-    x, nfe = generator.sample_float(count, chosen.seed, labels.tolist(), first, chosen.batch_size)
+    x, nfe = generator.sample_float(count, chosen.seed, asked.tolist(), first, chosen.batch_size)
     seconds = time.perf_counter() - started
     generated = images.to_uint8(x)
     seen = extractor.classify(generated)
     recognised = None if seen is None else float((seen == labels).mean())
     return SampleSet(extractor.features(generated), recognised, nfe, seconds)
+
+
+def label_numbers(generator: Generator, dataset: Prepared) -> npt.NDArray[np.int64]:
+    """What the generator calls each of the dataset's labels; "no label" where it does not know it. int64 (labels,).
+
+    A generator that was trained on other data may have other labels, or the same in another order.
+    """
+    known = {name: number for number, name in enumerate(generator.config.label_names)}
+    names = list(dataset.label_names) or [""]  # without labels all images have the number 0
+    return np.array([known.get(name, generator.no_label) for name in names])

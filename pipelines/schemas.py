@@ -145,6 +145,12 @@ class EvaluationRow(Schema):
     precision: float
     recall: float
     accuracy: float | None = Field(description="share of images the classifier gives the label asked for")
+    # By set as `distance_sets`, for the gate; empty in files of before, and accuracy's where there is none.
+    distance_test_sets: list[float] = []
+    kid_sets: list[float] = []
+    precision_sets: list[float] = Field(default=[], description="of the set's images alone, as recall_sets")
+    recall_sets: list[float] = []
+    accuracy_sets: list[float] = []
     seconds_per_image: float
     machine_load: Load | None = Field(default=None, description="while it was measured; none in files of before")
 
@@ -204,6 +210,11 @@ class Evaluation(Schema):
         for part in ("rows", "along"):
             content[part] = [{on_disk.get(name, name): value for name, value in row.items()} for row in content[part]]
         return cls.model_validate(content)
+
+    def sets(self, row: EvaluationRow, metric: str) -> list[float]:
+        """The value of `metric` in each sample set of `row`; empty if it isn't measured by set."""
+        found: list[float] = self.row_on_disk(row).get(f"{metric}_sets", [])
+        return found
 
     def best(self, metric: str, nfe: int | None = None) -> EvaluationRow:
         """The row that is best by `metric`, among those with `nfe` evaluations if given.

@@ -5,13 +5,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 import yaml
 
 from fm.config import SamplerConfig
+from fm.data.prepared import Prepared, write
+from fm.data.splits import Splits
 from fm.errors import UserError
-from pipelines import gate, params, register, tracking
-from pipelines.project import ROOT
+from fm.metrics.extractors import load
+from fm.metrics.extractors.own import OwnExtractor
+from pipelines import gate, params, promotion, register, tracking
+from pipelines.champion import require_same_format, with_calls
+from pipelines.project import FEATURES, PREPARED, ROOT
+from pipelines.sample_sets import measure, real_reference, with_count
 from pipelines.schemas import Evaluation, EvaluationRow
 from pipelines.stage import Stage
 from tests.fm.conftest import tiny_generator
@@ -56,6 +64,22 @@ def evaluation(sets: list[float], **protocol: Any) -> Evaluation:
     )
 
 
+def something_to_measure_with(size: int = 8) -> None:
+    """Data and an extractor, small but real, as the stages leave them."""
+    images = np.random.default_rng(0).integers(0, 256, (240, size, size, 1), dtype=np.uint8)
+    labels, names = np.arange(240, dtype=np.int64) % 10, tuple("0123456789")
+    write(PREPARED, Splits(images[:40], labels[:40], images[40:], labels[40:], names), "digits")
+    file = Path("extractors/quadrants.py")
+    file.parent.mkdir()
+    halves = f"reshape(-1, 2, {size // 2}, 2, {size // 2})"
+    file.write_text(f"def mean(images):\n    return images.{halves}.mean(axis=(2, 4)).reshape(-1, 4)\n")
+    extractor = OwnExtractor("extractors/quadrants.py:mean", file, torch.device("cpu"))
+    FEATURES.mkdir(parents=True)
+    extractor.save(FEATURES)
+    np.save(FEATURES / "train.npy", extractor.features(images[:40]))
+    np.save(FEATURES / "test.npy", extractor.features(images[40:]))
+
+
 def row(sets: list[float], solver: str, nfe: int) -> EvaluationRow:
     mean = sum(sets) / len(sets)
     return EvaluationRow(
@@ -72,6 +96,7 @@ def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copy(template, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("PIPELINE_SLOTS", str(tmp_path / "slots"))
     monkeypatch.delenv(tracking.PARENT_RUN_VARIABLE, raising=False)
     made = Project(monkeypatch)
     made.measured("flow_matching", GOOD)
@@ -173,6 +198,74 @@ def test_one_that_is_not_better_for_certain_stays_candidate(
     assert "not better for certain: fid_classifier lower by 0.025" in capfd.readouterr().out
 
 
+def champion_measured_here(settings: params.Params) -> EvaluationRow:
+    """What the fixture's first champion gets from the data and the extractor that lie here."""
+    generator = tiny_generator().with_sampler(SamplerConfig(solver="midpoint", steps=5))
+    extractor, dataset = load(FEATURES, torch.device("cpu")), Prepared.open(PREPARED)
+    chosen = with_count(settings.evaluate, len(dataset.test))
+    return measure(generator, extractor, dataset, real_reference(chosen, extractor.name), chosen)
+
+
+def test_a_champion_of_other_data_is_measured_again_and_what_is_better_replaces_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    register.main()
+    something_to_measure_with()
+    project.data = "e" * 32 + ".dir"
+    theirs = champion_measured_here(params.load()).distance_sets
+    project.measured("flow_matching", [value / 2 for value in theirs], weights=2)
+    project.measured("diffusion", [value * 9 for value in theirs], weights=1)
+    with monkeypatch.context() as patch:  # as by a version of this project that measured no champion again
+        patch.setattr(register, "measure_champion", lambda *_: False)
+        register.main()
+    assert aliases() == {"candidate": "2", "champion": "1"}
+    with pytest.raises(UserError, match="registering the candidate again"):
+        promotion.promote(NAME, "2", "half as far away")
+    capfd.readouterr()
+
+    register.main()
+
+    told = capfd.readouterr().out
+    mean = sum(theirs) / len(theirs)
+    assert f"the gate: better: fid_classifier lower by {mean / 2:.4g}, " in told
+    assert f"(the champion was measured by another protocol (data_md5 {'d' * 32}.dir, now {project.data})" in told
+    assert aliases() == {"candidate": "2", "champion": "1"}, "what has been decided stands"
+    known = gate.again(tracking.client().get_model_version(NAME, "2").tags, "1")
+    assert known == gate.Again(version="1", sets=theirs, problem=None)
+    register.main()
+    assert "measured again" not in capfd.readouterr().out
+    promotion.promote(NAME, "2", "half as far away")
+    assert aliases() == {"candidate": "2", "champion": "2"}
+
+    project.data = "c" * 32 + ".dir"
+    project.measured("flow_matching", [value / 99 for value in theirs], weights=3)
+    register.main()
+    assert aliases() == {"candidate": "3", "champion": "3"}
+    assert "better: fid_classifier lower by" in capfd.readouterr().out
+
+
+def test_a_champion_of_other_images_cannot_be_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    something_to_measure_with(size=4)
+    with pytest.raises(UserError, match=r"it makes images of 1 x 8 x 8 .* the data's are 1 x 4 x 4"):
+        require_same_format(tiny_generator(), Prepared.open(PREPARED))
+    found = gate.Again(version="1", sets=[], problem="it makes other images")
+    verdict = gate.judge(winner(BETTER).tags(), winner(GOOD, {"data_md5": "e"}).tags(), found)
+    assert not verdict.promoted
+    assert verdict.why.endswith("cannot be measured anew: it makes other images")
+
+
+@pytest.mark.parametrize(("solver", "nfe", "steps"), [("midpoint", 10, 5), ("midpoint", 4, 2), ("ddim", 7, 7)])
+def test_the_champion_takes_as_many_calls_as_the_candidate(solver: str, nfe: int, steps: int) -> None:
+    generator = tiny_generator().with_sampler(SamplerConfig(solver=solver, steps=5))
+    assert with_calls(generator, nfe).config.sampler.steps == steps
+
+
+def test_a_champion_that_cannot_take_so_many_calls() -> None:
+    with pytest.raises(UserError, match="midpoint can't take 5 calls"):
+        with_calls(tiny_generator().with_sampler(SamplerConfig(solver="midpoint", steps=5)), 5)
+
+
 def test_what_was_cut_short_is_completed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(register, "set_aliases", lambda *_: sys.exit(143))
@@ -238,6 +331,20 @@ def test_gate_compares_no_two_protocols(other: dict[str, Any]) -> None:
 
 def test_gate_compares_nothing_with_a_version_it_did_not_make() -> None:
     assert not gate.judge(winner(BETTER).tags(), {}).promoted
+
+
+def test_gate_knows_which_metrics_are_better_when_higher() -> None:
+    good, better = (winner(sets, {"metric": "accuracy"}).tags() for sets in ([0.7, 0.71, 0.69], [0.8, 0.82, 0.79]))
+    assert gate.judge(better, good).why.startswith("better: accuracy higher by 0.1")
+    assert not gate.judge(good, better).promoted
+
+
+def test_gate_takes_a_champion_measured_again_by_what_it_got_then() -> None:
+    ours, theirs = winner(BETTER).tags(), winner([], {"metric": "kid"}).tags()
+    for sets, promoted in ((GOOD, True), (BETTER, False)):
+        verdict = gate.judge(ours, theirs, gate.Again(version="1", sets=sets, problem=None))
+        assert verdict.promoted == promoted
+        assert "measured anew" in verdict.why
 
 
 def test_gate_needs_values_by_set() -> None:
