@@ -4,6 +4,7 @@ The starter holds the other end of the standard input. However it ends, by kill 
 end, on Linux and macOS alike.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,8 @@ def main() -> int:
 
 
 def end_with_parent(process: "subprocess.Popen[bytes]") -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # unbuffered: Python cannot end while a thread is in a buffer's read
+        pass
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

@@ -26,3 +26,11 @@ def test_a_server_ends_with_the_run_that_started_it(number: signal.Signals) -> N
         assert len(family) == 2  # the server, and what watches over it
         run.send_signal(number)
     assert all_end(family)
+
+
+def test_what_watches_over_a_server_ends_with_it_and_says_nothing() -> None:
+    command = [sys.executable, str(ROOT / "flows/with_parent.py"), sys.executable, "-c", "raise SystemExit(3)"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as watcher:
+        assert watcher.wait(60) == 3
+        assert watcher.stderr is not None
+        assert watcher.stderr.read() == b""
