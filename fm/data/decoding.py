@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from fm.data.formats import READ
+from fm.data.formats import FORMATS
 from fm.data.resize import resize
 
 MAX_PIXELS = 100_000_000
@@ -66,7 +66,7 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
     """Turned upright as EXIF says, on white where transparent, its middle square resized with antialiasing.
 
     Args:
-        content: of a file in one of the formats READ: grey, RGB, RGBA, palette, CMYK, 1, 8 or 16 bits.
+        content: of a file in one of FORMATS: grey, RGB, RGBA, palette, CMYK, 1, 8 or 16 bits.
         size: of the result, in pixels.
         channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
 
@@ -74,7 +74,7 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
         BadImage: damaged, cut off, animated, of more than MAX_PIXELS, or of a kind not listed above.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=tuple(READ)) as image:
+        with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
             refuse(image)
             with AT_ONCE.of(image.width * image.height):
                 image.load()

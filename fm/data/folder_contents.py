@@ -73,7 +73,7 @@ class Contents:
             and another not.
         folders: first parts of the names that can be labels.
         left_out: files that are no images, by label and kind.
-        elsewhere: images that links lead to outside of the folder, and where they have in common, by label and
+        elsewhere: images that links lead to outside of the folder, and the folder they have in common, by label and
             whether the link was one to a folder.
     """
 
@@ -96,12 +96,15 @@ def look_into(folder: Path) -> Contents:
     waiting = [first]
     while waiting:
         place = waiting.pop()
-        for entry in entries(folder, place):
-            refuse(folder, place, entry)
-            if entry.is_dir():
-                waiting += entered(folder, first, place, entry)
-            else:
-                sort_in(contents, first, place, entry)
+        try:
+            for entry in entries(folder, place):
+                refuse(folder, place, entry)
+                if entry.is_dir():
+                    waiting += entered(folder, first, place, entry)
+                else:
+                    sort_in(contents, first, place, entry)
+        except OSError as error:
+            raise FolderError(f"{shown(str(folder / place.name))}: cannot be read: {error.strerror}") from None
         if place.name == place.label and not place.no_images:
             contents.folders.add(composed(place.name))
     contents.images.sort()
@@ -112,9 +115,9 @@ def entries(folder: Path, place: Place) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder / place.name) as found:
             yield from found
-    except OSError as error:
+    except OSError:
         if not place.no_images:
-            raise FolderError(f"{folder}: {shown(place.name)}/ cannot be read: {error.strerror}") from None
+            raise
 
 
 def refuse(folder: Path, place: Place, entry: os.DirEntry[str]) -> None:

@@ -1,6 +1,6 @@
 """Which files are images: what is read, and what is an image but not read here. Every other file is none."""
 
-READ = {
+FORMATS = {
     "AVIF": (".avif",),
     "BMP": (".bmp",),
     "DIB": (".dib",),
@@ -19,7 +19,7 @@ READ = {
 """Pillow's name of a format, and the suffixes it comes with. Pillow knows more formats: some are no images, and for
 EPS it starts another program, whatever the file is called."""
 
-READ_SUFFIXES = frozenset(suffix for suffixes in READ.values() for suffix in suffixes)
+READ_SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
 NOT_READ = """
     .heic .heif .hif .avci .avifs .jxl .jxr .wdp .hdp .svg .svgz .bpg .flif

@@ -62,7 +62,7 @@ def load(folder: Path, size: int, channels: int, test_fraction: float, skip_bad:
     files, label_names = label(folder, contents)
     read, skipped = read_all(files, size, channels)
     if skipped and not skip_bad:
-        listed = "".join(f"\n  {shown(one.file)}: {one.reason}" for one in skipped[:NAMED])
+        listed = "".join(f"\n  {shown(one.file)}: {shown(one.reason)}" for one in skipped[:NAMED])
         more = f"\n  and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
         raise FolderError(
             f"{folder}: {len(skipped)} of {len(files)} images cannot be used:{listed}{more}\n"
@@ -73,7 +73,7 @@ def load(folder: Path, size: int, channels: int, test_fraction: float, skip_bad:
         names = ", ".join(shown(label_names[number]) for number in sorted(missing))
         why = next(one for one in skipped if one.file.split("/")[0] == label_names[min(missing)])
         raise FolderError(
-            f"{folder}: no image of {names} can be used ({shown(why.file)}: {why.reason}); "
+            f"{folder}: no image of {names} can be used ({shown(why.file)}: {shown(why.reason)}); "
             "add some that can, or remove the sub-folder"
         )
     test_digests = held_out(read, test_fraction)

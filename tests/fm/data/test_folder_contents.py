@@ -167,6 +167,15 @@ def test_folders_without_end_are_refused(folder: Path) -> None:
     assert names(folder)[1].endswith("/a/1.png")
 
 
+def test_a_folder_that_cannot_be_read_is_not_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder / "cats")
+    for _ in range(17):  # no path has more than 4,096 bytes
+        os.mkdir("a" * 250)  # noqa: PTH102
+        os.chdir("a" * 250)
+    with pytest.raises(FolderError, match=r"images/cats/a+.*: cannot be read: File name too long$"):
+        look_into(folder)
+
+
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match=r"nowhere: there is no such folder; dataset\.path must be"):
         look_into(tmp_path / "nowhere")
