@@ -23,8 +23,29 @@ fi
 echo "Installing into .venv what requirements.lock names (PyTorch is large: some minutes the first time)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 # The lock file is the whole resolution (with what [tool.uv] excludes left out): pip must not resolve anew.
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2>.venv/install.log || {
-    cat .venv/install.log >&2
+.venv/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes --progress-bar off \
+    -r requirements.lock >.venv/install.log 2>&1 &
+pip=$!
+trap 'kill $pip 2>/dev/null' EXIT
+trap 'exit 130' INT TERM
+packages=$(grep -c '^[a-z].*==' requirements.lock)
+seconds=0
+# A line now and then: without one it looks as if nothing went on.
+while kill -0 $pip 2>/dev/null; do
+    sleep 1
+    seconds=$((seconds + 1))
+    if [ $((seconds % 15)) -eq 0 ]; then
+        if grep -q '^Installing' .venv/install.log; then
+            echo "    all are here, pip unpacks them, $seconds s"
+        else
+            seen=$(grep -c -e '^Collecting' -e '^Requirement already' -e '^Ignoring' .venv/install.log || true)
+            echo "    $seen of $packages packages, $seconds s"
+        fi
+    fi
+done
+wait $pip || {
+    tail -n 30 .venv/install.log >&2
     exit 1
 }
+trap - INT TERM EXIT
 cp requirements.lock .venv/requirements.lock
