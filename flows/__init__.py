@@ -3,6 +3,9 @@
 import os
 
 import pipelines  # noqa: F401 (settles the surroundings)
+from flows.mistakes import log_in_one_line
+
+log_in_one_line()
 
 # Prefect reads its settings once, when it is imported: these stand here so that they come first.
 for _name, _value in {

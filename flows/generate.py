@@ -5,13 +5,14 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import NonNegativeInt, PositiveInt
 
+from flows.choices import Queue
 from flows.pipeline import checkout
 from flows.processes import Processes
 from flows.share import Order, here, step_name
@@ -22,7 +23,7 @@ from fm.errors import UserError
 from pipelines import params, s3, versions
 from pipelines.worktree import commit_of
 
-DEPLOYMENT = "share/share"
+DEPLOYMENT = "share/worker-share"
 BUCKETS_VARIABLE = "BUCKETS"
 
 
@@ -36,7 +37,7 @@ def generate(
     steps: PositiveInt | None = None,
     to: str | None = None,
     shards: PositiveInt = 1,
-    queue: Literal["cpu", "gpu"] | None = None,
+    queue: Queue | None = None,
     revision: str | None = None,
 ) -> State[Any]:
     """Make a set of images from a registered model, in S3. What is there is not made again.

@@ -23,6 +23,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows import graph, program, remote, settings, summary
+from flows.choices import Queue, Recipe
 from flows.processes import Processes
 from flows.publish import publish, times_in_turn, to_mlflow
 from flows.server import use_api
@@ -45,9 +46,9 @@ RunStage = Callable[[str, Callable[[str], None]], Outcome]
 @flow(name="pipeline", persist_result=False)
 def pipeline(
     overrides: dict[str, Any] | None = None,
-    recipe: str | None = None,
+    recipe: Recipe | None = None,
     revision: str | None = None,
-    queue: str | None = None,
+    queue: Queue | None = None,
 ) -> State[Any]:
     """Bring every stage up to date, then register the winner.
 

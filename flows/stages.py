@@ -12,6 +12,7 @@ from pathlib import Path
 from flows import graph
 from flows.faults import can_pass
 from flows.graph import DVC
+from flows.mistakes import Explained
 from flows.processes import Processes
 
 LAST_LINES = 12
@@ -37,7 +38,7 @@ HINT = re.compile(
 )
 
 
-class StepFailed(Exception):
+class StepFailed(Explained):
     """A step's command failed; the message is a headline and the last lines of its output.
 
     Attributes:

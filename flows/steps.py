@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.faults import DELAYS
+from flows.mistakes import Explained
 from flows.processes import Stopped
 from flows.stages import Outcome, StepFailed
 from fm.errors import TryLater, UserError
@@ -42,7 +43,7 @@ class Step:
     action: Action
 
 
-class StepsFailed(Exception):
+class StepsFailed(Explained):
     """At least one step failed; the message is why, and at its end the headline: which, and what was not run."""
 
     def __init__(self, headline: str, errors: Iterable[object]) -> None:

@@ -22,7 +22,7 @@ from flows.waiting import shown_waiting
 from flows.workspace import keep
 from pipelines import params, provenance
 
-DEPLOYMENT = "stage/stage"
+DEPLOYMENT = "stage/worker-stage"
 HERE = "prepare"
 """The stage that reads what lies on this machine alone."""
 SECONDS_BETWEEN = 2

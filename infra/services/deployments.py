@@ -26,6 +26,7 @@ def set_up(root: Path, environment: Mapping[str, str]) -> None:
     tell(root, environment, "prefect", "--no-prompt", "deploy", "--all")
     from infra.services import prefect_rules
 
+    prefect_rules.forget_deployments(environment)
     prefect_rules.find_lost_runs(environment)
 
 

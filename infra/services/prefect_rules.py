@@ -4,7 +4,7 @@ Import it late: Prefect takes seconds.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from httpx import HTTPError
@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows import slots
@@ -22,6 +23,7 @@ from infra.services.env_file import HEARTBEAT_SECONDS
 STATES = "prefect.flow-run"
 SIGN_OF_LIFE = f"{STATES}.heartbeat"
 LOST_SECONDS = 3 * HEARTBEAT_SECONDS
+FORMER_DEPLOYMENTS = ("stage/stage", "share/share")
 START_SECONDS = 300
 """From a worker's taking a run to its beginning: a minute where the machine is busy."""
 GONE = "No sign of life: its machine or its worker is gone."
@@ -44,6 +46,14 @@ def find_lost_runs(environment: Mapping[str, str]) -> None:
                 client.update_automation(known[0].id, rule)
             else:
                 client.create_automation(rule)
+
+
+def forget_deployments(environment: Mapping[str, str]) -> None:
+    """Those that have another name now: they would stand beside their successors, and no longer run."""
+    with using(environment), get_client(sync_client=True) as client:
+        for name in FORMER_DEPLOYMENTS:
+            with suppress(ObjectNotFound):
+                client.delete_deployment(client.read_deployment_by_name(name).id)
 
 
 def lost_unless(name: str, after: str, expect: set[str], seconds: int) -> AutomationCore:
