@@ -4,6 +4,7 @@ Data order and noise are functions of (seed, position), so that a training that 
 with the same bits as one that was not.
 """
 
+import hashlib
 import logging
 import os
 import resource
@@ -178,11 +179,15 @@ class Samples(Callback):
 
 
 class Snapshots(Callback):
-    """Keeps the averaged network after some of the steps, as generator folders named by the images seen."""
+    """Keeps the averaged network after some of the steps, as generator folders named by the images seen.
+
+    Those that have changed since by the training's end, resumed or not, are left out with a word.
+    """
 
     def __init__(self, folder: Path, steps: Sequence[int], generator: Generator, ema: Ema) -> None:
         self.folder = folder
         self.steps = frozenset(steps)
+        self.sums: dict[str, str | None] = {}
         self.generator = generator
         self.ema = ema
 
@@ -196,6 +201,29 @@ class Snapshots(Callback):
             Generator(self.generator.config, self.ema.network).save(partial)
             shutil.rmtree(place, ignore_errors=True)  # of a training that was killed before its next checkpoint
             partial.replace(place)
+            self.sums[place.name] = checksum(place)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        for name in [name for name, expected in self.sums.items() if checksum(self.folder / name) != expected]:
+            print(f"{self.folder / name} is damaged and left out", flush=True)
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self.sums)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.sums = dict(state)
+
+
+def checksum(folder: Path) -> str | None:
+    """SHA-256 of a generator's files, one after the other; none where there are none."""
+    try:
+        content = b"".join((folder / name).read_bytes() for name in ("config.json", "model.safetensors"))
+    except OSError:
+        return None
+    return hashlib.sha256(content).hexdigest()
 
 
 def snapshot_steps(steps: int, count: int) -> list[int]:

@@ -112,6 +112,21 @@ def test_after_a_damaged_checkpoint_the_whole_one_stays_the_one_before(tmp_path:
     assert (tmp_path / "last.ckpt").exists()
 
 
+def test_a_snapshot_that_is_damaged_before_the_end_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path, killed_at=10)
+    first, second = tmp_path / "snapshots" / "16", tmp_path / "snapshots" / "32"
+    weights = bytearray((first / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (first / "model.safetensors").write_bytes(weights)
+    train(tmp_path)
+    assert f"{first} is damaged and left out" in capsys.readouterr().out
+    assert not first.exists()
+    assert Generator.load(second).config == tiny_generator().config
+
+
 @pytest.mark.parametrize("every", [1, 4])
 def test_a_training_that_diverges_ends_at_that_step_and_keeps_nothing_of_it(tmp_path: Path, every: int) -> None:
     """Weights of 1e30 overflow in the step after."""

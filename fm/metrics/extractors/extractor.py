@@ -93,9 +93,11 @@ def described(folder: Path) -> dict[str, Any]:
 
 @torch.no_grad()
 def in_batches(function: Callable[[Images], Tensor], images: Images, size: int) -> Floats:
-    """`function` of `size` images at a time, put together, float32 (N, D)."""
-    parts = [function(chunk).float().cpu().numpy() for chunk in chunks(images, size)]
-    return np.concatenate(parts)
+    """`function` of `size` images at a time, put together, float32 (N, D), finite. Raises ExtractorError if not."""
+    features = np.concatenate([function(chunk).float().cpu().numpy() for chunk in chunks(images, size)])
+    if not np.isfinite(features).all():
+        raise ExtractorError("the extractor's features are not finite: its training diverged, or its file is damaged")
+    return features
 
 
 def chunks(images: Images, size: int) -> Iterator[Images]:

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from fm.metrics.extractors import ExtractorError, load, prepare
+from fm.metrics.extractors.classifier import ClassifierExtractor
+from fm.metrics.extractors.classifier_network import Classifier
 
 if TYPE_CHECKING:
     from conftest import Ask
@@ -27,6 +29,16 @@ def test_is_the_same_once_saved_and_loaded(ask: "Ask", tmp_path: Path, monkeypat
     seen = loaded.classify(images)
     assert seen is not None
     assert set(seen) <= {0, 1}
+
+
+def test_features_that_are_not_finite_are_refused(ask: "Ask", tmp_path: Path) -> None:
+    asked = ask("classifier", labels=("a", "b"))
+    sizes = {"channels": asked.dataset.channels, "image_size": asked.dataset.image_size, "num_classes": 2}
+    broken = Classifier(**sizes)
+    torch.nn.init.constant_(next(broken.parameters()), torch.nan)
+    ClassifierExtractor(broken, sizes, asked.device).save(tmp_path)
+    with pytest.raises(ExtractorError, match="features are not finite"):
+        load(tmp_path, asked.device).features(asked.dataset.test.images)
 
 
 def test_a_folder_without_an_extractor(tmp_path: Path) -> None:
