@@ -76,10 +76,11 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
     try:
         with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
             refuse(image)
+            sixteen_bits = has_sixteen_bits(image)
             with AT_ONCE.of(image.width * image.height):
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
-                pixels, is_dim = flat(image, channels)
+                pixels, is_dim = flat(image, channels, sixteen_bits)
                 return Decoded(resize(pixels[np.newaxis], size)[0], is_dim)
     except BadImage:
         raise
@@ -99,7 +100,12 @@ def refuse(image: Image.Image) -> None:
         raise BadImage(f"animated or of several pages: {frames} frames")
 
 
-def flat(image: Image.Image, channels: int) -> tuple[NDArray[np.uint8], bool]:
+def has_sixteen_bits(image: Image.Image) -> bool:
+    """Whether a channel has 16 bits in the file, of an image not yet loaded: Pillow keeps them for grey alone."""
+    return image.mode.startswith("I") or any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+
+
+def flat(image: Image.Image, channels: int, sixteen_bits: bool = False) -> tuple[NDArray[np.uint8], bool]:
     """The middle square of an image of any mode, uint8 (side, side, channels), and whether it is dim (Decoded).
 
     Band by band: the steps in between would take several times the memory of the image itself.
@@ -107,13 +113,20 @@ def flat(image: Image.Image, channels: int) -> tuple[NDArray[np.uint8], bool]:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     pixels = np.empty((side, side, channels), dtype=np.uint8)
-    is_dim = image.mode.startswith("I")
+    is_dim = sixteen_bits
     for first in range(0, side, BAND):
         last = min(first + BAND, side)
         band = image.crop((left, top + first, left + side, top + last))
-        is_dim = is_dim and bool(np.asarray(band).max() <= TWELVE_BITS)
+        is_dim = is_dim and largest(band) <= TWELVE_BITS
         pixels[first:last] = flat_band(band, channels)
     return pixels, is_dim
+
+
+def largest(image: Image.Image) -> int:
+    """The largest value of a colour, in 16 bits; of other than grey Pillow has kept the upper 8."""
+    if image.mode.startswith("I"):
+        return int(np.asarray(image).max())
+    return int(np.asarray(image.convert("RGB")).max()) * 256
 
 
 def flat_band(image: Image.Image, channels: int) -> NDArray[np.uint8]:

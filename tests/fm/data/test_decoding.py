@@ -158,6 +158,26 @@ def test_twelve_bits_in_sixteen_are_noticed(largest: int, expected: bool) -> Non
     assert not decoding.decode(encoded(plain("L", 1)), 8, 1).is_dim
 
 
+def sixteen_bit_png(values: NDArray[np.uint16]) -> bytes:
+    """A PNG of (H, W, channels) with 16 bits a channel, which Pillow writes for grey alone."""
+    height, width, channels = values.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, kind, 0, 0, 0])
+    chunks = [b"IHDR" + header, b"IDAT" + zlib.compress(rows), b"IEND"]
+    framed = [(len(c) - 4).to_bytes(4, "big") + c + zlib.crc32(c).to_bytes(4, "big") for c in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(("largest", "expected"), [(4095, True), (4096, False)])
+def test_twelve_bits_in_sixteen_are_noticed_in_colour_too(channels: int, largest: int, expected: bool) -> None:
+    values = np.full((9, 9, channels), largest, dtype=np.uint16)
+    if channels % 2 == 0:
+        values[..., -1] = 65535  # opaque
+    assert decoding.decode(sixteen_bit_png(values), 8, 3).is_dim == expected
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "P", "I;16", "1"])
 @pytest.mark.parametrize("size", [(300, 700), (700, 300)])
 def test_an_image_in_bands_is_the_image_in_one(mode: str, size: tuple[int, int]) -> None:
