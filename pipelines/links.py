@@ -106,6 +106,10 @@ def patch(version: Traced) -> Link:
             "uncommitted changes", tracking.PATCH, "missing", f"not among the files of run {version.version.run_id}"
         )
     size = f"{version.patch.count(b'diff --git ')} files"
+    if (wanted := version.tags.get(provenance.PATCH_SHA256)) is None:
+        return Link("uncommitted changes", size, "unknown", f"no tag {provenance.PATCH_SHA256} to hold them against")
+    if hashlib.sha256(version.patch).hexdigest() != wanted:
+        return Link("uncommitted changes", size, "differs", f"their SHA-256 is not {wanted}")
     if code_with_patch(version) is None:
         return Link("uncommitted changes", size, "differs", "they do not apply to the commit")
     return Link("uncommitted changes", size, "ok", f"{tracking.PATCH} of run {version.version.run_id}")
@@ -132,14 +136,14 @@ def settings(version: Traced) -> Link:
     wanted = version.tags.get(provenance.PARAMS, "")
     if version.settings is None:
         return Link("parameters", wanted, "missing", f"run {version.version.run_id} has no {KEPT}/{params.FILE}")
+    if code_with_patch(version) not in (None, version.settings):
+        return Link("parameters", wanted, "differs", f"{params.FILE} is another at the commit with the changes")
     try:
         found = provenance.params_md5(params.parse(yaml.safe_load(version.settings), str(params.FILE)))
     except UserError as error:
         return Link("parameters", wanted, "unknown", f"today's code reads them otherwise: {error}")
     if found != wanted:
         return Link("parameters", wanted, "differs", f"by today's code and defaults their md5 is {found}")
-    if code_with_patch(version) not in (None, version.settings):
-        return Link("parameters", wanted, "differs", f"{params.FILE} is another at the commit with the changes")
     return Link("parameters", wanted, "ok", f"{KEPT}/{params.FILE} of run {version.version.run_id}")
 
 

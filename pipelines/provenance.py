@@ -20,6 +20,7 @@ FLOW_RUN_VARIABLE = "PIPELINE_FLOW_RUN_ID"
 
 COMMIT = "git.commit"
 DIRTY = "git.dirty"
+PATCH_SHA256 = "git.patch.sha256"
 DATA = "data.md5"
 PARAMS = "params.md5"
 FLOW_RUN = "prefect.flow_run_id"
@@ -64,6 +65,8 @@ def describe(data_md5: str, params_md5: str, commit: str, patch: bytes | None) -
         DATA: data_md5,
         PARAMS: params_md5,
     }
+    if patch:  # it lies where others may write, and is run again: pipelines.reproduce
+        known[PATCH_SHA256] = hashlib.sha256(patch).hexdigest()
     if flow_run := os.environ.get(FLOW_RUN_VARIABLE):
         known[FLOW_RUN] = flow_run
     return known

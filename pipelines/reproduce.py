@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fm.errors import UserError
 from pipelines import params, provenance, tracking
-from pipelines.links import Link
+from pipelines.links import Link, code_with_patch, lock, patch
 from pipelines.project import CACHE_VARIABLE, MODELS
 from pipelines.saved_models import download
 from pipelines.stored_objects import md5_of
@@ -31,6 +31,7 @@ def reproduce(version: Traced) -> Link:
         raise UserError("nothing to reproduce it by: its registration run has neither lock file nor settings")
     if version.commit is None:
         raise UserError(f"nothing to reproduce it by: {version.tags.get(provenance.COMMIT)!r} is no commit's hash")
+    require_as_registered(version)
     method = version.tags["method"]
     with tempfile.TemporaryDirectory() as scratch, checkout(version, Path(scratch) / "checkout") as place:
         fetch_data(place)
@@ -41,6 +42,15 @@ def reproduce(version: Traced) -> Link:
     if again == before:
         return Link("weights", again, "ok", "the same bytes")
     return Link("weights", before, "differs", f"trained again their md5 is {again}: on another type of machine?")
+
+
+def require_as_registered(version: Traced) -> None:
+    """Raises UserError unless what is going to be run made the version: its files lie where others may write."""
+    for link in (patch(version), lock(version)):
+        if link.state != "ok":
+            raise UserError(f"not reproduced, {link.what}: {link.state}; {link.note}")
+    if code_with_patch(version) != version.settings:
+        raise UserError(f"not reproduced, parameters: {params.FILE} is another at the commit with the changes")
 
 
 @contextmanager

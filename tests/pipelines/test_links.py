@@ -1,5 +1,6 @@
 """What others may have written into the registry or a repository, and who looks it up."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,52 @@ def root(tmp_path: Path) -> Path:
 def traced(root: Path, commit: str) -> Traced:
     tags = [ModelVersionTag("git.commit", commit), ModelVersionTag("method", "diffusion")]
     return Traced(root, ModelVersion("tiny", "1", 0, tags=tags, run_id="r"), "stages: {}", "a: 1\n", None)
+
+
+CHANGED = b"""\
+diff --git a/params.yaml b/params.yaml
+--- a/params.yaml
++++ b/params.yaml
+@@ -1 +1 @@
+-a: 1
++a: 2
+"""
+
+
+def with_changes(root: Path, changes: bytes, settings: str, sha256: str | None) -> Traced:
+    """A version by uncommitted changes, as they and the settings lie in the store now."""
+    known = {
+        "git.commit": head(root),
+        "git.dirty": "true",
+        "method": "diffusion",
+        "dvc.lock.sha256": hashlib.sha256(b"stages: {}").hexdigest(),
+        **({} if sha256 is None else {"git.patch.sha256": sha256}),
+    }
+    tags = [ModelVersionTag(name, value) for name, value in known.items()]
+    return Traced(root, ModelVersion("tiny", "1", 0, tags=tags, run_id="r"), "stages: {}", settings, changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "registered", "said"),
+    [
+        (CHANGED.replace(b"a: 2", b"a: 3"), "a: 3\n", CHANGED, "uncommitted changes: differs"),
+        (CHANGED, "a: 2\n", None, "uncommitted changes: unknown; no tag git.patch.sha256"),
+        (CHANGED, "a: 3\n", CHANGED, "parameters: params.yaml is another"),
+    ],
+    ids=["changes of another", "changes of before they were hashed", "settings of another"],
+)
+def test_what_others_may_have_changed_is_not_run_again(
+    root: Path, changes: bytes, settings: str, registered: bytes | None, said: str
+) -> None:
+    sha256 = None if registered is None else hashlib.sha256(registered).hexdigest()
+    with pytest.raises(UserError, match=f"not reproduced, {said}"):
+        reproduce.reproduce(with_changes(root, changes, settings, sha256))
+
+
+def test_changes_that_are_as_they_were_are_run_again(root: Path) -> None:
+    version = with_changes(root, CHANGED, "a: 2\n", hashlib.sha256(CHANGED).hexdigest())
+    assert links.patch(version).state == "ok"
+    reproduce.require_as_registered(version)
 
 
 def head(root: Path) -> str:
