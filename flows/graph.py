@@ -15,6 +15,9 @@ from pipelines import params
 
 DVC = str(Path(sys.executable).parent / "dvc")
 
+PATH_LOCKS = Path(".dvc", "tmp", "rwlock")
+"""Where DVC keeps which of its processes reads or writes what."""
+
 NODE = re.compile(r'^"(?P<name>[^"]+)";$', re.MULTILINE)
 EDGE = re.compile(r'^"(?P<before>[^"]+)" -> "(?P<after>[^"]+)";$', re.MULTILINE)
 
@@ -69,6 +72,7 @@ def unseen(root: Path) -> frozenset[str]:
 
 
 def ask(root: Path, *arguments: str) -> str:
+    forget_broken_locks(root)
     command = [DVC, "--wait-for-lock", *arguments]
     done = subprocess.run(
         command,
@@ -82,3 +86,25 @@ def ask(root: Path, *arguments: str) -> str:
     if done.returncode != 0:
         raise GraphError(f"dvc {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def forget_broken_locks(root: Path) -> None:
+    """Remove DVC's list of locks where a crash has left it empty or cut off: DVC would refuse to work, with no word
+    about what to do. Locks of processes that are gone count for nothing in it anyway."""
+    from dvc.lock import make_lock
+
+    file = root / PATH_LOCKS
+    if not is_whole(file):
+        with make_lock(str(file.with_name("rwlock.lock")), tmp_dir=str(file.parent)):  # or it is just being written
+            if not is_whole(file):
+                file.unlink()
+
+
+def is_whole(file: Path) -> bool:
+    try:
+        json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return True

@@ -55,3 +55,21 @@ def test_links_to_folders_are_what_dvc_does_not_see(tmp_path: Path) -> None:
     settings["dataset"]["name"] = "digits"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     assert graph.unseen(tmp_path) == set()
+
+
+@pytest.mark.parametrize("content", ["", '{"read": {'])
+def test_locks_that_a_crash_left_half_written_are_forgotten(tmp_path: Path, content: str) -> None:
+    root = project.make(tmp_path / "project", "one: {cmd: echo 1 > one.txt, outs: [one.txt]}")
+    (root / graph.PATH_LOCKS).write_text(content)
+    graph.ask(root, "repro")
+    assert (root / "one.txt").exists()
+
+
+def test_locks_that_are_whole_stay(tmp_path: Path) -> None:
+    file = tmp_path / graph.PATH_LOCKS
+    file.parent.mkdir(parents=True)
+    graph.forget_broken_locks(tmp_path)
+    assert not file.exists()
+    file.write_text('{"read": {}}')
+    graph.forget_broken_locks(tmp_path)
+    assert file.read_text() == '{"read": {}}'

