@@ -62,20 +62,8 @@ def load(folder: Path, size: int, channels: int, test_fraction: float, skip_bad:
     files, label_names = label(folder, contents)
     read, skipped = read_all(files, size, channels)
     if skipped and not skip_bad:
-        listed = "".join(f"\n  {shown(one.file)}: {shown(one.reason)}" for one in skipped[:NAMED])
-        more = f"\n  and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-        raise FolderError(
-            f"{folder}: {len(skipped)} of {len(files)} images cannot be used:{listed}{more}\n"
-            "Mend or remove them, or set dataset.on_bad_image: skip"
-        )
-    missing = set(range(len(label_names))) - {one.found.label for one in read}
-    if missing:
-        names = ", ".join(shown(label_names[number]) for number in sorted(missing))
-        why = next(one for one in skipped if one.file.split("/")[0] == label_names[min(missing)])
-        raise FolderError(
-            f"{folder}: no image of {names} can be used ({shown(why.file)}: {shown(why.reason)}); "
-            "add some that can, or remove the sub-folder"
-        )
+        raise cannot_be_used(folder, skipped, len(files))
+    require_each_label(folder, label_names, read, skipped)
     test_digests = held_out(read, test_fraction)
     train = [one for one in read if one.digest not in test_digests]
     test = [one for one in read if one.digest in test_digests]
@@ -124,6 +112,29 @@ def label(folder: Path, contents: Contents) -> tuple[list[Found], tuple[str, ...
     return found, tuple(label_names)
 
 
+def cannot_be_used(folder: Path, skipped: Sequence[Skipped], of: int) -> FolderError:
+    listed = "".join(f"\n  {shown(one.file)}: {shown(one.reason)}" for one in skipped[:NAMED])
+    more = f"\n  and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+    return FolderError(
+        f"{folder}: {len(skipped)} of {of} images cannot be used:{listed}{more}\n"
+        "Mend or remove them, or set dataset.on_bad_image: skip"
+    )
+
+
+def require_each_label(
+    folder: Path, label_names: Sequence[str], read: Sequence[Read], skipped: Sequence[Skipped]
+) -> None:
+    """Raise FolderError where nothing is left of a label: it is not to vanish with its images."""
+    missing = set(range(len(label_names))) - {one.found.label for one in read}
+    if missing:
+        names = ", ".join(shown(label_names[number]) for number in sorted(missing))
+        why = next(one for one in skipped if one.file.split("/")[0] == label_names[min(missing)])
+        raise FolderError(
+            f"{folder}: no image of {names} can be used ({shown(why.file)}: {shown(why.reason)}); "
+            "add some that can, or remove the sub-folder"
+        )
+
+
 def doubts(folder: Path, contents: Contents, label_names: Sequence[str]) -> list[str]:
     """What labels may not have been meant as such."""
     said = []
@@ -138,8 +149,8 @@ def doubts(folder: Path, contents: Contents, label_names: Sequence[str]) -> list
         inner = sorted({shown(name.split("/")[1]) for name, _ in contents.images})
         some = ", ".join(inner[:3]) + (", ..." if len(inner) > 3 else "")
         said.append(
-            f"{label_names[0]} is the only label, and all images are in its sub-folders ({some}). "
-            f"If these are the labels, set dataset.path to {folder / label_names[0]}"
+            f"{shown(label_names[0])} is the only label, and all images are in its sub-folders ({some}). "
+            f"If these are the labels, set dataset.path to {folder / shown(label_names[0])}"
         )
     empty = sorted(contents.folders - set(label_names))
     if empty:
@@ -191,7 +202,8 @@ def held_out(read: Sequence[Read], fraction: float) -> set[bytes]:
     """The contents of the test split: those whose SHA-256, read as a number in [0, 1), is below `fraction`.
 
     The greatest of each label stays to train with. So a content that is held out stays so when others are added; only
-    one that was kept back from the test split of its label may come into it.
+    one that was kept back from the test split of its label may come into it. A content of several labels is kept back
+    where one of them needs it.
     """
     limit = fraction * 2**64
     greatest: dict[int, bytes] = {}
