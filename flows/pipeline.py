@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -37,6 +37,9 @@ from pipelines import naming, params, provenance
 from pipelines.checkout_locks import running_here, settings_free
 from pipelines.project import REPORTS, ROOT, cache_dir, require_repository
 from pipelines.schemas import Comparison
+
+if TYPE_CHECKING:
+    from pipelines.tracking import ParentRun
 
 RunStage = Callable[[str, Callable[[str], None]], Outcome]
 """Brings the stage of a name up to date, and passes its output on."""
@@ -120,15 +123,16 @@ def bring_up_to_date(root: Path, queue: str | None, branch: str) -> dict[str, Ou
     from pipelines import tracking
 
     environment = {provenance.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
+    tracking.settle_left()
     forced = graph.unseen(root)
     if not graph.changes(root) and not forced:
         return run_all(root, {}, environment, holding)
     stages = graph.read(root)
-    with mlflow_parent(root, flow_run.name or "pipeline") as run_id:
+    with mlflow_parent(root, flow_run.name or "pipeline") as parent:
         chosen = holding if queue is None else partial(on_workers, queue, branch)
-        outcomes = run_all(root, stages, environment | {tracking.PARENT_RUN_VARIABLE: run_id}, chosen, forced)
+        outcomes = run_all(root, stages, environment | parent.variables, chosen, forced)
         found = Comparison.load(root / REPORTS / "comparison.json")
-        to_mlflow(run_id, found, root / REPORTS, times_in_turn(root))
+        to_mlflow(parent, found, root / REPORTS, times_in_turn(root))
         return outcomes
 
 
@@ -152,26 +156,18 @@ def stage_steps(run_stage: RunStage, stages: graph.Graph) -> list[Step]:
 def on_workers(queue: str, branch: str, runner: Runner) -> RunStage:
     from pipelines.tracking import PARENT_RUN_VARIABLE
 
-    known = {"pipeline_run": str(flow_run.id), "mlflow_run": runner.environment[PARENT_RUN_VARIABLE]}
+    known = {"pipeline_run": str(flow_run.id), "mlflow_run": runner.environment.get(PARENT_RUN_VARIABLE)}
     return Workers(runner, queue, branch, known).stage
 
 
 @contextmanager
-def mlflow_parent(root: Path, name: str, parent: str | None = None) -> Iterator[str]:
+def mlflow_parent(root: Path, name: str, parent: "ParentRun | None" = None) -> "Iterator[ParentRun]":
     """The MLflow run that holds the runs of the stages, itself within `parent` if that is given."""
     from pipelines import tracking
 
-    above = {} if parent is None else {tracking.PARENT: parent}
-    run_id = tracking.start_parent(name, {provenance.FLOW_RUN: str(flow_run.id), **above}, root)
-    status = "KILLED"  # by SIGTERM or Ctrl-C, which are no Exceptions
-    try:
-        yield run_id
-        status = "FINISHED"
-    except Exception:
-        status = "FAILED"
-        raise
-    finally:
-        tracking.finish(run_id, status, root)
+    above = {} if parent is None else parent.as_parent
+    with tracking.parent_run(name, {provenance.FLOW_RUN: str(flow_run.id), **above}, root) as run:
+        yield run
 
 
 def told(outcomes: Mapping[str, Outcome]) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
@@ -12,18 +12,18 @@ from pipelines.project import METRICS, REPORTS
 from pipelines.schemas import Comparison
 from pipelines.study.collect import STUDIES
 
+if TYPE_CHECKING:
+    from pipelines.tracking import ParentRun
 
-def to_mlflow(run_id: str, comparison: Comparison, folder: Path, times: Mapping[str, float] | None = None) -> None:
+
+def to_mlflow(run: "ParentRun", comparison: Comparison, folder: Path, times: Mapping[str, float] | None = None) -> None:
     """Put what was found into the MLflow run that holds the others.
 
     Args:
         folder: where the report lies.
         times: that stand beside each other there, by name.
     """
-    from pipelines import tracking
-
-    tracking.keep(
-        run_id,
+    run.keep(
         [folder / name for name in ("comparison.json", "report.html", "report.md")],
         {claim.id: claim.measured for claim in comparison.claims if claim.measured is not None} | dict(times or {}),
         markdown(comparison, "`report.html` is among this run's artifacts."),

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from prefect import flow
@@ -38,6 +38,9 @@ from pipelines.project import ROOT, cache_dir, require_repository
 from pipelines.schemas import Comparison
 from pipelines.study import collect, plan
 from pipelines.study.plan import Trial
+
+if TYPE_CHECKING:
+    from pipelines.tracking import ParentRun
 
 # Settings that change what is learned and not how long it takes.
 FREE = (*plan.SEEDS, "train.learning_rate")
@@ -114,7 +117,7 @@ def branch(name: str) -> str:
     return f"runs/{name}"
 
 
-def carry_out(bench: Bench, trials: Sequence[Trial], parent: str) -> str:
+def carry_out(bench: Bench, trials: Sequence[Trial], parent: "ParentRun") -> str:
     """Run the trials that are not done and judge; what to say of it. Raises UserError where trials fail."""
     waiting = [trial for trial in trials if not bench.is_done(trial)]
     tell_plan(bench, trials, waiting)
@@ -168,7 +171,7 @@ def estimated(bench: Bench, trial: Trial) -> float:
     return sum(seconds for stage, seconds in stages.items() if trial.compares or not stage.startswith("compare"))
 
 
-def run_trial(bench: Bench, trial: Trial, parent: str) -> bool:
+def run_trial(bench: Bench, trial: Trial, parent: "ParentRun") -> bool:
     """One trial as a flow run of its own; whether all went well."""
     started = time.monotonic()
 
@@ -191,20 +194,18 @@ def run_trial(bench: Bench, trial: Trial, parent: str) -> bool:
     return bool(one(return_state=True).is_completed())
 
 
-def bring_up_to_date(bench: Bench, last: str, parent: str) -> None:
+def bring_up_to_date(bench: Bench, last: str, parent: "ParentRun") -> None:
     """The stages called `last`, and all that they need."""
-    from pipelines.tracking import PARENT_RUN_VARIABLE
-
     stages = graph.read(bench.place)
     wanted = graph.with_needs(stages, [name for name in stages if name.partition("@")[0] == last])
     with (
-        mlflow_parent(bench.place, str(flow_run.name), parent) as run_id,
-        bench.runner({PARENT_RUN_VARIABLE: run_id}) as runner,
+        mlflow_parent(bench.place, str(flow_run.name), parent) as run,
+        bench.runner(run.variables) as runner,
     ):
         run_steps(stage_steps(holding(runner), wanted))
 
 
-def report(bench: Bench, first: Trial, parent: str) -> None:
+def report(bench: Bench, first: Trial, parent: "ParentRun") -> None:
     """Judge, with the first trial's outputs for pictures: they come out of DVC's cache."""
     bench.set_up(first)
     log: Callable[[str], None] = partial(get_run_logger().info, "%s")

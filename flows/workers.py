@@ -40,7 +40,7 @@ class Workers:
     runner: Runner
     queue: str
     branch: str
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, str | None]
     one_at_a_time: Lock = field(default_factory=Lock)
 
     def stage(self, name: str, log: Callable[[str], None]) -> Outcome:

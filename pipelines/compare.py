@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fm.data.prepared import Prepared
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from pipelines import params, probe, provenance, stage, tracking
 from pipelines.measurements import judge
 from pipelines.measurements.distances import best_row
@@ -18,6 +18,7 @@ from pipelines.report.pictures import grid_of_real
 from pipelines.report.plots import Curve
 from pipelines.results import Ranking, Results, metric_of, rank, read
 from pipelines.schemas import Comparison, Evaluation, MethodSummary
+from pipelines.versions import asking
 
 
 def main() -> None:
@@ -117,7 +118,12 @@ def facts(settings: Params, comparison: Comparison) -> list[tuple[str, str]]:
 def mlflow_runs(settings: Params) -> list[str]:
     """The runs that trained and evaluated each method."""
     stages = [f"{name}@{method}" for method in settings.methods for name in ("train", "evaluate")]
-    found = {name: tracking.finished_run(stage.declared(name), settings.dataset.name) for name in stages}
+    try:
+        with asking():
+            found = {name: tracking.finished_run(stage.declared(name), settings.dataset.name) for name in stages}
+    except TryLater as error:  # no reason to have no report
+        print(error, flush=True)
+        return ["MLflow did not answer"]
     return [f"{name} {run}" for name, run in found.items() if run is not None]
 
 

@@ -26,6 +26,7 @@ from pipelines.promotion import CANDIDATE
 from pipelines.schemas import PrepareMetrics, TrainMetrics
 from pipelines.stage import Stage, StageChanged, changes, declared, recorded
 from pipelines.traced import EVALUATION, KEPT, LOCK, TRAINING
+from pipelines.versions import asking
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -36,6 +37,7 @@ CARD, SAMPLES = "MODEL_CARD.md", "samples.png"
 SHEET_WIDTH = 600  # pixels at most, where images are small
 
 
+@asking()
 def main() -> None:
     settings = params.load()
     winner = choose(settings)

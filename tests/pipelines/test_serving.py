@@ -68,7 +68,7 @@ def registered(folder: Path) -> None:
     generator = tiny_generator()
     generator.save(folder / "generator")
     (folder / "pages").mkdir()
-    run_id = tracking.start(tracking.experiment_id("tiny"), "register", {})
+    run_id = tracking.client().create_run(tracking.experiment_id("tiny"), run_name="register").info.run_id
     version = model_version.create(NAME, run_id, generator, folder / "generator", folder / "pages", {}, "a page")
     tracking.client().set_registered_model_alias(NAME, "champion", version.version)
 

@@ -1,14 +1,19 @@
 import os
 import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fm.errors import UserError
-from pipelines import provenance, tracking
+from pipelines import delivery, outbox, provenance, tracking
 from pipelines.project import CACHE_VARIABLE, ROOT
 from pipelines.stage import Stage
 
@@ -28,6 +33,7 @@ def store(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     shutil.copy(template, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.delenv(tracking.PARENT_RUN_VARIABLE, raising=False)
+    monkeypatch.setattr(outbox, "cache_dir", lambda: tmp_path / "cache")
     return tmp_path
 
 
@@ -53,21 +59,22 @@ def test_the_store_is_the_projects_own_unless_the_environment_names_another(monk
 
 
 def test_a_run_holds_everything(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parent = tracking.start_parent("pipeline", {"flow": "x"})
-    monkeypatch.setenv(tracking.PARENT_RUN_VARIABLE, parent)
     (store / "notes").mkdir()
     (store / "notes" / "a.txt").write_text("a")
-    with tracking.stage_run(STAGE, "digits") as run:
-        assert status(run.run_id) == "RUNNING"
-        run.params({"method": "diffusion", "train.precision": None})
-        run.metrics({"loss": 2.0, "rate": 0.1}, 1)
-        run.metrics({"loss": 1.0}, 2)
-        run.image("samples", np.zeros((8, 8, 1), np.uint8), 2)
-        run.artifact(store / "notes", "notes")
-        run.artifact(store / "notes" / "a.txt")
-        run.dataset_input("digits", DATA, "data/prepared")
-    tracking.keep(parent, [store / "notes" / "a.txt"], {"quality": 0.2}, "# Found")
-    tracking.finish(parent, "FINISHED")
+    with tracking.parent_run("pipeline", {"flow": "x"}) as whole:
+        parent = whole.run_id
+        assert whole.variables == {tracking.PARENT_RUN_VARIABLE: parent}
+        monkeypatch.setenv(tracking.PARENT_RUN_VARIABLE, parent)
+        with tracking.stage_run(STAGE, "digits") as run:
+            assert status(run.run_id) == "RUNNING"
+            run.params({"method": "diffusion", "train.precision": None})
+            run.metrics({"loss": 2.0, "rate": 0.1}, 1)
+            run.metrics({"loss": 1.0}, 2)
+            run.image("samples", np.zeros((8, 8, 1), np.uint8), 2)
+            run.artifact(store / "notes", "notes")
+            run.artifact(store / "notes" / "a.txt")
+            run.dataset_input("digits", DATA, "data/prepared")
+        whole.keep([store / "notes" / "a.txt"], {"quality": 0.2}, "# Found")
 
     found = tracking.client().get_run(run.run_id)
     assert found.info.status == "FINISHED"
@@ -134,7 +141,7 @@ def test_a_resumed_run_is_the_same_and_logs_no_step_twice() -> None:
 
 def test_killed_outright_it_is_resumed_all_the_same() -> None:
     container = tracking.experiment_id("digits")
-    left = tracking.start(container, STAGE.name, {tracking.STAGE_KEY: STAGE.key})
+    left = tracking.client().create_run(container, tags={tracking.STAGE_KEY: STAGE.key}).info.run_id
     with tracking.stage_run(STAGE, "digits") as run:
         assert run.run_id == left
 
@@ -164,10 +171,116 @@ def test_uncommitted_changes_are_kept_with_the_run(monkeypatch: pytest.MonkeyPat
     assert Path(found.info.artifact_uri.removeprefix("file://"), "uncommitted.patch").read_bytes() == b"diff"
 
 
-def test_a_deleted_experiment_is_said_in_a_line() -> None:
+def test_a_deleted_experiment_is_said_in_a_line_before_a_run_begins() -> None:
     tracking.client().delete_experiment(tracking.experiment_id("digits"))
-    with pytest.raises(UserError, match="mlflow experiments restore --experiment-id"):
-        tracking.experiment_id("digits")
+    with (
+        pytest.raises(UserError, match="mlflow experiments restore --experiment-id"),
+        tracking.stage_run(STAGE, "digits"),
+    ):
+        pytest.fail("it began")
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes minutes takes a second, and as many tries."""
+    monkeypatch.setattr(tracking, "PATIENCE", 0.5)
+    monkeypatch.setattr(delivery, "SLOWEST", 0.5)
+    monkeypatch.setattr(tracking, "SECONDS_TO_BEGIN", 0.5)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_answers_nothing_holds_no_run_and_gets_all_in_order_when_it_does(
+    store: Path, silent: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = os.environ["MLFLOW_TRACKING_URI"]
+    monkeypatch.setattr(provenance, "uncommitted_patch", lambda: None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", silent)
+    (store / "weights").write_text("those at the end")
+    with tracking.stage_run(STAGE, "digits") as run:
+        run.params({"seed": 0})
+        began = time.monotonic()
+        for step in range(3):
+            run.metrics({"loss": float(step)}, step)
+        run.image("samples", np.zeros((8, 8, 1), np.uint8), 2)
+        run.artifact(store / "weights", "model")
+        assert time.monotonic() - began < 1
+    (store / "weights").unlink()
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert f"MLflow at {silent} does not answer as it should" in last
+    assert "8 entries of this run are kept in" in last
+
+    # The same store is there again: as a test has it, at another address.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", here)
+    [left] = (store / "cache/outbox").iterdir()
+    (left / "store").write_text(here)
+    with tracking.stage_run(Stage("evaluate@diffusion", {}, STAGE.dependencies), "digits") as later:
+        assert later.run_id  # waits for it
+
+    found = tracking.find_run(tracking.experiment_id("digits"), STAGE.key, finished=True)
+    assert found is not None
+    assert found.info.start_time < tracking.client().get_run(later.run_id).info.start_time
+    assert found.data.params == {"seed": "0"}
+    assert steps(found.info.run_id, "loss") == [0, 1, 2]
+    assert images(found.info.run_id) == ["images/samples+step+2"]
+    kept = tracking.client().download_artifacts(found.info.run_id, "model/weights", str(store))
+    assert Path(kept).read_text() == "those at the end"
+    assert not list((store / "cache/outbox").iterdir())
+
+
+def test_a_locked_database_is_waited_for(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "SLOWEST", 0.5)
+    with tracking.stage_run(STAGE, "digits") as run:
+        run_id = run.run_id
+        holder = sqlite3.connect(store / "mlflow.db", isolation_level=None, check_same_thread=False)
+        holder.execute("BEGIN EXCLUSIVE")
+        run.metrics({"loss": 1.0}, 1)
+        threading.Timer(25, holder.rollback).start()  # MLflow's own patience is 20 s
+    assert status(run_id) == "FINISHED"
+    assert steps(run_id, "loss") == [1]
+
+
+def test_what_mlflow_refuses_is_said_and_the_rest_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    with tracking.stage_run(STAGE, "digits") as run:
+        run.params({"seed": 0})
+        run.params({"seed": 1})
+        run.metrics({"loss": 1.0}, 1)
+    assert steps(run.run_id, "loss") == [1]
+    assert (
+        "MLflow refused 1 entries of this run, the first: Changing param values is not allowed"
+        in capfd.readouterr().out
+    )
+
+
+KILLED = """
+import os, signal, sys
+from pipelines import tracking
+from pipelines.stage import Stage
+stage = Stage("train@a", {}, {"data/prepared": "d"})
+with tracking.parent_run("pipeline", {}) as whole, tracking.stage_run(stage, "digits") as run:
+    print(whole.run_id, run.run_id, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_runs_of_what_was_killed_outright_are_ended_by_the_next(store: Path) -> None:
+    environment = {**os.environ, CACHE_VARIABLE: str(store / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=False
+    )
+    killed = done.stdout.decode().split()
+    assert [status(run_id) for run_id in killed] == ["RUNNING", "RUNNING"]
+    with tracking.parent_run("pipeline", {}) as living, tracking.stage_run(STAGE, "digits"):
+        assert [status(run_id) for run_id in killed] == ["KILLED", "KILLED"]
+        assert status(living.run_id) == "RUNNING"
 
 
 def test_processes_that_set_up_one_store_at_once(tmp_path: Path) -> None:
