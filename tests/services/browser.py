@@ -15,15 +15,17 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: ap
 
 
 @contextmanager
-def open_page(settings: Mapping[str, str]) -> Iterator[Page]:
-    """An empty page, in a browser that knows nothing of the pages before; whoever sits there has MLflow's login."""
+def open_page(settings: Mapping[str, str] | None = None) -> Iterator[Page]:
+    """An empty page, in a browser that knows nothing of the pages before; with the services' settings, whoever sits
+    there has MLflow's login."""
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to make its sandbox for root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=as_root)
         try:
             page = browser.new_page(
                 viewport={"width": 1400, "height": 1000},
-                http_credentials={
+                http_credentials=settings
+                and {
                     "origin": settings["MLFLOW_TRACKING_URI"],
                     "username": settings["MLFLOW_TRACKING_USERNAME"],
                     "password": settings["MLFLOW_TRACKING_PASSWORD"],
