@@ -21,7 +21,7 @@ KEY, DIGEST = "training.key", "sha256"
 class Checkpoint(Callback):
     """Saves to one file every so many steps and on SIGTERM; the file is always whole, and the one before stays.
 
-    Attributes:
+    Args:
         key: names the training, so that no other takes its checkpoints for its own.
         resumed: what the training went on from.
     """

@@ -39,7 +39,7 @@ class Divergence(Callback):
     An accelerator notes the first such step itself: to ask it is to wait for all that it has been given to do, so it is
     asked only when another callback is due.
 
-    Attributes:
+    Args:
         before: what else keeps something of a step.
         last_good: says in words what there is to go back to.
     """
@@ -50,6 +50,7 @@ class Divergence(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self.first = torch.full((), NEVER, device=pl_module.device)
+        self.asks_rarely = self.first.device.type != "cpu"
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: "Batch", batch_idx: int
@@ -60,7 +61,7 @@ class Divergence(Callback):
             finite &= pl_module.gradient_norm.isfinite()
         self.first = torch.where(finite, self.first, self.first.clamp(max=trainer.global_step))
         kept = trainer.global_step == trainer.max_steps or any(one.due(trainer) for one in self.before)
-        if kept or self.first.device.type == "cpu":
+        if kept or not self.asks_rarely:
             step = int(trainer.strategy.reduce(self.first.clone(), reduce_op="min"))  # whoever had that part of a batch
             if step < NEVER:
                 raise Diverged("loss or gradient is", step, pl_module.budget, self.last_good())

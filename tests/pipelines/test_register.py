@@ -187,6 +187,11 @@ def test_the_same_again_makes_no_second_version_and_leaves_the_aliases(
     assert aliases() == {"candidate": "2", "champion": "1"}
     assert len(tracking.client().search_model_versions(f"name = '{NAME}'")) == 2
 
+    # One that was registered before its metric was measured by set.
+    tracking.client().set_model_version_tag(NAME, "2", gate.SET_VALUES, "[]")
+    register.main()
+    assert gate.by_set(tracking.client().get_model_version(NAME, "2").tags) == BETTER
+
 
 def test_one_that_is_not_better_for_certain_stays_candidate(
     project: Project, capfd: pytest.CaptureFixture[str]
