@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Condition
 from typing import NamedTuple
 
@@ -74,7 +75,7 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
         BadImage: damaged, cut off, animated, of more than MAX_PIXELS, or of a kind not listed above.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
+        with Image.open(io.BytesIO(content), formats=readable()) as image:
             refuse(image)
             sixteen_bits = has_sixteen_bits(image)
             with AT_ONCE.of(image.width * image.height):
@@ -88,6 +89,13 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
         raise BadImage("no image that Pillow can read") from None
     except Exception as error:  # decoders of damaged files raise whatever they run into
         raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+@cache
+def readable() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow knows: it must not be asked for others."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def refuse(image: Image.Image) -> None:
