@@ -34,18 +34,16 @@ def where_to_look() -> str:
     return WHERE_TO_LOOK.format(report=REPORTS / "report.html")
 
 
-def evaluations(root: Path) -> dict[str, Evaluation]:
-    """Method -> how it did."""
-    files = sorted((root / METRICS / "evaluate").glob("*.json"))
-    return {file.stem: Evaluation.load(file) for file in files}
-
-
 def rows(root: Path) -> list[dict[str, str]]:
-    """The comparison as a table: one row for every method and sampler."""
+    """The comparison as a table: one row for every method and sampler that was compared.
+
+    Methods that are no longer in params.yaml may have left their files.
+    """
     probes = Probes.load(root / METRICS / "probes.json").methods
     return [
         cells(method, evaluation, row, probes[method].seconds_per_image(row))
-        for method, evaluation in evaluations(root).items()
+        for method in sorted(probes)
+        for evaluation in [Evaluation.load(root / METRICS / "evaluate" / f"{method}.json")]
         for row in sorted(evaluation.rows, key=lambda row: (row.solver, row.nfe))
     ]
 

@@ -31,6 +31,7 @@ def evaluation(*rows: EvaluationRow) -> Evaluation:
 def measured(tmp_path: Path) -> Path:
     evaluation(row("midpoint", 10, 12.3456), row("euler", 100, 7)).save(tmp_path / "metrics/evaluate/one.json")
     evaluation(row("ddim", 10, 130)).save(tmp_path / "metrics/evaluate/other_method.json")
+    evaluation(row("ddim", 10, 1)).save(tmp_path / "metrics/evaluate/no_longer_in_params.json")
     timed = {"one": [("midpoint", 10, 10, 0.0), ("euler", 100, 100, 0.0)], "other_method": [("ddim", 10, 10, 0.0)]}
     probes(timed).save(tmp_path / "metrics/probes.json")
     claim = Claim(
