@@ -17,11 +17,21 @@ from fm.generator import Generator, NotFinite
 from fm.names import Choice, parts
 from fm.networks.flops import flops_of_a_call
 from fm.objectives import Objective
-from pipelines import params, snapshots, tracking
+from pipelines import finished, params, snapshots, tracking
 from pipelines.machine import Moment
 from pipelines.params import Params
 from pipelines.program import run
-from pipelines.project import CURVES, METRICS, MODELS, PREPARED, cache_dir, compute_slot, whole_file, whole_folder
+from pipelines.project import (
+    CURVES,
+    METRICS,
+    MODELS,
+    PREPARED,
+    SNAPSHOTS,
+    cache_dir,
+    compute_slot,
+    whole_file,
+    whole_folder,
+)
 from pipelines.rehearsal import rehearse
 from pipelines.schemas import Load, TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
@@ -37,6 +47,10 @@ def main(method: str) -> None:
 
 
 def train(stage: Stage, method: str) -> None:
+    if finished.is_waiting(stage):
+        if not training.is_helper():
+            finished.take(stage, outputs(method))
+        return
     settings = params.load()
     dataset = Prepared.open(PREPARED)
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
@@ -55,11 +69,16 @@ def train(stage: Stage, method: str) -> None:
         require_unchanged(stage)
         write(method, generator, totals, metrics)
         snapshots.keep(method, workspace / "snapshots", metrics.images_seen)
+        finished.keep(stage, outputs(method))
         tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
         tracked.artifact(MODELS / method / "config.json", "model")
         tracked.artifact(MODELS / method / "model.safetensors", "model")
     # Last of all: until everything is written, a rerun finds the finished training here.
     shutil.rmtree(workspace)
+
+
+def outputs(method: str) -> list[Path]:
+    return [MODELS / method, SNAPSHOTS / method, CURVES / f"{method}.csv", METRICS / "train" / f"{method}.json"]
 
 
 def untrained(settings: Params, dataset: Prepared, method: str) -> Generator:

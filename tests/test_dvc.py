@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -101,6 +102,13 @@ def test_a_stopped_training_resumes_to_the_same_bytes(
     assert run.info.status == "FINISHED"
     steps = [point.step for point in client(project).get_metric_history(run.info.run_id, "loss")]
     assert len(steps) == len(set(steps)) == 100
+
+    # DVC killed before it could record what the training made, which it then finds nowhere.
+    (project.folder / "dvc.lock").unlink()
+    shutil.rmtree(project.folder / ".dvc/cache/runs")
+    assert "train@flow_matching: taken as it was" in project.run("dvc", "repro", "train@flow_matching").stdout
+    assert (project.folder / CURVE).read_bytes() == (by_dvc.folder / CURVE).read_bytes()
+    assert len(runs(project, "train@flow_matching")) == 1
 
 
 def test_two_processes_share_one_training_and_resume_it(project: Project, by_dvc: Project) -> None:
