@@ -52,6 +52,9 @@ def over_seeds(definition: Definition, each: Sequence[Measurement], shared_sets:
     figures = [figure(one) for one in each]
     values = [one.value for one in figures]
     by_seed = f"Seed by seed: {listed(values)}. First seed: {each[0].note}"
+    bound = next((number for number, one in enumerate(figures) if math.isinf(one.high - one.low)), 0)
+    if bound:
+        by_seed += f" What leaves the interval open is number {bound + 1}: {each[bound].note}"
     of_each = each[0].protocol.removeprefix(f"{ONE_SEED}; ")
     if definition.id in COUNTED:
         how = f"{len(each)} training seeds, {CONFIDENCE:.0%} range over them; of each: {of_each}"

@@ -100,6 +100,13 @@ def test_a_speed_that_varies_between_seeds_is_still_above_zero() -> None:
     )
 
 
+def test_the_seed_that_makes_it_a_bound_says_why() -> None:
+    evaluations = next(definition for definition in CLAIMS if definition.id == "evaluations")
+    exact, bound = (Measurement(2.0, low, 3.0, "one", note) for low, note in ((1.0, "Exact."), (-math.inf, "Never.")))
+    assert over_seeds(evaluations, [exact, exact, bound], False).note.endswith("open is number 3: Never.")
+    assert over_seeds(evaluations, [bound, exact], False).note.endswith("First seed: Never.")
+
+
 def test_a_seed_without_a_figure_leaves_the_claim_unmeasured() -> None:
     assert "training_time" in MEASUREMENTS
     assert judged(*two_seeds())["training_time"].verdict == "not_measured"
