@@ -101,12 +101,20 @@ def checkout(revision: str | None) -> Iterator[Path]:
 
 def change_settings(place: Path, overrides: Mapping[str, Any], recipe: str | None) -> None:
     """Write the run's settings. Raises UserError, and writes nothing, where they say what cannot be."""
-    settings.override(place / params.FILE, overrides, recipe, root=place)
-    dataset = params.load(place / params.FILE).dataset
-    if place != ROOT and not (place / dataset.path).exists():
+    settings.write(place / params.FILE, planned(place, overrides, recipe))
+
+
+def planned(place: Path, overrides: Mapping[str, Any], recipe: str | None) -> str:
+    """The text of the run's params.yaml. Raises UserError for all that is known to fail before a stage has run."""
+    text, chosen = settings.planned(place / params.FILE, overrides, recipe, place)
+    path = chosen.dataset.path
+    if place != ROOT and not (place / path).exists():
         # A folder of images that git does not have lies in the user's checkout alone.
-        settings.override(place / params.FILE, {"dataset.path": str(ROOT / dataset.path)})
-    params.require_path(params.load(place / params.FILE).dataset, place)
+        here = {**overrides, "dataset.path": str(ROOT / path)}
+        text, chosen = settings.planned(place / params.FILE, here, recipe, place)
+    params.require_path(chosen.dataset, place)
+    params.require_nfe(chosen)
+    return text
 
 
 def kept(place: Path, queue: str | None, branch: str) -> str:
@@ -191,7 +199,7 @@ def main() -> int:
         overrides = settings.from_arguments(chosen.overrides)
         # Before Prefect's start, which takes seconds:
         require_repository()
-        params.load(ROOT / params.FILE)
+        planned(ROOT, overrides, chosen.recipe)
         with running_here(ROOT), settings_free(ROOT) if overrides or chosen.recipe else nullcontext():
             pass
         use_api()

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 
-from pipelines import params
+from fm.errors import shown
+from pipelines import params, yaml_reading
 from pipelines.project import ROOT, whole_file
 
 
@@ -22,23 +22,57 @@ def override(path: Path, overrides: Mapping[str, Any], recipe: str | None = None
     Raises:
         params.ParamsError: nothing has been written then.
     """
-    params.load(path)  # what is wrong already is not the overrides' fault
-    text = merged(
-        path.read_text(encoding="utf-8"), {} if recipe is None else read_recipe(recipe, root), overrides, root
-    )
-    params.parse(yaml.safe_load(text), "overrides" if recipe is None else f"recipe {recipe} and overrides")
-    if overrides or recipe:
+    write(path, planned(path, overrides, recipe, root)[0])
+
+
+def planned(
+    path: Path, overrides: Mapping[str, Any], recipe: str | None = None, root: Path = ROOT
+) -> tuple[str, params.Params]:
+    """What `override` would write, and the settings it says, checked."""
+    chosen = params.load(path)  # what is wrong already is not the overrides' fault
+    text = yaml_reading.text(path)
+    if not overrides and recipe is None:
+        return text, chosen
+    changed = merged(text, {} if recipe is None else read_recipe(recipe, root), overrides, root)
+    source = "overrides" if recipe is None else f"recipe {recipe} and overrides"
+    return changed, params.parse(content_of(changed, source), source)
+
+
+def write(path: Path, text: str) -> None:
+    """Nothing where the file has that text already."""
+    if path.read_text(encoding="utf-8") != text:
         with whole_file(path) as partial:
             partial.write_text(text, encoding="utf-8")
+
+
+def content_of(text: str, source: str) -> Any:
+    try:
+        return yaml_reading.content(text)
+    except ValueError as error:
+        raise params.ParamsError(f"{source}: {error}") from None
 
 
 def read_recipe(name: str, root: Path) -> dict[str, Any]:
     """The settings of recipes/<name>.yaml. Raises ParamsError, with those there are, if it is none of them."""
     known = {file.stem: file for file in sorted((root / "recipes").glob("*.yaml"))}
     if name not in known:
-        raise params.ParamsError(f"no recipe {name!r}: there are {', '.join(known)} (recipes/)")
-    content: dict[str, Any] = yaml.safe_load(known[name].read_text(encoding="utf-8"))
+        raise params.ParamsError(f"no recipe {shown(name)}: there are {', '.join(known)} (recipes/)")
+    content = params.read(inside(known[name], root, f"recipe {name}"))
+    if not isinstance(content, dict):
+        raise params.ParamsError(f"recipe {name}: must have sections with settings, as params.yaml has")
     return content
+
+
+def inside(file: Path, root: Path, source: str) -> Path:
+    """A YAML file of the checkout, wherever links lead.
+
+    Raises:
+        params.ParamsError: it lies elsewhere, or is no YAML file: what it holds is nobody's setting.
+    """
+    place, home = file.resolve(), root.resolve()
+    if not place.is_relative_to(home) or place.suffix not in (".yaml", ".yml"):
+        raise params.ParamsError(f"{source}: {shown(str(file))}: must be a .yaml file of this checkout")
+    return place
 
 
 def merged(text: str, recipe: Mapping[str, Any], overrides: Mapping[str, Any], root: Path = ROOT) -> str:
@@ -52,7 +86,10 @@ def merged(text: str, recipe: Mapping[str, Any], overrides: Mapping[str, Any], r
     for key, value in overrides.items():
         put(content, key, from_file(key, value, root))
     changed = io.StringIO()
-    writer.dump(content, changed)
+    try:
+        writer.dump(content, changed)
+    except RecursionError:
+        raise params.ParamsError("overrides: nested too deep") from None
     return changed.getvalue()
 
 
@@ -69,10 +106,13 @@ def from_file(key: str, value: Any, root: Path) -> Any:
     """The content of the YAML file that a value like `@methods/edm.yaml` names, relative to the checkout's root."""
     if not isinstance(value, str) or not value.startswith("@"):
         return value
+    source = f"overrides: {key}"
     try:
-        return yaml.safe_load((root / value[1:]).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise params.ParamsError(f"overrides: {key}: can't read {value[1:]}: {error}") from None
+        return yaml_reading.read(inside(root / value[1:], root, source))
+    except OSError as error:
+        raise params.ParamsError(f"{source}: can't read {shown(value[1:])}: {error.strerror}") from None
+    except ValueError as error:
+        raise params.ParamsError(f"{source}: {shown(value[1:])}: {error}") from None
 
 
 def from_arguments(arguments: Sequence[str]) -> dict[str, Any]:
@@ -81,8 +121,8 @@ def from_arguments(arguments: Sequence[str]) -> dict[str, Any]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not key or not equals:
-            raise params.ParamsError(f"{argument!r}: must be key=value, for example train.images_seen=50000")
-        overrides[key] = value if value.startswith("@") else yaml.safe_load(value)
+            raise params.ParamsError(f"{shown(argument)}: must be key=value, for example train.images_seen=50000")
+        overrides[key] = value if value.startswith("@") else content_of(value, shown(key))
     return overrides
 
 

@@ -121,6 +121,10 @@ KINDS: dict[str, Options] = {
     "grid": GRIDS,
 }
 EXTRACTORS = ("classifier", "inception", "efficientnet_lite0")
+DIMENSIONS = {"classifier": 64, "inception": 2048, "efficientnet_lite0": 64}
+"""Features of an image, extractor by extractor."""
+CALLS = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "ddim": 1, "ddpm": 1, "dpmpp_2m": 1, "edm": 2}
+"""Calls of the network that a step makes without guidance, solver by solver; dopri5 makes as many as it needs."""
 
 
 def parts(choice: Choice) -> tuple[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, na
         print(f"champion: version {version} is measured again", flush=True)
         with compute_slot(device.type):
             extractor = load(FEATURES, device)
-            row = measure(generator, extractor, dataset, real_reference(chosen, extractor.name), chosen)
+            row = measure(generator, extractor, dataset, real_reference(chosen), chosen)
     except TryLater:
         raise
     except UserError as error:

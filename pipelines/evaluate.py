@@ -42,7 +42,7 @@ def evaluate(stage: Stage, method: str) -> None:
         chosen = with_count(settings.evaluate, len(dataset.test))
         samplers = settings.methods[method].samplers
         rehearse(method, generator, samplers)
-        real = real_reference(chosen, extractor.name)
+        real = real_reference(chosen)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
 
         def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:

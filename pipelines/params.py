@@ -1,15 +1,17 @@
 """The settings in params.yaml: what there is, what is allowed, and what `null` stands for."""
 
 import copy
+import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from fm import names
 from fm.config import (
+    MOST_STEPS,
     CouplingChoice,
     PathChoice,
     SamplerConfig,
@@ -20,10 +22,14 @@ from fm.config import (
     WeightChoice,
 )
 from fm.errors import UserError, shown
+from pipelines import yaml_reading
 from pipelines.schemas import distance_key
 
 FILE = Path("params.yaml")
 NO_IMAGES = "data/README.md"
+MOST_IMAGES = 500  # of a sample set, unless evaluate.images says more
+MOST_MISTAKES = 20  # that are told
+MOST_CHARACTERS = 400  # of a line
 STRATEGIES = (
     *("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true"),
     *("fsdp", "fsdp_cpu_offload", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3"),
@@ -48,7 +54,12 @@ class Section(BaseModel):
 
 class Dataset(Section):
     name: Literal["fashion-mnist", "digits", "cifar10", "image-folder"]
-    path: str = Field(min_length=1, description="the folder of image-folder; cifar10 looks there for its archive")
+    path: str = Field(
+        min_length=1,
+        max_length=4000,
+        pattern=r"^[^\x00]*$",
+        description="the folder of image-folder; cifar10 looks there for its archive",
+    )
     image_size: int | None = Field(ge=8, le=512)
     channels: Literal[1, 3] | None
     test_fraction: float = Field(gt=0, lt=1, description="share of an image-folder held out")
@@ -129,6 +140,20 @@ class Objective(Section):
 class Sampler(SamplerSettings):
     steps: list[Steps] = Field(min_length=1)
 
+    def evaluations(self) -> set[int]:
+        """Numbers of calls of the network that its rows make; every one that can be where guidance or an adaptive
+        solver decides as it goes."""
+        solver, _ = names.parts(self.solver)
+        if solver not in names.CALLS:
+            return set(range(1, MOST_STEPS))
+        found: set[int] = set()
+        for steps in self.steps:
+            # EDM's last step, to no noise, makes one call.
+            calls = names.CALLS[solver] * steps - (solver == "edm")
+            guided = range(calls, 2 * calls + 1) if self.guidance_interval != (0, 1) else [2 * calls]
+            found.update([calls] if self.guidance == 1 else guided)
+        return found
+
     def each(self) -> list[SamplerConfig]:
         """One sampler for each number of steps."""
         return [SamplerConfig.model_validate({**self.model_dump(), "steps": steps}) for steps in self.steps]
@@ -188,7 +213,7 @@ class Params(Section):
     def names_are_file_names(cls, methods: dict[str, Method]) -> dict[str, Method]:
         for name in methods:
             if not name.replace("_", "").isalnum() or not name.isascii():
-                raise ValueError(f"a method's name has letters, digits and underscores only, not {name!r}")
+                raise ValueError(f"a method's name has letters, digits and underscores only, not {shown(name)}")
         return methods
 
     @model_validator(mode="after")
@@ -196,6 +221,13 @@ class Params(Section):
         seen, batch = self.train.images_seen, self.train.batch_size
         if seen is not None and batch is not None and seen < batch:
             raise ValueError(f"train.images_seen ({seen}) must be at least train.batch_size ({batch})")
+        return self
+
+    @model_validator(mode="after")
+    def images_exceed_features(self) -> "Params":
+        images, extractor = self.evaluate.images, self.evaluate.extractor
+        if images is not None and images <= (least := names.DIMENSIONS.get(str(extractor), 0)):
+            raise ValueError(too_few("evaluate.images", images, least, str(extractor)))
         return self
 
 
@@ -209,18 +241,26 @@ def parse(content: Any, source: str = str(FILE)) -> Params:
         given = Params.model_validate(content)
         return Params.model_validate(with_defaults(content, dataset_defaults(given.dataset.name)))
     except ValidationError as error:
-        raise ParamsError("\n".join(f"{source}: {explain(item)}" for item in error.errors())) from None
+        told = [in_a_line(f"{source}: {explain(item)}") for item in error.errors()]
+        more = [f"{source}: and {len(told) - MOST_MISTAKES} mistakes more"] if len(told) > MOST_MISTAKES else []
+        raise ParamsError("\n".join(told[:MOST_MISTAKES] + more)) from None
 
 
 def load(path: Path = FILE) -> Params:
     """Read and check a params.yaml. Raises ParamsError, with one line a mistake."""
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> Any:
+    """What a file of settings says, unchecked. Raises ParamsError, in one line."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml_reading.read(path)
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing: run this from the project's root") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return parse(content, str(path))
+    except OSError as error:
+        raise ParamsError(f"{path}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ParamsError(f"{path}: {error}") from None
 
 
 def require_method(name: str, path: Path = FILE) -> None:
@@ -248,11 +288,48 @@ def require_path(dataset: Dataset, root: Path) -> None:
     """
     path = root / dataset.path
     if dataset.name == "image-folder" and not path.is_dir():
-        raise ParamsError(f"{FILE}: dataset.path = {dataset.path!r}: must be the folder with your images")
+        raise ParamsError(f"{FILE}: dataset.path = {shown(dataset.path)}: must be the folder with your images")
     if not path.exists():
         raise ParamsError(
-            f"{FILE}: dataset.path = {dataset.path!r}: must exist; {NO_IMAGES} does, where none is needed"
+            f"{FILE}: dataset.path = {shown(dataset.path)}: must exist; {NO_IMAGES} does, where none is needed"
         )
+
+
+def require_enough(chosen: Evaluate, num_train: int, num_test: int, dimensions: int | None = None) -> None:
+    """That sample sets and splits have more images than features, so that a distance means something.
+
+    Args:
+        dimensions: of the extractor's features; None is what is known of them before it is made.
+
+    Raises:
+        ParamsError: one of them has too few, or a sample set has more than the test split, the floor.
+    """
+    extractor = str(chosen.extractor)
+    least = names.DIMENSIONS.get(extractor, 0) if dimensions is None else dimensions
+    count = min(num_test, MOST_IMAGES) if chosen.images is None else chosen.images
+    for what, have in (("the training split", num_train), ("the test split", num_test), ("evaluate.images", count)):
+        if have <= least:
+            raise ParamsError(f"{FILE}: {too_few(what, have, least, extractor)}")
+    if count > num_test:
+        raise ParamsError(f"{FILE}: evaluate.images = {count}: the test split, the floor, has {num_test} images")
+
+
+def too_few(what: str, have: int, dimensions: int, extractor: str) -> str:
+    return (
+        f"{what} = {have}: must be more than the {dimensions} features of the extractor {extractor}, "
+        "or a Frechet distance means nothing: more images, or another evaluate.extractor"
+    )
+
+
+def require_nfe(settings: Params) -> None:
+    """That every method has a row by which register.nfe can decide. Raises ParamsError, with those there are."""
+    for name, method in settings.methods.items():
+        there = set().union(*(sampler.evaluations() for sampler in method.samplers))
+        if settings.register_.nfe not in there:
+            raise ParamsError(
+                f"{FILE}: register.nfe = {settings.register_.nfe}: {name} has no row with that many evaluations; it "
+                f"has rows with {', '.join(map(str, sorted(there)[:MOST_MISTAKES]))} (methods.{name}.samplers)"
+            )
 
 
 def dataset_defaults(name: str) -> dict[str, Any]:
@@ -290,13 +367,41 @@ def filled_in(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, An
 
 
 def explain(item: Any) -> str:
-    """One line for one of pydantic's errors."""
-    key = ".".join(str(part) for part in item["loc"]) or "the file"
+    """What is wrong, for one of pydantic's errors."""
+    key = ".".join(str(part) for part in item["loc"])
     match item["type"]:
         case "extra_forbidden":
-            return f"{key}: there is no such setting"
+            return f"{key}: there is no such setting{suggestion(item['loc'])}"
         case "missing":
             return f"{key}: is missing"
         case "value_error":
-            return f"{key}: {item['ctx']['error']}"
-    return f"{key} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+            return f"{key}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
+    return f"{key or 'the file'} = {shown(item['input'])}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def suggestion(key: tuple[str | int, ...]) -> str:
+    """What may have been meant by a key that there is not."""
+    *parents, name = (str(part) for part in key)
+    found = difflib.get_close_matches(name, settings_in(Params, tuple(parents)), n=1)
+    if found:
+        return f"; did you mean {'.'.join([*parents, *found])}?"
+    elsewhere = [section for section in settings_in(Params, ()) if name in settings_in(Params, (section,))]
+    return f"; did you mean {elsewhere[0]}.{name}?" if elsewhere else ""
+
+
+def settings_in(kind: Any, parents: tuple[str, ...]) -> list[str]:
+    """The settings that there are under a dotted key, below a section or a type that holds sections."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+        if not parents:
+            return list(fields)
+        return settings_in(fields.get(parents[0]), parents[1:])
+    held = [one for one in get_args(kind) if one is not type(None)]  # of a list, a mapping, an optional section
+    if not held:
+        return []
+    return settings_in(held[-1], parents[1:] if get_origin(kind) in (dict, list) else parents)
+
+
+def in_a_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1]}…"

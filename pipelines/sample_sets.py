@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from fm import images
 from fm.data.prepared import Prepared
-from fm.errors import UserError
 from fm.generator import Generator
 from fm.metrics.distances import (
     Moments,
@@ -22,7 +21,7 @@ from fm.metrics.distances import (
 from fm.metrics.extractors import Extractor, Floats
 from fm.metrics.intervals import mean_interval
 from pipelines.machine import Moment
-from pipelines.params import Evaluate
+from pipelines.params import MOST_IMAGES, Evaluate, require_enough
 from pipelines.project import FEATURES
 from pipelines.schemas import EvaluationRow, distance_key
 
@@ -30,7 +29,6 @@ CONFIDENCE = 0.95
 KERNEL_REFERENCE = 2000
 MANIFOLD = 5  # neighbours that precision and recall look at; a set must have more
 REAL = (0, 1)  # beside the seed: the stream that takes real images (that of set k's labels: k)
-MOST_IMAGES = 500  # of a sample set, unless evaluate.images says more
 
 
 @dataclass(frozen=True)
@@ -64,18 +62,11 @@ def images_per_set(chosen: Evaluate) -> int:
     return chosen.images
 
 
-def real_reference(chosen: Evaluate, extractor: str) -> Reference:
+def real_reference(chosen: Evaluate) -> Reference:
     """The real images' features, fitted. Raises UserError if a split or a sample set is too small for them."""
     train, test = reference("train"), reference("test")
-    count, dimensions = images_per_set(chosen), train.shape[1]
-    for what, have in (("evaluate.images", count), ("the training split", len(train)), ("the test split", len(test))):
-        if have <= dimensions:
-            raise UserError(
-                f"{what} = {have}: must be more than the {dimensions} features of the extractor {extractor}, "
-                "or a Frechet distance means nothing: more images, or another evaluate.extractor"
-            )
-    if count > len(test):
-        raise UserError(f"params.yaml: evaluate.images = {count}: the test split, the floor, has {len(test)} images")
+    count = images_per_set(chosen)
+    require_enough(chosen, len(train), len(test), train.shape[1])
     train_moments = moments(train)
     random = np.random.default_rng([chosen.seed, *REAL])
     floor = np.mean([gaussian_distance(moments(part), train_moments) for part in cut(test, count, chosen.sets, random)])

@@ -8,6 +8,13 @@ from pipelines import params
 from pipelines.project import ROOT
 
 
+def nested(depth: int) -> list[object]:
+    made: list[object] = []
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return Path(shutil.copy(ROOT / params.FILE, tmp_path))
@@ -39,7 +46,7 @@ def test_arguments_are_keys_and_yaml(file: Path) -> None:
     }
     with pytest.raises(params.ParamsError, match=r"'train\.seed': must be key=value"):
         settings.from_arguments(["train.seed"])
-    with pytest.raises(params.ParamsError, match=r"methods\.x: can't read methods/none\.yaml"):
+    with pytest.raises(params.ParamsError, match=r"methods\.x: can't read 'methods/none\.yaml'"):
         settings.override(file, {"methods.x": "@methods/none.yaml"})
 
 
@@ -87,6 +94,11 @@ def test_no_overrides_leave_the_file_alone(file: Path) -> None:
         ({"nothing.here": 3}, "nothing: there is no such setting"),
         ({"train.batch_size": "many"}, "train.batch_size = 'many'"),
         ({"train.seed.more": 3}, "train.seed.more: seed has no settings of its own"),
+        ({"train.images_sen": 5}, "train.images_sen: there is no such setting; did you mean train.images_seen?"),
+        ({"methods.diffusion.samplers": "x" * 90_000}, "methods.diffusion.samplers = 'xxx"),
+        ({"register.model_name": "x" * 200_000}, "characters are too many: settings have 100,000 at most"),
+        ({"dataset.licence": nested(2000)}, "nested too deep"),
+        ({"dataset.licence": nested(60)}, "nested more than 40 deep"),
     ],
 )
 def test_an_impossible_override_is_one_line_and_changes_nothing(file: Path, overrides: dict, says: str) -> None:
@@ -95,4 +107,35 @@ def test_an_impossible_override_is_one_line_and_changes_nothing(file: Path, over
         settings.override(file, overrides)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize("value", ["[", "{a: 1, a: 2}", "2020-13-45", nested(100)])
+def test_a_value_that_is_no_yaml_is_one_line(value: object) -> None:
+    with pytest.raises(params.ParamsError, match=r"^'train\.seed': ") as caught:
+        settings.from_arguments([f"train.seed={value}"])
+    assert "\n" not in str(caught.value)
+
+
+def test_only_yaml_files_of_the_checkout_are_read(file: Path, tmp_path: Path) -> None:
+    """Wherever .. and links lead; and what such a file holds stands in no message."""
+    root = tmp_path / "checkout"
+    (root / "recipes").mkdir(parents=True)
+    secret = "password: hunter2\n  : ["
+    for outside in (tmp_path / "secret.yaml", root / ".env", root / "wrong.yaml"):
+        outside.write_text(secret)
+    (root / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    (root / "folder").symlink_to(tmp_path)
+    (root / "recipes" / "leaves.yaml").symlink_to(tmp_path / "secret.yaml")
+    before = file.read_text()
+    for value in ("@/etc/passwd", "@../secret.yaml", "@link.yaml", "@folder/secret.yaml", "@.env", "@recipes"):
+        with pytest.raises(params.ParamsError, match=r"must be a \.yaml file of this checkout") as caught:
+            settings.override(file, {"register.model_name": value}, root=root)
+        assert "hunter2" not in str(caught.value)
+    with pytest.raises(params.ParamsError, match=r"recipe leaves: .* must be a \.yaml file of this checkout"):
+        settings.override(file, {}, "leaves", root=root)
+    with pytest.raises(params.ParamsError, match=r"'wrong\.yaml': not YAML: .* in line 2") as caught:
+        settings.override(file, {"register.model_name": "@wrong.yaml"}, root=root)
+    assert "hunter2" not in str(caught.value)
     assert file.read_text() == before

@@ -13,6 +13,8 @@ from fm.config import Target
 from fm.couplings import COUPLINGS
 from fm.grids import GRIDS
 from fm.metrics.extractors import EXTRACTORS
+from fm.metrics.extractors.classifier_network import Classifier
+from fm.metrics.extractors.efficientnet import COMPONENTS
 from fm.networks import NETWORKS
 from fm.objectives import Objective
 from fm.paths import PATHS, Quantity
@@ -22,6 +24,7 @@ from fm.solvers.ode import ODE_STEPS
 from fm.timesteps import TIMESTEPS
 from fm.weights import WEIGHTS
 from pipelines import params
+from tests.fm.conftest import tiny_generator
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ROOT / "methods"
@@ -57,7 +60,9 @@ def test_the_datasets_name_alone_is_a_working_change(name: str) -> None:
 
 def test_the_metric_follows_the_extractor() -> None:
     for extractor, metric in (("inception", "fid"), ("extractors/faces.py:embed", "fid_faces")):
-        assert params.parse(changed("evaluate.extractor", extractor)).register_.metric == metric
+        content = changed("evaluate.extractor", extractor)
+        content["evaluate"]["images"] = 5000
+        assert params.parse(content).register_.metric == metric
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,7 @@ def test_what_is_given_stands() -> None:
             "params.yaml: methods.diffusion.network: a network of kind transformer has no multipliers: must be null",
         ),
         ("methods", {}, "params.yaml: methods = {}: dictionary should have at least 1 item"),
-        ("train.images_seen", 5, "params.yaml: the file: train.images_seen (5) must be at least train.batch_size"),
+        ("train.images_seen", 5, "params.yaml: train.images_seen (5) must be at least train.batch_size"),
         ("methods.a-b", CONTENT["methods"]["diffusion"], "params.yaml: methods: a method's name has letters, digits"),
     ],
 )
@@ -220,6 +225,102 @@ def test_every_mistake_is_told() -> None:
     content["evaluate"]["sets"] = 1
     with pytest.raises(params.ParamsError, match=r"train\.seed = -1.*\n.*evaluate\.sets = 1"):
         params.parse(content)
+
+
+def test_not_more_mistakes_are_told_than_one_can_read() -> None:
+    content = copy.deepcopy(CONTENT) | {f"wrong{number}": number for number in range(1000)}
+    with pytest.raises(params.ParamsError) as raised:
+        params.parse(content)
+    told = str(raised.value).splitlines()
+    assert len(told) == 21
+    assert told[-1] == "params.yaml: and 980 mistakes more"
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("train.images_sen", "train.images_seen"),
+        ("images_seen", "train.images_seen"),
+        ("trian", "train"),
+        ("methods.diffusion.objective.wieght", "methods.diffusion.objective.weight"),
+        ("methods.diffusion.sampler", "methods.diffusion.samplers"),
+        ("register.model", "register.model_name"),
+    ],
+)
+def test_a_key_that_is_almost_right_is_told_the_right_one(key: str, meant: str) -> None:
+    with pytest.raises(params.ParamsError, match=rf"{key}: there is no such setting; did you mean {meant}\?"):
+        params.parse(changed(key, 1))
+
+
+def test_a_key_that_is_nothing_like_any_gets_no_suggestion() -> None:
+    with pytest.raises(params.ParamsError, match=r"train\.zzz: there is no such setting$"):
+        params.parse(changed("train.zzz", 1))
+
+
+def test_no_error_repeats_more_than_a_line_of_what_was_given() -> None:
+    for key in ("train.learning_rate", "methods.diffusion.objective.path", "evaluate.extractor", "train.devices"):
+        for value in ("x\n" * 50_000, ["x" * 100] * 1000, {"name": "y" * 50_000}):
+            with pytest.raises(params.ParamsError) as raised:
+                params.parse(changed(key, value))
+            assert "\n" not in str(raised.value)
+            assert len(str(raised.value)) < 700
+
+
+@pytest.mark.parametrize(
+    ("images", "extractor", "least"), [(50, "classifier", 64), (64, "classifier", 64), (None, "inception", 2048)]
+)
+def test_fewer_images_than_features_are_refused(images: int | None, extractor: str, least: int) -> None:
+    content = changed("evaluate.images", images)
+    content["evaluate"]["extractor"] = extractor
+    with pytest.raises(params.ParamsError, match=rf"images = \d+: must be more than the {least} features of the ext"):
+        params.parse(content)
+
+
+def test_splits_and_sample_sets_have_more_images_than_features() -> None:
+    chosen = params.parse(changed("evaluate.images", 100)).evaluate
+    params.require_enough(chosen, 500, 100)
+    for train, test, says in (
+        (500, 33, "the test split = 33: must be more than the 64 features of the extractor classifier"),
+        (40, 100, "the training split = 40: must be more"),
+        (500, 99, "evaluate.images = 100: the test split, the floor, has 99 images"),
+    ):
+        with pytest.raises(params.ParamsError, match=says):
+            params.require_enough(chosen, train, test)
+    params.require_enough(chosen.model_copy(update={"images": None}), 500, 65)
+    with pytest.raises(params.ParamsError, match="the test split = 70: must be more than the 80 features"):
+        params.require_enough(chosen.model_copy(update={"images": None}), 500, 70, dimensions=80)
+
+
+def test_the_features_are_as_many_as_is_said() -> None:
+    network = Classifier(channels=1, image_size=8, num_classes=10)
+    found = {"classifier": network.head.in_features, "efficientnet_lite0": COMPONENTS}
+    assert found.items() <= names.DIMENSIONS.items()
+
+
+def test_the_deciding_number_of_evaluations_is_one_that_every_method_has() -> None:
+    params.require_nfe(params.parse(CONTENT))
+    with pytest.raises(
+        params.ParamsError, match=r"register\.nfe = 7: flow_matching has no row.*it has rows with 2, 5, "
+    ):
+        params.require_nfe(params.parse(changed("register.nfe", 7)))
+
+
+@pytest.mark.parametrize(
+    ("row", "there", "not_there"),
+    [
+        ({"solver": "midpoint", "steps": [5]}, {10}, {5}),
+        ({"solver": "rk4", "steps": [5], "guidance": 2}, {40}, {20}),
+        ({"solver": "euler", "steps": [5], "guidance": 2, "guidance_interval": [0.2, 0.6]}, {5, 7, 10}, {4, 11}),
+        ({"solver": {"name": "edm", "churn": 2}, "grid": "edm", "steps": [5]}, {9}, {10}),
+        ({"solver": "dopri5", "steps": [1]}, {1, 10, 500}, set()),
+    ],
+)
+def test_a_samplers_evaluations_are_known_before(row: dict[str, Any], there: set[int], not_there: set[int]) -> None:
+    found = params.Sampler.model_validate(row).evaluations()
+    assert there <= found
+    assert not not_there & found
+    (_, nfe) = tiny_generator().with_sampler(params.Sampler.model_validate(row).each()[0]).sample_float(1, 0)
+    assert nfe in found
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def champion_measured_here(settings: params.Params) -> EvaluationRow:
     generator = tiny_generator().with_sampler(SamplerConfig(solver="midpoint", steps=5))
     extractor, dataset = load(FEATURES, torch.device("cpu")), Prepared.open(PREPARED)
     chosen = with_count(settings.evaluate, len(dataset.test))
-    return measure(generator, extractor, dataset, real_reference(chosen, extractor.name), chosen)
+    return measure(generator, extractor, dataset, real_reference(chosen), chosen)
 
 
 def test_a_champion_of_other_data_is_measured_again_and_what_is_better_replaces_it(

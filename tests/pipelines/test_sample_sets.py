@@ -33,22 +33,22 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
 
 
 def test_the_floor_of_a_sorted_split_is_that_of_a_shuffled_one(chosen: Evaluate) -> None:
-    floor = real_reference(chosen, "own").floor
+    floor = real_reference(chosen).floor
     np.save(FEATURES / "test.npy", np.random.default_rng(2).permutation(features(1)))
-    assert floor == pytest.approx(real_reference(chosen, "own").floor, rel=0.3)
+    assert floor == pytest.approx(real_reference(chosen).floor, rel=0.3)
     assert floor < 2, "a set of one class would be 50 away"
 
 
 def test_a_perfect_generator_lies_among_real_images_sorted_by_class(chosen: Evaluate) -> None:
     generated = np.random.default_rng(3).permutation(features(4))[: 2 * OF_EACH]
-    precision, recall = overlap(real_reference(chosen, "own").train_subset, generated)
+    precision, recall = overlap(real_reference(chosen).train_subset, generated)
     assert precision > 0.9
     assert recall > 0.9
 
 
 def test_real_images_are_taken_by_the_seed(chosen: Evaluate) -> None:
-    one, again = real_reference(chosen, "own"), real_reference(chosen, "own")
-    other = real_reference(chosen.model_copy(update={"seed": 7}), "own")
+    one, again = real_reference(chosen), real_reference(chosen)
+    other = real_reference(chosen.model_copy(update={"seed": 7}))
     assert (one.train_subset == again.train_subset).all()
     assert (one.train_subset != other.train_subset).any()
     assert one.floor == again.floor != other.floor
@@ -76,7 +76,7 @@ def test_every_metric_that_can_decide_has_a_value_for_each_set(chosen: Evaluate,
     labels = np.arange(40) % 10
     write(tmp_path / "prepared", Splits(images, labels, images, labels, tuple("0123456789")), "digits")
     few = chosen.model_copy(update={"images": 20, "sets": 3})
-    real = real_reference(few, "own")
+    real = real_reference(few)
     row = measure(tiny_generator(), Rows(), Prepared.open(tmp_path / "prepared"), real, few)  # type: ignore[arg-type]
     assert np.mean(row.distance_test_sets) == pytest.approx(row.distance_test)
     assert np.mean(row.kid_sets) == pytest.approx(row.kid)
