@@ -65,7 +65,7 @@ services-restore: venv ## bring back the backup in the folder FROM
 	@$(BIN)/python -m infra.services restore "$(FROM)"
 
 repository:
-	@said=$$(git rev-parse --verify HEAD 2>&1) || { echo "$$said" >&2; echo "Every figure is traced to a commit, and DVC needs git \
+	@unset $$(git rev-parse --local-env-vars); said=$$(git rev-parse --verify HEAD 2>&1) || { echo "$$said" >&2; echo "Every figure is traced to a commit, and DVC needs git \
 	too. Clone the project rather than download it, or: git init && git add --all && git commit -m Start" >&2; exit 1; }
 
 venv: ## make .venv from requirements.lock if it is missing or out of date
