@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fm.errors import UserError
+from pipelines import moved_store
 from pipelines.project import cache_dir, owner, whole_file
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def connect(store: str) -> "MlflowClient":
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of what is raised as well
         if database := database_file(store):
             create(database)
+            moved_store.mend(database)
         return MlflowClient(store, registry_uri=store)
 
 
@@ -98,7 +100,9 @@ def experiment_id(name: str) -> str:
         found = store.get_experiment_by_name(name)
         if found is None:
             database = database_file(uri())
-            location = (database.absolute().parent / "mlruns").as_uri() if database else None  # else the server's own
+            location = (
+                (database.absolute().parent / moved_store.FOLDER).as_uri() if database else None
+            )  # else the server's own
             try:
                 return str(store.create_experiment(name, location))
             except MlflowException:  # made by another machine meanwhile, or a true failure
