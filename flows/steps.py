@@ -92,7 +92,8 @@ def can_pass(task: object, task_run: object, state: State[Any]) -> bool:
 def run_step(action: Action, lacks: Callable[[], list[str]]) -> State[Any]:
     """A state rather than an exception: Prefect would log the traceback of its own insides for a failed command."""
     if missing := lacks():
-        return Cancelled(name=NOT_RUN, message=f"Not run, for want of {', '.join(missing)}.")
+        # Failed, since Prefect lets a task look at no other unhappy end of one that it waits for.
+        return Failed(name=NOT_RUN, message=f"Not run, for want of {', '.join(missing)}.")
     logger = get_run_logger()
     try:
         outcome = action(lambda line: logger.info("%s", line))
@@ -106,7 +107,7 @@ def run_step(action: Action, lacks: Callable[[], list[str]]) -> State[Any]:
 
 
 def failure(states: dict[str, State[Any]]) -> StepsFailed:
-    not_run = [name for name, state in states.items() if state.name == NOT_RUN]
+    not_run = [name for name, state in states.items() if state.name == NOT_RUN or state.is_pending()]
     failed = {name: state for name, state in states.items() if not state.is_completed() and name not in not_run}
     headline = f"Failed: {', '.join(failed)}."
     if not_run:

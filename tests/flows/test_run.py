@@ -69,6 +69,7 @@ def test_a_failing_stage_stops_those_that_need_it_and_no_other(tmp_path: Path) -
         """
         bad: {cmd: "echo the disk is on fire; exit 3", outs: [bad.txt]}
         after: {cmd: echo 1 > after.txt, deps: [bad.txt], outs: [after.txt]}
+        later: {cmd: echo 1 > later.txt, deps: [after.txt], outs: [later.txt]}
         beside: {cmd: echo 1 > beside.txt, outs: [beside.txt]}
         """,
     )
@@ -76,12 +77,13 @@ def test_a_failing_stage_stops_those_that_need_it_and_no_other(tmp_path: Path) -
     error = state.result(raise_on_failure=False)
     assert state.is_failed()
     assert isinstance(error, StepsFailed)
-    assert state.message == "Failed: bad. Not run because of that: after."
+    assert state.message == "Failed: bad. Not run because of that: after, later."
     assert "the disk is on fire" in str(error)
     assert str(error).splitlines()[-1] == state.message
     assert (root / "beside.txt").exists()
     assert not (root / "after.txt").exists()
-    assert task_states(state, "after")[-1] == ("NotRun", True)  # and not pending for ever
+    for name in ("after", "later"):
+        assert task_states(state, name)[-1] == ("NotRun", True)  # and not pending for ever
 
 
 def task_states(flow_state: State[Any], name: str) -> list[tuple[str, bool]]:
