@@ -100,9 +100,8 @@ def experiment_id(name: str) -> str:
         found = store.get_experiment_by_name(name)
         if found is None:
             database = database_file(uri())
-            location = (
-                (database.absolute().parent / moved_store.FOLDER).as_uri() if database else None
-            )  # else the server's own
+            # A server has a place of its own.
+            location = (database.absolute().parent / moved_store.FOLDER).as_uri() if database else None
             try:
                 return str(store.create_experiment(name, location))
             except MlflowException:  # made by another machine meanwhile, or a true failure
