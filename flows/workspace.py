@@ -40,7 +40,7 @@ def workspace(root: Path, place: Path, revision: str | None = None) -> Iterator[
         raise WorktreeError(f"{place}: another run works there; wait for its end, or cancel it") from None
     with lock:
         check_out(root, place, commit)
-        if revision is None and (patch := provenance.uncommitted_patch(root)):
+        if revision is None and (patch := provenance.uncommitted_patch(root, everything=True)):
             git(place, "apply", "--whitespace=nowarn", "-", given=patch)
         share(root, place)
         yield place

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from pipelines import untracked
 from pipelines.params import Params
 from pipelines.project import METRICS, PREPARED, REPORTS, ROOT
 from pipelines.stage import Stage
@@ -88,23 +89,49 @@ def params_md5(settings: Params) -> str:
     return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
 
 
-def uncommitted_patch(root: Path = ROOT) -> bytes | None:
+def uncommitted_patch(root: Path = ROOT, everything: bool = False) -> bytes | None:
     """What `git apply` makes of the commit the files as they lie here, new ones included; none if they are equal.
 
-    Left out are ignored files and what the pipeline itself writes. Bytes, because a patch of files in
-    several encodings has none of its own.
+    Left out are ignored files, what the pipeline itself writes, and of the files that git does not have yet those that
+    do not travel (pipelines.untracked). Bytes, because a patch of files in several encodings has none of its own.
+
+    Args:
+        everything: those too, for a checkout on this machine.
     """
     if commit(root) == UNKNOWN:
         return None
     with tempfile.TemporaryDirectory() as folder:
         scratch = scratch_repository(root, Path(folder))
         git(root, "read-tree", "HEAD", variables=scratch)
-        git(root, "add", "--all", variables=scratch)  # of an excluded path that is ignored too it would complain
+        # Of an excluded path that is ignored too, `add` would complain.
+        git(root, "add", "--all" if everything else "--update", variables=scratch)
+        if not everything:
+            new = [file for file in untracked_files(root) if untracked.travels(file, root)]
+            git(
+                root,
+                "update-index",
+                "--add",
+                "-z",
+                "--stdin",
+                variables=scratch,
+                given=b"\0".join(map(os.fsencode, new)),
+            )
         patch = git(
             root, "diff-index", "--cached", "--patch", "--binary", "--full-index", "HEAD", "--", *EVERYTHING_ELSE,
             variables=scratch,
         )  # fmt: skip
     return patch or None
+
+
+def left_out(root: Path = ROOT) -> str:
+    """What no patch has of the files that git does not have yet, line by line (pipelines.untracked.listing)."""
+    return untracked.listing([file for file in untracked_files(root) if not untracked.travels(file, root)], root)
+
+
+def untracked_files(root: Path) -> list[Path]:
+    """Files that git neither has nor ignores nor the pipeline writes, relative to `root`."""
+    found = git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *EVERYTHING_ELSE, check=False)
+    return sorted(Path(os.fsdecode(name)) for name in found.split(b"\0") if name)
 
 
 def scratch_repository(root: Path, folder: Path) -> dict[str, str]:
@@ -119,10 +146,21 @@ def scratch_repository(root: Path, folder: Path) -> dict[str, str]:
     }
 
 
-def git(root: Path, *arguments: str, variables: Mapping[str, str] | None = None, check: bool = True) -> bytes:
+def git(
+    root: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    check: bool = True,
+    given: bytes = b"",
+) -> bytes:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=root, env={**os.environ, **(variables or {})}, capture_output=True, check=check
+            ["git", *arguments],
+            cwd=root,
+            env={**os.environ, **(variables or {})},
+            input=given,
+            capture_output=True,
+            check=check,
         )
     except FileNotFoundError:  # no git at all
         return b""

@@ -61,6 +61,7 @@ __all__ = [
 PARENT_RUN_VARIABLE = "PIPELINE_PARENT_RUN_ID"
 
 PATCH = "uncommitted.patch"
+LEFT_OUT = "not-in-the-patch.txt"
 SECONDS_TO_BEGIN = 20.0
 """How long a run waits for the store to begin it, before it goes on without. What its stages hang on waits longer for a
 database here, which may be made first, or be locked for a minute."""
@@ -79,7 +80,7 @@ def parent_run(name: str, tags: Mapping[str, str], root: Path = ROOT) -> Iterato
     begin = beginning(settings.dataset.name, name, {**known, **origin("flows"), **tags})
     with reported(begin, "pipeline", PATIENCE if database_file(uri()) else SECONDS_TO_BEGIN) as (box, courier):
         run = ParentRun(box, courier)
-        run.patch(patch)
+        run.changes(patch, provenance.left_out(root))
         run.params(params.flat(settings))
         with ended(run):
             try:
@@ -98,7 +99,7 @@ def stage_run(stage: Stage, experiment: str, resume: bool = True) -> Iterator["S
     begin = beginning(experiment, stage.name, tags, stage.key if resume else None) | {"part_of": naming.of_run()}
     with reported(begin, stage.name) as (box, courier):
         run = StageRun(box, courier)
-        run.patch(patch)
+        run.changes(patch, provenance.left_out())
         with ended(run), system_metrics(run):
             yield run
 
@@ -187,13 +188,15 @@ class Run:
         values = {"name": name, "digest": digest, "source": json.dumps({"uri": source}), "context": context}
         self._put({"do": "input", "values": values})
 
-    def patch(self, patch: bytes | None) -> None:
-        """Keep the uncommitted changes with the run, so that commit and patch give the code back."""
-        if patch:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / PATCH
-                path.write_bytes(patch)
-                self.artifact(path)
+    def changes(self, patch: bytes | None, left_out: str) -> None:
+        """Keep the uncommitted changes with the run, so that commit and patch give the code back, and the names of the
+        files that are in neither."""
+        for name, content in ((PATCH, patch), (LEFT_OUT, left_out.encode("utf-8", "backslashreplace"))):
+            if content:
+                with tempfile.TemporaryDirectory() as folder:
+                    path = Path(folder) / name
+                    path.write_bytes(content)
+                    self.artifact(path)
 
     def end(self, status: str) -> None:
         """Say how it ended, and wait until MLflow has been told all; a run that was interrupted does not wait long."""

@@ -40,7 +40,8 @@ def folder(root: Path, study: str, trial: Trial) -> Path:
 
 def code(root: Path) -> str:
     """Names the code in a checkout: equal for equal commits and uncommitted changes."""
-    return hashlib.sha256(provenance.commit(root).encode() + (provenance.uncommitted_patch(root) or b"")).hexdigest()
+    changes = (provenance.uncommitted_patch(root) or b"") + provenance.left_out(root).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(provenance.commit(root).encode() + changes).hexdigest()
 
 
 def key(settings: str, code: str) -> str:

@@ -1,3 +1,6 @@
+import hashlib
+import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,7 +57,7 @@ def test_patch_gives_the_tree_back(repository: Path, tmp_path: Path) -> None:
     (repository / "code" / "a.py").write_text("a = 3")
     (repository / "code" / "b.py").unlink()
     (repository / "code" / "latin.txt").write_bytes("größer\n".encode("latin-1"))
-    (repository / "code" / "new, with ü.bin").write_bytes(bytes(range(256)))
+    (repository / "code" / "new, with ü.py").write_bytes("größer\n".encode("latin-1"))
     (repository / "code" / "run.sh").write_text("#!/bin/sh\n")
     (repository / "code" / "run.sh").chmod(0o755)
     before = git(repository, "status", "--porcelain"), (repository / ".git" / "index").read_bytes()
@@ -68,6 +71,53 @@ def test_patch_gives_the_tree_back(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "patch").write_bytes(patch)
     git(tmp_path / "clone", "apply", str(tmp_path / "patch"))
     assert contents(tmp_path / "clone") == contents(repository)
+
+
+def test_pictures_and_secrets_do_not_travel_and_are_named(repository: Path) -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    contents = {
+        "pictures/a.png": bytes(range(256)),
+        "mine.py": b"x = 1\n",
+        "large.py": b"#" * (2**20 + 1),
+        "binary.py": b"\0",
+        "notes.txt": b"note\n",
+        ".env.local": b"PASSWORD=hunter2\n",
+        "db_password.yaml": b"hunter2\n",
+        "secrets/mine.py": b"hunter2\n",
+        "key.sh": key.encode(),
+        "*.py": b"a star\n",
+    }
+    for name, content in contents.items():
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_bytes(content)
+    (repository / "link.py").symlink_to("/etc/passwd")
+    os.mkfifo(repository / "pipe.py")
+
+    patch = provenance.uncommitted_patch(repository)
+
+    assert patch is not None
+    assert set(re.findall(rb"^diff --git a/(\S+) ", patch, re.MULTILINE)) == {b"mine.py", b"*.py"}
+    lines = [line.split(" ", 2) for line in provenance.left_out(repository).splitlines()]
+    named = {name: (digest, size) for digest, size, name in lines}
+    assert set(named) == set(contents) - {"mine.py", "*.py"} | {"link.py"}
+    for name in ("pictures/a.png", "large.py", "binary.py", "notes.txt"):
+        assert named[name] == (hashlib.sha256(contents[name]).hexdigest(), str(len(contents[name])))
+    for name in (".env.local", "db_password.yaml", "secrets/mine.py", "key.sh"):
+        assert named[name] == ("-", str(len(contents[name])))
+    assert b"hunter2" not in patch
+
+
+def test_thousands_of_pictures_are_a_thousand_lines(repository: Path) -> None:
+    (repository / "pictures").mkdir()
+    for number in range(1002):
+        (repository / "pictures" / f"{number:04d}.png").write_bytes(b"\0")
+    lines = provenance.left_out(repository).splitlines()
+    assert len(lines) == 1001
+    assert lines[-1] == "and 2 more"
+    assert provenance.uncommitted_patch(repository) is None
+    everything = provenance.uncommitted_patch(repository, everything=True)
+    assert everything is not None
+    assert everything.count(b"diff --git") == 1002
 
 
 @pytest.mark.parametrize(
