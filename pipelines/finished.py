@@ -35,12 +35,11 @@ def is_waiting(stage: Stage) -> bool:
     folder = home(stage)
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        key, expected = index["key"], index["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or it is damaged
         return False
     taken = recorded(stage.name)
-    return (
-        index["key"] == stage.key and (taken is None or taken.key != stage.key) and index["sha256"] == checksums(folder)
-    )
+    return key == stage.key and (taken is None or taken.key != stage.key) and expected == checksums(folder)
 
 
 def take(stage: Stage, outputs: Sequence[Path]) -> None:

@@ -75,10 +75,23 @@ def flip(kept: Path) -> None:
         lambda kept: (kept / OUTPUTS[1]).unlink(),
         lambda kept: (kept / OUTPUTS[0] / "another").write_text("x"),
         lambda kept: (kept / finished.INDEX).write_text('{"key'),
+        lambda kept: (kept / finished.INDEX).write_bytes(bytes(range(256))),
+        lambda kept: (kept / finished.INDEX).write_text("[]"),
+        lambda kept: (kept / finished.INDEX).write_text("{}"),
         lambda kept: (kept / finished.INDEX).write_text(json.dumps({"key": STAGE.key, "sha256": {}})),
         shutil.rmtree,
     ],
-    ids=["a bit", "a file gone", "a file more", "an index cut short", "no checksums", "nothing"],
+    ids=[
+        "a bit",
+        "a file gone",
+        "a file more",
+        "an index cut short",
+        "garbled",
+        "another's",
+        "empty",
+        "no checksums",
+        "nothing",
+    ],
 )
 def test_what_is_damaged_is_not_taken(here: Path, damage: Callable[[Path], object]) -> None:
     damage(here / "cache/finished/train@a")
