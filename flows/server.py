@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.settings.legacy import Setting
 
 from fm.errors import UserError
 from pipelines.logins import basic
@@ -43,21 +45,22 @@ def use_api() -> None:
     stack = ExitStack()
     # Registered before Prefect's own, so called after them: they still send what is left of the log.
     atexit.register(stack.close)
-    url = stack.enter_context(temporary_server())
-    stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
+    stack.enter_context(temporary_settings(stack.enter_context(temporary_server())))
 
 
 @contextmanager
-def temporary_server() -> Iterator[str]:
-    """A server on the database in PREFECT_HOME, seen from this machine only."""
+def temporary_server() -> Iterator[dict[Setting, str]]:
+    """A server on the database in PREFECT_HOME, seen from this machine only and by nobody else there: the settings by
+    which this process finds it and is let in."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
+    url, login = f"http://127.0.0.1:{port}/api", f"admin:{secrets.token_hex(24)}"
     command = [str(Path(sys.executable).parent / "prefect"), "server", "start"]
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "ERROR", "--no-ui"]
-    process = start(command + options, {**os.environ, "PREFECT_API_URL": url})
+    known = {"PREFECT_API_URL": url, "PREFECT_SERVER_API_AUTH_STRING": login}
+    process = start(command + options, {**os.environ, **known})
     try:
         wait_until_up(process, url)
-        yield url
+        yield {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: login}
     finally:
         end(process)
 

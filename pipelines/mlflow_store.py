@@ -59,6 +59,22 @@ def connect(store: str) -> "MlflowClient":
 
 
 @contextmanager
+def login_asked_for() -> Iterator[None]:
+    """A store that lets nobody in without a login, or with this one, as UserError."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code == "UNAUTHENTICATED":
+            raise UserError(
+                f"{URI_VARIABLE} is {shown(uri())}, which asks for a login: set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD, as .env does"
+            ) from None
+        raise
+
+
+@contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Two processes that set up one database at once would both fail."""
     from filelock import FileLock
@@ -91,12 +107,12 @@ def experiment_id(name: str) -> str:
     """The experiment `name`, made if it isn't there.
 
     Raises:
-        UserError: somebody has deleted it.
+        UserError: somebody has deleted it, or the store wants a login.
     """
     from mlflow.exceptions import MlflowException
 
     store = client()
-    with one_at_a_time():
+    with one_at_a_time(), login_asked_for():
         found = store.get_experiment_by_name(name)
         if found is None:
             database = database_file(uri())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fm.errors import TryLater, UserError
 from pipelines import params, tracking
+from pipelines.mlflow_store import login_asked_for
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow calls a name or an id that it does not have, or that none can be."""
@@ -61,11 +62,12 @@ def known(registered: str) -> str:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """MLflow's absence, or that of its artifacts, as TryLater."""
+    """MLflow's absence, or that of its artifacts, as TryLater; that it wants a login as UserError."""
     from mlflow.exceptions import MlflowException
 
     try:
-        yield
+        with login_asked_for():
+            yield
     except MlflowException as error:
         if error.error_code in ABSENT:
             raise TryLater(f"MLflow does not answer as it should: {error}") from None

@@ -11,8 +11,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        with temporary_server() as url:
-            from prefect.settings import PREFECT_API_URL, temporary_settings
+        with temporary_server() as known:
+            from prefect.settings import temporary_settings
 
-            with temporary_settings({PREFECT_API_URL: url}):
+            with temporary_settings(known):
                 yield

@@ -34,3 +34,18 @@ def test_what_watches_over_a_server_ends_with_it_and_says_nothing() -> None:
         assert watcher.wait(60) == 3
         assert watcher.stderr is not None
         assert watcher.stderr.read() == b""
+
+
+def test_a_run_s_own_server_lets_nobody_else_in(prefect_server: None) -> None:
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    from flows.server import ServerError, require_login
+
+    url = str(PREFECT_API_URL.value())
+    require_login(url)
+    for stranger in (None, "admin:guessed"):
+        with (
+            temporary_settings({PREFECT_API_AUTH_STRING: stranger}),
+            pytest.raises(ServerError, match="which asks for a login: set PREFECT_API_AUTH_STRING"),
+        ):
+            require_login(url)
