@@ -5,8 +5,8 @@
 Everything is timed in turn within one run, so that the ratios hold on a noisy machine; medians over rounds.
 """
 
+import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,5 +84,11 @@ def flops(job: Callable[[], None]) -> float:
     return float(counter.get_total_flops())
 
 
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.network", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("dataset", nargs="?", default="fashion-mnist", help="whose images' shape it is (%(default)s)")
+    return parser
+
+
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or ["fashion-mnist"]))
+    main(arguments().parse_args().dataset)
