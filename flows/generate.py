@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import NonNegativeInt, PositiveInt
 
+from flows.abandoned import known_alive
 from flows.choices import Queue
 from flows.pipeline import checkout
 from flows.processes import Processes
@@ -60,7 +61,7 @@ def generate(
     """
     try:
         require_commit(queue, revision)
-        with checkout(revision) as place:
+        with known_alive(), checkout(revision) as place:
             name, version = versions.find(model, place / params.FILE)
             asked = {"count": count, "seed": seed, "label": label, "guidance": guidance, "steps": steps}
             address = address_of(to or default_prefix(name, version, asked), os.environ)

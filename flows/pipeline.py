@@ -23,6 +23,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows import graph, program, remote, settings, summary
+from flows.abandoned import known_alive
 from flows.choices import Queue, Recipe
 from flows.processes import Processes
 from flows.publish import publish, times_in_turn, to_mlflow
@@ -65,7 +66,7 @@ def pipeline(
             of this run.
     """
     try:
-        with checkout(revision) as place, running_here(place):
+        with known_alive(), checkout(revision) as place, running_here(place):
             with settings_free(place) if overrides or recipe else nullcontext():
                 change_settings(place, overrides or {}, recipe)
             name_by_settings(place)

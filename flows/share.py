@@ -16,6 +16,7 @@ from prefect.states import Completed, Crashed, Failed
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from flows import slots
+from flows.abandoned import known_alive
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
@@ -64,7 +65,11 @@ def share(order: Order, number: str, revision: str) -> State[Any]:
         revision: the commit whose code makes it.
     """
     try:
-        with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
+        with (
+            known_alive(),
+            run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place,
+            Processes() as processes,
+        ):
             step = here(place, processes, order, number, needs=())
             outcome = run_steps([step])[step.name]
     except TryLater as error:  # not the share's fault: another try, here or elsewhere, may have more luck

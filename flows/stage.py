@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Crashed, Failed
 
 from flows import slots
+from flows.abandoned import known_alive
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
@@ -37,7 +38,11 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
         mlflow_run: the MLflow run that holds that run's stages.
     """
     try:
-        with run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place, Processes() as processes:
+        with (
+            known_alive(),
+            run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place,
+            Processes() as processes,
+        ):
             runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
             outcome = run_steps([Step(name, (), partial(bring_up_to_date, runner, name))])[name]
     except TryLater as error:  # not the stage's fault: another try, here or elsewhere, may have more luck

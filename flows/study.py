@@ -24,6 +24,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows import graph, program, settings
+from flows.abandoned import known_alive
 from flows.pipeline import mlflow_parent, stage_steps
 from flows.processes import Processes
 from flows.publish import publish_study, to_mlflow
@@ -101,7 +102,7 @@ def study(name: str = "full", revision: str | None = None) -> State[Any]:
             in the checkout. None runs the checkout as it is now, and puts what is found into its reports/studies.
     """
     try:
-        with open_bench(name, revision) as bench:
+        with known_alive(), open_bench(name, revision) as bench:
             trials = plan.trials(plan.load(name, bench.place), bench.place)
             with mlflow_parent(bench.place, f"study {name}") as parent:
                 message = carry_out(bench, trials, parent)

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import graph
+from flows.abandoned import known_alive
 from flows.pipeline import stage_steps
 from flows.processes import Processes
 from flows.program import terminate
@@ -62,7 +63,8 @@ def run(root: Path) -> dict[str, Outcome]:
 @flow
 def stages(root: Path) -> State:
     try:
-        outcomes = run(root)
+        with known_alive():
+            outcomes = run(root)
     except StepsFailed as error:
         return Failed(message=error.headline, data=error)
     return Completed(message=" ".join(f"{name}={outcome.value}" for name, outcome in outcomes.items()))

@@ -12,16 +12,19 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import psutil
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed
 
-from flows import graph, slots, steps, waiting
+from flows import abandoned, graph, slots, steps, waiting
 from flows.pipeline import name_by_settings
 from flows.processes import Processes
 from flows.stages import Outcome, Runner
@@ -218,6 +221,50 @@ def test_a_stopped_run_lets_the_trainer_save_and_leaves_no_process(
     assert run.wait(30) == code
     assert (root / "saved").exists()
     assert all_end(family)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_next_run_ends_what_a_killed_one_has_left_running_and_pending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(abandoned, "cache_dir", lambda: tmp_path / "cache")
+    root = project.make(
+        tmp_path / "project",
+        """
+        long: {cmd: "echo 1 > began; sleep 600", outs: [long.txt]}
+        after: {cmd: echo 1 > after.txt, deps: [long.txt], outs: [after.txt]}
+        """,
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tests.flows.project", str(root)],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()},
+    )
+    wait_for(root / "began")
+    (lock,) = (tmp_path / "cache" / "locks" / "flow-runs").iterdir()
+    killed = UUID(lock.stem)
+    with get_client(sync_client=True) as client:
+        ours = FlowRunFilter(id=FlowRunFilterId(any_=[killed]))
+        wait_until(lambda: sorted(task.name for task in client.read_task_runs(flow_run_filter=ours)), ["after", "long"])
+        family = psutil.Process(run.pid).children(recursive=True)
+        run.kill()
+        run.wait()
+        for process in family:
+            process.kill()
+
+        project.stages(project.make(tmp_path / "other", "one: {cmd: echo 1 > one.txt, outs: [one.txt]}"))
+
+        assert client.read_flow_run(killed).state_name == "Crashed"
+        assert {task.state_name for task in client.read_task_runs(flow_run_filter=ours)} == {"Crashed"}
+    assert list(lock.parent.iterdir()) == []
+
+
+def wait_until(look: Callable[[], object], sees: object) -> None:
+    deadline = time.monotonic() + 60
+    while (seen := look()) != sees:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.2)
 
 
 def test_a_mistake_in_the_settings_is_one_line_before_anything_runs(tmp_path: Path) -> None:
