@@ -44,7 +44,7 @@ class Delivery:
         self.box = box
         self.resumed = False
         self.refused: list[str] = []
-        self._steps: dict[str, set[int]] = {}
+        self._steps: dict[tuple[str, str], set[int]] = {}
         self._images: defaultdict[str, set[int]] | None = None
 
     def next(self) -> bool:
@@ -82,6 +82,8 @@ class Delivery:
                 log_params(store, run_id, message["values"])
             case "metrics":
                 self.metrics(run_id, message["values"], message["step"], message["time"])
+                if (whole := message.get("whole")) and (parent := parent_of(store, run_id)):
+                    self.metrics(parent, whole, message["step"], message["time"])
             case "system":
                 # Step by step whenever they are told: a resumed run goes on where it was.
                 step = max(self.steps_of(run_id, next(iter(message["values"]))), default=-1) + 1
@@ -117,7 +119,7 @@ class Delivery:
         fresh = [name for name in values if step not in self.steps_of(run_id, name)]
         client().log_batch(run_id, metrics=[Metric(name, values[name], when, step) for name in fresh])
         for name in fresh:
-            self._steps[name].add(step)
+            self._steps[run_id, name].add(step)
 
     def image(self, run_id: str, message: dict[str, Any], image: Any) -> None:
         if self._images is None:
@@ -128,9 +130,10 @@ class Delivery:
             self._images[name].add(step)
 
     def steps_of(self, run_id: str, name: str) -> set[int]:
-        if name not in self._steps:
-            self._steps[name] = {metric.step for metric in client().get_metric_history(run_id, name)}
-        return self._steps[name]
+        if (run_id, name) not in self._steps:
+            history = client().get_metric_history(run_id, name)
+            self._steps[run_id, name] = {metric.step for metric in history}
+        return self._steps[run_id, name]
 
 
 class Courier(threading.Thread):
@@ -268,6 +271,12 @@ def end_killed(run_id: str | None) -> None:
     except MlflowException as error:
         if error.error_code not in REFUSALS:
             raise
+
+
+def parent_of(store: "MlflowClient", run_id: str) -> str | None:
+    """The run that a run is a part of."""
+    parent: str | None = store.get_run(run_id).data.tags.get(PARENT)
+    return parent
 
 
 def called(message: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def evaluate(stage: Stage, method: str) -> None:
                     current = generator.with_sampler(each)
                     rows.append(measure(current, extractor, dataset, real, chosen))
                     save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
-                    report(tracked, extractor.name, rows[-1])
+                    report(tracked, method, extractor.name, rows[-1])
             along = snapshots.along(method, min(rows, key=lambda row: row.distance), measure_young)
             require_unchanged(stage)
 
@@ -93,7 +93,7 @@ def save_grid(
     images.save_png(images.grid(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
 
 
-def report(run: tracking.StageRun, extractor: str, row: EvaluationRow) -> None:
+def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationRow) -> None:
     """One row into MLflow: its charts have the number of network evaluations as their step."""
     values = {
         distance_key(extractor): row.distance,
@@ -103,7 +103,8 @@ def report(run: tracking.StageRun, extractor: str, row: EvaluationRow) -> None:
     }
     if row.accuracy is not None:
         values["accuracy"] = row.accuracy
-    run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe)
+    whole = {f"{distance_key(extractor)}/{method}/{row.solver}": row.distance}
+    run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe, whole)
 
 
 def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:

@@ -175,9 +175,13 @@ class Run:
     def tags(self, values: Mapping[str, str]) -> None:
         self._put({"do": "tags", "values": dict(values)})
 
-    def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Figures by name. No step of a metric is logged twice, resumed or not."""
-        self._put({"do": "metrics", "values": dict(values), "step": step, "time": now()})
+    def metrics(self, values: Mapping[str, float], step: int, whole: Mapping[str, float] | None = None) -> None:
+        """Figures by name. No step of a metric is logged twice, resumed or not.
+
+        Args:
+            whole: figures for the run that this one is a part of, so that its charts fill as it goes on.
+        """
+        self._put({"do": "metrics", "values": dict(values), "step": step, "time": now(), "whole": dict(whole or {})})
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """A file, or a folder with all that is in it, as it is now."""

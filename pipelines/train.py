@@ -144,7 +144,7 @@ def fit(
         checkpoint_every=chosen.checkpoint_every,
         snapshots=chosen.snapshots,
         title=f"train {method}",
-        report=partial(report, run),
+        report=partial(report, run, method),
         show=partial(show, run),
         hardware={
             "accelerator": chosen.accelerator,
@@ -159,13 +159,14 @@ def budget(settings: Params) -> Budget:
     return Budget(**{name: getattr(settings.train, name) for name in Budget.__dataclass_fields__})
 
 
-def report(run: tracking.StageRun | None, point: training.Point, images_per_second: float) -> None:
+def report(run: tracking.StageRun | None, method: str, point: training.Point, images_per_second: float) -> None:
     """One point of the training curve into MLflow."""
     if run is None:
         return
     values = {name: float(value) for name, value in point._asdict().items() if name != "step"}
     # Beside the processor's load: trainings one after the other do not compare by their pace.
-    run.metrics(values | {"system/images_per_second": images_per_second}, point.step)
+    pace = {"system/images_per_second": images_per_second}
+    run.metrics(values | pace, point.step, whole={f"loss/{method}": point.loss})
 
 
 def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None:

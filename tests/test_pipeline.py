@@ -78,7 +78,9 @@ def test_every_stage_that_trains_or_evaluates_is_a_child_of_one_parent(by_flow: 
         assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["data.md5"]
         assert run.data.tags["git.dirty"] == "false"
     (train,) = runs(project, "train@diffusion")
-    assert client(project).get_run(parents.pop()).info.run_name == "digits"
+    parent = client(project).get_run(parents.pop())
+    assert parent.info.run_name == "digits"
+    assert {"loss/diffusion", "fid_classifier/flow_matching/euler"} <= set(parent.data.metrics)
     assert train.info.run_name == "train@diffusion: digits"
     assert {"loss", "learning_rate", "gradient_norm", "system/images_per_second"} <= set(train.data.metrics)
     assert client(project).list_artifacts(train.info.run_id, "images")

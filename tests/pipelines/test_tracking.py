@@ -69,7 +69,7 @@ def test_a_run_holds_everything(store: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert status(run.run_id) == "RUNNING"
             run.params({"method": "diffusion", "train.precision": None})
             run.metrics({"loss": 2.0, "rate": 0.1}, 1)
-            run.metrics({"loss": 1.0}, 2)
+            run.metrics({"loss": 1.0}, 2, whole={"loss/diffusion": 1.0})
             run.image("samples", np.zeros((8, 8, 1), np.uint8), 2)
             run.artifact(store / "notes", "notes")
             run.artifact(store / "notes" / "a.txt")
@@ -97,7 +97,21 @@ def test_a_run_holds_everything(store: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert ended.data.params["dataset.name"] == "fashion-mnist"
     assert (ended.data.tags["mlflow.source.name"], ended.data.tags["mlflow.note.content"]) == ("flows", "# Found")
     assert ended.data.tags["mlflow.user"] == provenance.user()
-    assert ended.data.metrics == {"quality": 0.2}
+    assert ended.data.metrics == {"loss/diffusion": 1.0, "quality": 0.2}
+    assert steps(parent, "loss/diffusion") == [2]
+
+
+def test_a_run_s_charts_fill_while_it_goes_on(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tracking.parent_run("pipeline", {}) as whole:
+        monkeypatch.setenv(tracking.PARENT_RUN_VARIABLE, whole.run_id)
+        with tracking.stage_run(STAGE, "digits") as run:
+            run.metrics({"loss": 2.0}, 1, whole={"loss/diffusion": 2.0})
+            deadline = time.monotonic() + 60
+            while not steps(whole.run_id, "loss/diffusion"):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert steps(run.run_id, "loss") == [1]
+            assert status(whole.run_id) == status(run.run_id) == "RUNNING"
 
 
 @pytest.mark.parametrize(
