@@ -142,6 +142,8 @@ def bring_up_to_date(root: Path, queue: str | None, branch: str) -> dict[str, Ou
         outcomes = run_all(root, stages, environment | parent.variables, chosen, forced)
         found = Comparison.load(root / REPORTS / "comparison.json")
         to_mlflow(parent, found, root / REPORTS, times_in_turn(root))
+        if page := parent.page():
+            get_run_logger().info("in MLflow: %s", page)
         return outcomes
 
 

@@ -31,10 +31,27 @@ def uri() -> str:
     return os.environ.get(URI_VARIABLE) or f"sqlite:///{owner() / 'mlflow.db'}"
 
 
+WHERE_MAKE_UI_IS = "http://127.0.0.1:5000"
+TRAINING_VIEW = "workflowType=machine_learning"
+
+
 def shown(store: str) -> str:
     """A store's address without the password that may be in it."""
     parts = urlsplit(store)
     return store.replace(f"{parts.username or ''}:{parts.password}@", "") if parts.password else store
+
+
+def page(run_id: str | None = None) -> str:
+    """The address of a run's page, or of all experiments, in the view for model training.
+
+    MLflow opens the one for language models unless the address says so, or the browser remembers that somebody has
+    pressed the switch at the top left: the parameter does not survive the next click.
+    """
+    base = uri() if uri().startswith("http") else WHERE_MAKE_UI_IS
+    place = "experiments"
+    if run_id is not None:
+        place += f"/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
+    return f"{shown(base).rstrip('/')}/#/{place}?{TRAINING_VIEW}"
 
 
 def client() -> "MlflowClient":

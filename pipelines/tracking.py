@@ -27,6 +27,7 @@ from pipelines.mlflow_store import (
     database_file,
     experiment_id,
     find_run,
+    page,
     shown,
     uri,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "deliver_left",
     "experiment_id",
     "find_run",
+    "page",
     "parent_run",
     "settle_left",
     "stage_run",
@@ -241,6 +243,12 @@ class ParentRun(Run):
         """The tag that makes another parent run one of its children."""
         run_id = self._box.run_id
         return {} if run_id is None else {PARENT: run_id}
+
+    def page(self) -> str | None:
+        """The address of its page; none where the store does not answer now."""
+        with suppress(Exception):  # whatever its client makes of it
+            return None if self._box.run_id is None else page(self._box.run_id)
+        return None
 
     def keep(self, files: Sequence[Path], metrics: Mapping[str, float], description: str) -> None:
         """Put files, figures and words, Markdown, into it: what its page shows first."""

@@ -9,6 +9,7 @@ from infra.services import buckets, deployments, env_file, health, leftovers, po
 from infra.services.ports import HOST, require_free
 from infra.services.programs import HOME
 from infra.services.supervisor import Supervised, Supervisor
+from pipelines.mlflow_store import TRAINING_VIEW
 
 START_SECONDS = 180
 LAST_LINES = 15
@@ -132,7 +133,7 @@ def stop_worker(root: Path, supervisor: Supervisor) -> None:
 def told(root: Path) -> str:
     known = env_file.read(root)
     return (
-        f"\nMLflow   {known['MLFLOW_TRACKING_URI']}\n"
+        f"\nMLflow   {known['MLFLOW_TRACKING_URI']}/#/experiments?{TRAINING_VIEW}\n"
         f"Prefect  {known['PREFECT_API_URL'].removesuffix('/api')}\n"
         f"S3       {known['AWS_ENDPOINT_URL']}\n"
         f"Logs     {HOME / 'logs'}\n"

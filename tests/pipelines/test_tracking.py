@@ -101,6 +101,18 @@ def test_a_run_holds_everything(store: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert steps(parent, "loss/diffusion") == [2]
 
 
+def test_a_link_opens_the_view_for_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tracking.parent_run("pipeline", {}) as run:
+        place = f"experiments/{tracking.experiment_id('fashion-mnist')}/runs/{run.run_id}"
+        assert (
+            run.page() == tracking.page(run.run_id) == f"http://127.0.0.1:5000/#/{place}?workflowType=machine_learning"
+        )
+        monkeypatch.setattr(delivery.mlflow_store, "client", lambda: None)  # a store that does not answer
+        assert run.page() is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ada:secret@mlflow.example/")
+    assert tracking.page() == "https://mlflow.example/#/experiments?workflowType=machine_learning"
+
+
 def test_a_run_s_charts_fill_while_it_goes_on(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with tracking.parent_run("pipeline", {}) as whole:
         monkeypatch.setenv(tracking.PARENT_RUN_VARIABLE, whole.run_id)
