@@ -26,6 +26,7 @@ def main() -> None:
 def extract(stage: Stage) -> None:
     settings = params.load()
     dataset = Prepared.open(PREPARED)
+    params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), whole_folder(FEATURES) as folder:
         started, began = time.perf_counter(), Moment.now()

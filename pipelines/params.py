@@ -107,6 +107,13 @@ class Train(Section):
         "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "32", "16", "bf16", "64", 32, 16, 64
     ]
 
+    @property
+    def steps(self) -> int | None:
+        """Whole batches in the budget of images; none where one of the two is the dataset's own."""
+        if self.images_seen is None or self.batch_size is None:
+            return None
+        return self.images_seen // self.batch_size
+
     @field_validator("devices")
     @classmethod
     def devices_are_lightnings(cls, devices: Any) -> Any:
@@ -224,6 +231,16 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def warm_up_fits_budget(self) -> "Params":
+        steps, warm_up = self.train.steps, self.train.warmup_steps
+        if steps is not None and warm_up is not None and warm_up > steps // 2:
+            raise ValueError(
+                f"train.warmup_steps = {warm_up}: must be at most half of the training's {steps:,} steps "
+                "(train.images_seen / train.batch_size), or what is trained is mostly noise; null fits itself"
+            )
+        return self
+
+    @model_validator(mode="after")
     def images_exceed_features(self) -> "Params":
         images, extractor = self.evaluate.images, self.evaluate.extractor
         if images is not None and images <= (least := names.DIMENSIONS.get(str(extractor), 0)):
@@ -239,7 +256,9 @@ def parse(content: Any, source: str = str(FILE)) -> Params:
     """
     try:
         given = Params.model_validate(content)
-        return Params.model_validate(with_defaults(content, dataset_defaults(given.dataset.name)))
+        return Params.model_validate(
+            with_defaults(given.model_dump(by_alias=True), dataset_defaults(given.dataset.name))
+        )
     except ValidationError as error:
         told = [in_a_line(f"{source}: {explain(item)}") for item in error.errors()]
         more = [f"{source}: and {len(told) - MOST_MISTAKES} mistakes more"] if len(told) > MOST_MISTAKES else []
@@ -339,13 +358,17 @@ def dataset_defaults(name: str) -> dict[str, Any]:
 
 
 def with_defaults(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Every `null` filled in: networks by their kind, the rest by its key."""
+    """Every `null` filled in: networks by their kind, the rest by its key; a warm-up that is longer than half of a
+    short training is shortened to that."""
     networks = defaults["network"]
     filled = filled_in(content, {section: values for section, values in defaults.items() if section != "network"})
     filled["network"] = filled_in_network(content["network"], networks)
     for method in filled["methods"].values():
         if method["network"] is not None:
             method["network"] = filled_in_network(method["network"], networks)
+    train = filled["train"]
+    if content["train"]["warmup_steps"] is None:
+        train["warmup_steps"] = min(train["warmup_steps"], train["images_seen"] // train["batch_size"] // 2)
     if filled["register"]["metric"] is None:
         filled["register"]["metric"] = distance_key(names.extractor_name(filled["evaluate"]["extractor"]))
     return filled

@@ -17,7 +17,7 @@ from fm.generator import Generator, NotFinite
 from fm.names import Choice, parts
 from fm.networks.flops import flops_of_a_call
 from fm.objectives import Objective
-from pipelines import finished, params, snapshots, tracking
+from pipelines import finished, forecast, params, snapshots, tracking
 from pipelines.machine import Moment
 from pipelines.params import Params
 from pipelines.program import run
@@ -53,6 +53,7 @@ def train(stage: Stage, method: str) -> None:
         return
     settings = params.load()
     dataset = Prepared.open(PREPARED)
+    params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
     torch.manual_seed(settings.train.seed)
     generator = untrained(settings, dataset, method)
@@ -63,6 +64,7 @@ def train(stage: Stage, method: str) -> None:
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
         describe(tracked, stage, settings, method)
+        foretell(settings, method, dataset, generator, device)
         began = Moment.now()
         totals = fit(settings, method, dataset, generator, checkpoint, stage.key, tracked)
         metrics = summarise(settings, generator, totals, began.load())
@@ -79,6 +81,21 @@ def train(stage: Stage, method: str) -> None:
 
 def outputs(method: str) -> list[Path]:
     return [MODELS / method, SNAPSHOTS / method, CURVES / f"{method}.csv", METRICS / "train" / f"{method}.json"]
+
+
+def foretell(settings: Params, method: str, dataset: Prepared, generator: Generator, device: torch.device) -> None:
+    """Say what the budget comes to, and what later stages will refuse."""
+    plan = budget(settings)
+    seconds = None  # several devices share a step in ways that one does not show
+    if settings.train.devices == 1 and not training.launched():
+        seconds = forecast.seconds_of_a_step(generator, objective(settings, method), plan, dataset.train, device)
+    told = forecast.sentences(plan, len(dataset.train), seconds)
+    try:
+        params.require_nfe(settings)
+    except params.ParamsError as error:
+        told.append(f"warning: {error}; the comparison will refuse it")
+    for line in told:
+        print(f"train {method}: {line}", flush=True)
 
 
 def untrained(settings: Params, dataset: Prepared, method: str) -> Generator:

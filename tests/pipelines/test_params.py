@@ -266,6 +266,20 @@ def test_no_error_repeats_more_than_a_line_of_what_was_given() -> None:
             assert len(str(raised.value)) < 700
 
 
+@pytest.mark.parametrize(("seen", "warm_up"), [(200_000, 200), (25_600, 100), (12_800, 50), (128, 0)])
+def test_a_short_trainings_warm_up_is_shortened(seen: int, warm_up: int) -> None:
+    assert params.parse(changed("train.images_seen", seen)).train.warmup_steps == warm_up
+
+
+def test_a_warm_up_longer_than_half_of_the_training_is_refused() -> None:
+    content = changed("train.images_seen", 64 * 128)
+    content["train"]["warmup_steps"] = 33
+    with pytest.raises(params.ParamsError, match=r"train\.warmup_steps = 33: must be at most half of .* 64 steps"):
+        params.parse(content)
+    content["train"]["warmup_steps"] = 32
+    assert params.parse(content).train.warmup_steps == 32
+
+
 @pytest.mark.parametrize(
     ("images", "extractor", "least"), [(50, "classifier", 64), (64, "classifier", 64), (None, "inception", 2048)]
 )

@@ -1,0 +1,71 @@
+"""What a training's budget comes to, said before it is spent: steps, epochs, time, and what is odd about them."""
+
+import copy
+import time
+
+import torch
+
+from fm.batches import Batches, Budget
+from fm.data.prepared import Split
+from fm.generator import Generator
+from fm.objectives import Objective
+
+MANY_EPOCHS = 100
+FEW_STEPS = 300
+TIMED = 2
+
+
+def sentences(budget: Budget, num_images: int, seconds_of_a_step: float | None) -> list[str]:
+    """One line for the budget, and one for each warning.
+
+    Args:
+        num_images: in the training split.
+        seconds_of_a_step: none where it is not known.
+    """
+    seen = budget.steps * budget.batch_size
+    epochs = seen / num_images
+    takes = "" if seconds_of_a_step is None else f", about {duration(budget.steps * seconds_of_a_step)}"
+    told = [
+        f"{seen:,} images seen in {budget.steps:,} steps of {budget.batch_size}: "
+        f"{epochs:.3g} epochs of {num_images:,} training images{takes}"
+    ]
+    if epochs > MANY_EPOCHS:
+        told.append(
+            f"warning: every training image is seen {epochs:.0f} times: the more often, the likelier are copies of "
+            "them; the report shows the nearest; more images or fewer train.images_seen"
+        )
+    if budget.steps < FEW_STEPS:
+        told.append(
+            f"warning: {budget.steps} steps are few, and their images mostly noise; more train.images_seen, or a "
+            "smaller train.batch_size"
+        )
+    return told
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def seconds_of_a_step(
+    generator: Generator, objective: Objective, budget: Budget, split: Split, device: torch.device
+) -> float:
+    """Measured with a copy of the network, so that the training is what it would be without; the optimiser's part,
+    which is small, left out."""
+    network = copy.deepcopy(generator.network).to(device)
+    batches = Batches(split.images, split.labels, generator.no_label, budget, objective.stratified)
+
+    def step() -> float:
+        started = time.perf_counter()
+        batch = batches[0]
+        x0, x1, u, labels, condition = (
+            part.to(device) for part in (batch.x0, batch.x1, batch.u, batch.labels, batch.condition)
+        )
+        torch.autograd.backward(objective.loss(network, x0, x1, u, labels, condition))
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+    step()  # the first is slow
+    return min(step() for _ in range(TIMED))

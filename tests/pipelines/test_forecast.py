@@ -1,0 +1,55 @@
+import numpy as np
+import torch
+
+from fm.batches import Budget
+from fm.data.prepared import Split
+from fm.objectives import Objective
+from pipelines.forecast import duration, seconds_of_a_step, sentences
+from tests.fm.conftest import tiny_generator
+
+
+def budget(images_seen: int, batch_size: int = 64) -> Budget:
+    return Budget(
+        images_seen=images_seen,
+        batch_size=batch_size,
+        learning_rate=1e-3,
+        warmup_steps=0,
+        ema_decay=0.9,
+        label_dropout=0.1,
+        gradient_clip=1.0,
+        seed=0,
+    )
+
+
+def test_the_budget_in_steps_epochs_and_time() -> None:
+    (line,) = sentences(budget(30_000), 1437, 0.5)
+    assert line == "29,952 images seen in 468 steps of 64: 20.8 epochs of 1,437 training images, about 4 min"
+    (line,) = sentences(budget(30_000), 1437, None)
+    assert line.endswith("training images")
+
+
+def test_many_epochs_and_few_steps_are_warned_of() -> None:
+    _, warning = sentences(budget(150_016), 422, 0.1)
+    assert warning.startswith("warning: every training image is seen 355 times")
+    _, warning = sentences(budget(64 * 64), 1437, 0.1)
+    assert warning.startswith("warning: 64 steps are few")
+
+
+def test_times_are_said_in_the_unit_that_one_reads() -> None:
+    assert [duration(seconds) for seconds in (40, 600, 5400, 90_000)] == ["40 s", "10 min", "1.5 h", "25.0 h"]
+
+
+def test_a_step_is_timed_and_the_training_left_as_it_was() -> None:
+    generator = tiny_generator()
+    before = {name: value.clone() for name, value in generator.network.state_dict().items()}
+    state = torch.get_rng_state()
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+    objective = Objective.named("cond_ot", "independent", "uniform", "velocity", "flat")
+    split = Split(images, np.zeros(40, dtype=np.int64))
+    few, many = (
+        seconds_of_a_step(generator, objective, budget(6400, size), split, torch.device("cpu")) for size in (2, 800)
+    )
+    assert 0 < few < many
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in generator.network.state_dict().items())
+    assert all(weight.grad is None for weight in generator.network.parameters())
