@@ -49,6 +49,11 @@ def over_seeds(definition: Definition, each: Sequence[Measurement], shared_sets:
     absent = next((one for one in each if one.measured is None), None)
     if absent is not None or not each:
         return absent or not_measured("no trial of the main arm is done")
+    unjudged = next((one for one in each if one.low is None), None)
+    if unjudged is not None:  # by a time of a machine that was busy
+        seen = [one.measured for one in each if one.measured is not None]
+        note = f"A seed has no interval. {unjudged.note} Seed by seed: {listed(seen)}."
+        return Measurement(fmean(seen), None, None, unjudged.protocol, note)
     figures = [figure(one) for one in each]
     values = [one.value for one in figures]
     by_seed = f"Seed by seed: {listed(values)}. First seed: {each[0].note}"

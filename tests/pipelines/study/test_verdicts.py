@@ -15,7 +15,7 @@ from pipelines.measurements.judge import MEASUREMENTS
 from pipelines.measurements.judge import judge as judge_one_run
 from pipelines.measurements.measurement import Measurement
 from pipelines.results import Results
-from pipelines.schemas import Claim
+from pipelines.schemas import Claim, Load, ProbeLoads
 from pipelines.study.outcomes import Outcome
 from pipelines.study.plan import Trial
 from pipelines.study.verdicts import judge, over_seeds
@@ -70,6 +70,19 @@ def test_intervals_are_over_the_training_seeds() -> None:
     assert found.protocol.startswith("3 training seeds")
     assert "one training seed" not in found.protocol
     assert "Seed by seed: 0.5, 0.4, 0.6." in found.note
+
+
+def test_a_seed_on_a_busy_machine_leaves_an_absolute_time_unjudged() -> None:
+    quiet, busy = two_seeds()
+    assert busy.results is not None
+    load = Load(others=1.2, cpus=2, average=3.0)
+    loads = ProbeLoads(samplers=load, one_at_a_time=load, training_steps=load)
+    loaded = busy.results.probes.model_copy(update={"machine_load": loads})
+    found = judged(quiet, replace(busy, results=replace(busy.results, probes=loaded)))
+    assert (found["real_time"].low, found["real_time"].verdict) == (None, "inconclusive")
+    assert found["real_time"].measured == pytest.approx(100)
+    assert "Not judged, because the machine was busy" in found["real_time"].note
+    assert found["step_cost"] == judged(*two_seeds())["step_cost"]
 
 
 def test_seeds_that_agree_by_chance_leave_the_luck_of_sampling() -> None:
