@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
+from torch import Tensor, nn
+
+from fm.config import Config
 from fm.errors import UserError
-from fm.generator import Generator
+from fm.generator import Generator, network_of
 from pipelines.params import Sampler
 
 
@@ -21,3 +25,27 @@ def rehearse(method: str, generator: Generator, samplers: Sequence[Sampler]) -> 
                 raise UserError(
                     f"params.yaml: methods.{method}.samplers: {each.label} with {each.steps} steps: {error}"
                 ) from None
+
+
+def rehearse_settings(method: str, config: Config, samplers: Sequence[Sampler]) -> None:
+    """The same at next to no cost, for methods whose turn comes later: whether the network can be made, and whether
+    every sampler runs on the path, whatever the network says.
+
+    Raises:
+        ValueError: a network that cannot be.
+        UserError: a sampler that cannot run.
+    """
+    with torch.device("meta"):  # sizes without numbers
+        network_of(config)
+    rehearse(method, Generator(config, Silent()), samplers)
+
+
+class Silent(nn.Module):
+    """Stands in for a network, and always answers 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        return torch.zeros_like(x)

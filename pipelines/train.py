@@ -32,7 +32,7 @@ from pipelines.project import (
     whole_file,
     whole_folder,
 )
-from pipelines.rehearsal import rehearse
+from pipelines.rehearsal import rehearse, rehearse_settings
 from pipelines.schemas import Load, TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
@@ -54,6 +54,7 @@ def train(stage: Stage, method: str) -> None:
     settings = params.load()
     dataset = Prepared.open(PREPARED)
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
+    try_all(settings, dataset)
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
     torch.manual_seed(settings.train.seed)
     generator = untrained(settings, dataset, method)
@@ -96,6 +97,20 @@ def foretell(settings: Params, method: str, dataset: Prepared, generator: Genera
         told.append(f"warning: {error}; the comparison will refuse it")
     for line in told:
         print(f"train {method}: {line}", flush=True)
+
+
+def try_all(settings: Params, dataset: Prepared) -> None:
+    """That every method can be trained and sampled: what is wrong with the last is told before the first is trained.
+
+    Raises:
+        UserError: a setting that cannot be, by its key.
+    """
+    for method, row in settings.methods.items():
+        try:
+            objective(settings, method)
+            rehearse_settings(method, config(settings, dataset, method), row.samplers)
+        except ValueError as error:
+            raise UserError(f"params.yaml: methods.{method}: {error}") from None
 
 
 def untrained(settings: Params, dataset: Prepared, method: str) -> Generator:

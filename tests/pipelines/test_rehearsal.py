@@ -1,8 +1,20 @@
-import pytest
+import copy
+import time
+from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from fm.data import prepared
+from fm.data.splits import Splits
 from fm.errors import UserError
+from pipelines import params
 from pipelines.params import Sampler
+from pipelines.project import ROOT
 from pipelines.rehearsal import rehearse
+from pipelines.train import try_all
 from tests.fm.conftest import tiny_generator
 
 
@@ -17,3 +29,38 @@ def test_a_sampler_that_cannot_run_is_told_before_anything_is_spent() -> None:
 def test_a_quantity_that_the_path_does_not_have_is_told() -> None:
     with pytest.raises(UserError, match="data cannot be recovered from noise at a t where alpha = 0"):
         rehearse("mine", tiny_generator("cond_ot", "noise"), [Sampler.model_validate({"solver": "ddim", "steps": [2]})])
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> prepared.Prepared:
+    images, labels = np.zeros((4, 28, 28, 1), dtype=np.uint8), np.zeros(4, dtype=np.int64)
+    prepared.write(tmp_path, Splits(images, labels, images, labels, ("a",), "nowhere"), "digits")
+    return prepared.Prepared.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        (
+            "samplers",
+            [{"solver": "edm", "path": "cond_ot", "steps": [10]}],
+            r"samplers: edm-path_cond_ot with 10 steps: .*start where alpha > 0",
+        ),
+        ("network", {"kind": "unet", "patch_size": 5}, r"methods\.diffusion: .*5"),
+        ("objective", {"target": "noise", "path": "cond_ot"}, "data cannot be recovered from noise"),
+    ],
+)
+def test_what_is_wrong_with_the_last_method_is_told_before_the_first_is_trained(
+    dataset: prepared.Prepared, key: str, value: object, says: str
+) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["methods"]["edm"] = yaml.safe_load((ROOT / "methods" / "edm.yaml").read_text())
+    before = copy.deepcopy(content)
+    row = content["methods"]["diffusion"]
+    row[key] = {**row[key], **value} if key == "objective" else value  # type: ignore[dict-item]
+    state, started = torch.get_rng_state(), time.process_time()
+    try_all(params.parse(before), dataset)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert time.process_time() - started < 10
+    with pytest.raises(UserError, match=says):
+        try_all(params.parse(content), dataset)
