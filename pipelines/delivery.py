@@ -6,7 +6,7 @@ the next run delivers it first.
 
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class Delivery:
         self.box = box
         self.resumed = False
         self.refused: list[str] = []
+        self._next: deque[Path] = deque()
         self._steps: dict[tuple[str, str], set[int]] = {}
         self._images: defaultdict[str, set[int]] | None = None
 
@@ -55,9 +56,11 @@ class Delivery:
         """
         from mlflow.exceptions import MlflowException
 
-        message = next(iter(self.box.waiting()), None)
-        if message is None:
+        if not self._next:
+            self._next.extend(self.box.waiting())
+        if not self._next:
             return False
+        message = self._next[0]
         try:
             self.tell(outbox.read(message), Outbox.files(message))
         except MlflowException as error:
@@ -65,6 +68,7 @@ class Delivery:
                 raise
             self.refused.append(" ".join(str(error).split()))
         Outbox.remove(message)
+        self._next.popleft()
         return True
 
     def tell(self, message: dict[str, Any], files: list[Path]) -> None:
@@ -211,6 +215,11 @@ class Courier(threading.Thread):
                 return False
         return True
 
+    def give_up(self) -> None:
+        """Deliver nothing more."""
+        self._given_up = True
+        self.notify()
+
     def close(self, patience: float = PATIENCE) -> None:
         """Wait until all is delivered, or until nothing has been for `patience` seconds; then say what is not.
 
@@ -223,7 +232,7 @@ class Courier(threading.Thread):
             self.join(0.1)
             now = time.monotonic()
             if now - self.progress > patience and (self.tries > tries or now - closed > 2 * SLOWEST):
-                self._given_up = True
+                self.give_up()
                 break
         if waiting := len(self.box.waiting()):
             print(

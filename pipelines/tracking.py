@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fm.errors import UserError
 from pipelines import naming, outbox, params, provenance
 from pipelines.delivery import PARENT, PATIENCE, Courier, deliver_left
 from pipelines.mlflow_store import (
@@ -129,7 +130,13 @@ def reported(begin: Mapping[str, Any], name: str, seconds: float | None = None) 
         box.put(begin)
         courier = Courier(box)
         courier.start()
-        if not courier.wait_for_begin(SECONDS_TO_BEGIN if seconds is None else seconds) and courier.failure is not None:
+        try:
+            begun = courier.wait_for_begin(SECONDS_TO_BEGIN if seconds is None else seconds)
+        except UserError:
+            courier.give_up()
+            outbox.discard(box)
+            raise
+        if not begun and courier.failure is not None:
             print(f"{courier.complaint()}: this goes on, and what it has to say is kept in {box.folder}", flush=True)
         yield box, courier
 
@@ -210,7 +217,10 @@ class Run:
         self._courier.close(0 if status == "KILLED" else PATIENCE)
 
     def _put(self, message: Mapping[str, Any], files: Sequence[Path] = ()) -> None:
-        self._box.put(message, files)
+        try:
+            self._box.put(message, files)
+        except OSError as error:  # a full disk, which the run's own outputs may still fit on
+            print(f"MLflow will not be told this, which could not be kept: {message['do']}: {error}", flush=True)
         self._courier.notify()
 
 

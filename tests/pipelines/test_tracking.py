@@ -204,6 +204,7 @@ def test_a_deleted_experiment_is_said_in_a_line_before_a_run_begins() -> None:
         tracking.stage_run(STAGE, "digits"),
     ):
         pytest.fail("it began")
+    assert not list(outbox.home().iterdir())
 
 
 @pytest.fixture
