@@ -6,6 +6,7 @@ import ssl
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -80,6 +81,9 @@ def test_the_store_s_own_ports_are_for_those_with_its_certificate(services: Serv
     for port in own:
         for scheme in ("http", "https"):
             assert by_a_stranger(ASK, f"{scheme}://127.0.0.1:{port}/buckets/", {}, None) in REFUSED, port
+    sockets = [path for port in own for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock")]
+    assert sockets, "it has these beside the ports, where there is no TLS"
+    assert [path for path in sockets if path.stat().st_mode & 0o077] == []
     certificate = services.project.folder / HOME / "s3" / seaweedfs.CERTIFICATE
     context = ssl.create_default_context(cafile=certificate)
     context.load_cert_chain(certificate)
@@ -98,7 +102,7 @@ def test_what_the_services_keep_is_for_their_owner_s_eyes(services: Services) ->
         folder / ".env",
         home / programs.MLFLOW_AUTH_FILE,
         home / "s3" / seaweedfs.CERTIFICATE,
-        *(Path(f"/proc/{process.pid}/environ") for process in supervisor.children(recursive=True)),
+        *(Path(f"/proc/{process.pid}/environ") for process in supervisor.children()),
     ]
     assert {str(path): by_a_stranger(READ, str(path)) for path in closed} == dict.fromkeys(map(str, closed), "denied")
 
