@@ -269,7 +269,7 @@ def test_mlflow_killed_outright_comes_back_on_its_port(services: Services) -> No
 
     pid = state().split("pid ")[1].split(",")[0]
     psutil.Process(int(pid)).kill()
-    wait_until(lambda: "answers" in (now := state()) and "RUNNING" in now and f"pid {pid}," not in now, 90)
+    wait_until(lambda: "answers" in (now := state()) and "RUNNING" in now and f"pid {pid}," not in now, 300)
 
 
 def test_stopped_nothing_is_left_running_and_started_again_all_is_there(
