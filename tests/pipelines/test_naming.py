@@ -52,8 +52,8 @@ def test_ten_runs_have_ten_names(checkout: Path) -> None:
 
 
 def test_a_name_stays_one_that_a_table_can_show(checkout: Path) -> None:
-    many = {f"train__{name}": 7 for name in ("images_seen", "seed", "warmup_steps", "checkpoint_every", "snapshots")}
-    name = called(checkout, dataset__licence="x" * 500, train__batch_size=5, train__ema_decay=0.5, **many)
+    many = {f"train__{name}": 70 for name in ("seed", "warmup_steps", "checkpoint_every", "snapshots", "batch_size")}
+    name = called(checkout, dataset__licence="x" * 500, train__images_seen=70000, train__ema_decay=0.5, **many)
     assert name.endswith(", 3 more")
     assert len(name) < 200
 
