@@ -40,7 +40,7 @@ def planned(
 
 def write(path: Path, text: str) -> None:
     """Nothing where the file has that text already."""
-    if path.read_text(encoding="utf-8") != text:
+    if yaml_reading.text(path) != text:
         with whole_file(path) as partial:
             partial.write_text(text, encoding="utf-8")
 

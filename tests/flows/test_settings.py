@@ -85,6 +85,9 @@ def test_no_overrides_leave_the_file_alone(file: Path) -> None:
     before = file.read_text()
     settings.override(file, {})
     assert file.read_text() == before
+    file.write_bytes(before.encode("utf-8-sig").replace(b"\n", b"\r\n"))  # as some editors save it
+    settings.override(file, {})
+    assert file.read_bytes() == before.encode("utf-8-sig").replace(b"\n", b"\r\n")
 
 
 @pytest.mark.parametrize(
