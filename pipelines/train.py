@@ -47,10 +47,6 @@ def main(method: str) -> None:
 
 
 def train(stage: Stage, method: str) -> None:
-    if finished.is_waiting(stage):
-        if not training.is_helper():
-            finished.take(stage, outputs(method))
-        return
     settings = params.load()
     dataset = Prepared.open(PREPARED)
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
@@ -63,21 +59,27 @@ def train(stage: Stage, method: str) -> None:
         fit(settings, method, dataset, generator, checkpoint, stage.key, None)
         return
     device = devices.pick(settings.train.accelerator)
-    with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
-        describe(tracked, stage, settings, method)
-        foretell(settings, method, dataset, generator, device)
-        began = Moment.now()
-        totals = fit(settings, method, dataset, generator, checkpoint, stage.key, tracked)
-        metrics = summarise(settings, generator, totals, began.load())
-        require_unchanged(stage)
-        write(method, generator, totals, metrics)
-        snapshots.keep(method, workspace / "snapshots", metrics.images_seen)
-        finished.keep(stage, outputs(method))
-        tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
-        tracked.artifact(MODELS / method / "config.json", "model")
-        tracked.artifact(MODELS / method / "model.safetensors", "model")
-    # Last of all: until everything is written, a rerun finds the finished training here.
-    shutil.rmtree(workspace)
+    with compute_slot(device.type):
+        # Looked at when its turn has come: what it waited for may have been the same training, whose DVC was killed.
+        # torchrun's processes could not agree on it: another node may have another cache.
+        if not training.launched() and finished.is_waiting(stage):
+            finished.take(stage, outputs(method))
+            return
+        with tracking.stage_run(stage, settings.dataset.name) as tracked:
+            describe(tracked, stage, settings, method)
+            foretell(settings, method, dataset, generator, device)
+            began = Moment.now()
+            totals = fit(settings, method, dataset, generator, checkpoint, stage.key, tracked)
+            metrics = summarise(settings, generator, totals, began.load())
+            require_unchanged(stage)
+            write(method, generator, totals, metrics)
+            snapshots.keep(method, workspace / "snapshots", metrics.images_seen)
+            finished.keep(stage, outputs(method))
+            tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
+            tracked.artifact(MODELS / method / "config.json", "model")
+            tracked.artifact(MODELS / method / "model.safetensors", "model")
+        # Last of all: until everything is written, a rerun finds the finished training here.
+        shutil.rmtree(workspace)
 
 
 def outputs(method: str) -> list[Path]:
