@@ -32,7 +32,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         generator.save(folder / "generator")
         (folder / "pages").mkdir()
         (folder / "pages" / "card.md").write_text("a page", encoding="utf-8")
-        run_id = tracking.start(tracking.experiment_id("tiny"), "register", {})
+        run_id = tracking.client().create_run(tracking.experiment_id("tiny"), run_name="register").info.run_id
         tags = {"git.commit": "0" * 40}
         model_version.create(NAME, run_id, generator, folder / "generator", folder / "pages", tags, "a page")
         place = tracking.client().get_model_version_download_uri(NAME, "1")
