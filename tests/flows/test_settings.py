@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from flows import settings
+from flows.pipeline import change_settings
 from pipelines import params
 from pipelines.project import ROOT
 
@@ -142,3 +143,24 @@ def test_only_yaml_files_of_the_checkout_are_read(file: Path, tmp_path: Path) ->
         settings.override(file, {"register.model_name": "@wrong.yaml"}, root=root)
     assert "hunter2" not in str(caught.value)
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"dataset.name": "image-folder"}, "dataset.path = .*: must be the folder with your images"),
+        ({"dataset.path": "nowhere"}, "dataset.path = .*nowhere'"),
+        ({"register.nfe": 7}, "register.nfe = 7: flow_matching has no row with that many evaluations"),
+        ({"evaluate.images": 50}, "evaluate.images = 50: must be more than the 64 features"),
+        ({"train.images_seen": 6400, "train.warmup_steps": 200}, "train.warmup_steps = 200: must be at most half"),
+    ],
+)
+def test_what_is_known_to_fail_is_refused_before_anything_is_written(
+    file: Path, overrides: dict[str, object], says: str
+) -> None:
+    before = file.read_text()
+    with pytest.raises(params.ParamsError, match=says):
+        change_settings(file.parent, overrides, None)
+    assert file.read_text() == before
+    change_settings(file.parent, {"train.seed": 3}, None)
+    assert params.load(file).train.seed == 3
