@@ -160,7 +160,7 @@ def archive(folder: Path, bucket: str) -> Path:
 
 def download(s3: Any, bucket: str, target: Path) -> None:
     """Write a bucket's objects to a tar file: any key can be a name in it, and none leads out of it."""
-    with tarfile.open(target, "w") as tar:
+    with tarfile.open(target, "w", encoding="utf-8") as tar:
         for key in keys(s3, bucket):
             with tempfile.TemporaryFile() as content:
                 s3.download_fileobj(bucket, key, content)
