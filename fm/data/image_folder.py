@@ -6,6 +6,7 @@ label whose every content would be held out, the one with the greatest hash is t
 
 import hashlib
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ __all__ = ["FolderError", "load"]
 NAMED = 20  # files that a message names
 THREADS = 8
 MAX_BYTES = 1_000_000_000
-SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+SPLIT_NAME = re.compile(r"(train|training|val|valid|validation|dev|eval|test|testing)([ _-]?set)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def require_each_label(
 def doubts(folder: Path, contents: Contents, label_names: Sequence[str]) -> list[str]:
     """What labels may not have been meant as such."""
     said = []
-    splits = [name for name in label_names if name.lower() in SPLIT_NAMES]
+    splits = [name for name in label_names if SPLIT_NAME.fullmatch(name)]
     if len(splits) > 1 or (splits and len(label_names) == 1):
         training = next((name for name in splits if name.lower().startswith("train")), splits[0])
         said.append(

@@ -284,6 +284,8 @@ def test_files_that_are_no_images_are_counted(labelled: Path) -> None:
     [
         (("train", "val"), r"the sub-folders train, val are taken for labels\. .* set dataset\.path to \S+/train,"),
         (("Training", "TEST", "more"), r"the sub-folders TEST, Training are"),
+        (("training_set", "test_set"), r"the sub-folders test_set, training_set are .*path to \S+/training_set,"),
+        (("Train Set", "dev", "eval"), r"the sub-folders Train Set, dev, eval are"),
         (("train",), r"the sub-folders train are .* set dataset\.path to \S+/train,"),
         (("pictures",), r"pictures is the only label, .* \(cats, dogs\)\. .* set dataset\.path to \S+/pictures$"),
     ],
