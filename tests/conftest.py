@@ -144,7 +144,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def by_flow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A project after its first `python -m flows.pipeline`, and what that printed."""
-    project = checkout(tmp_path_factory.mktemp("flow") / "project")
+    project = checkout(tmp_path_factory.mktemp("flow") / "our project")
     return project, project.run("python", "-m", "flows.pipeline").stdout
 
 
