@@ -16,10 +16,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-import yaml
-
 from fm.errors import UserError
-from pipelines import params, provenance, tracking
+from pipelines import params, provenance, tracking, yaml_reading
 from pipelines.logins import basic
 from pipelines.model_version import CODE_FINGERPRINT, FINGERPRINT, code_fingerprint, fingerprint
 from pipelines.project import MODELS, PREPARED
@@ -139,8 +137,8 @@ def settings(version: Traced) -> Link:
     if code_with_patch(version) not in (None, version.settings):
         return Link("parameters", wanted, "differs", f"{params.FILE} is another at the commit with the changes")
     try:
-        found = provenance.params_md5(params.parse(yaml.safe_load(version.settings), str(params.FILE)))
-    except UserError as error:
+        found = provenance.params_md5(params.parse(yaml_reading.content(version.settings), str(params.FILE)))
+    except (UserError, ValueError) as error:
         return Link("parameters", wanted, "unknown", f"today's code reads them otherwise: {error}")
     if found != wanted:
         return Link("parameters", wanted, "differs", f"by today's code and defaults their md5 is {found}")

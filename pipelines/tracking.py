@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +36,6 @@ from pipelines.outbox import Outbox
 from pipelines.project import PREPARED, ROOT
 from pipelines.provenance import FLOW_RUN_VARIABLE
 from pipelines.stage import Stage
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "FLOW_RUN_VARIABLE",
