@@ -6,6 +6,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
+# In a hook they name the hook's repository, which need not be this one.
+unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX
 
 # `make ui PORT=5050`: where a page is, from the command line alone; others leave a PORT in the environment.
 port = $(if $(findstring command line,$(origin PORT)),$(PORT),$(1))
@@ -66,7 +68,7 @@ services-restore: venv ## bring back the backup in the folder FROM
 	@$(BIN)/python -m infra.services restore "$(FROM)"
 
 repository:
-	@unset $$(git rev-parse --local-env-vars); said=$$(git rev-parse --verify HEAD 2>&1) || { echo "$$said" >&2; echo "Every figure is traced to a commit, and DVC needs git \
+	@said=$$(git rev-parse --verify HEAD 2>&1) || { echo "$$said" >&2; echo "Every figure is traced to a commit, and DVC needs git \
 	too. Clone the project rather than download it, or: git init && git add --all && git commit -m Start" >&2; exit 1; }
 
 venv: ## make .venv from requirements.lock if it is missing or out of date

@@ -2,9 +2,6 @@
 # Make .venv from requirements.lock. The copy of the lock file inside it says that the work was finished.
 set -eu
 
-# In a hook git's variables name the repository of the hook.
-unset $(git rev-parse --local-env-vars 2>/dev/null)
-
 # A worktree shares the main checkout's environment if that has the same packages: they fill gigabytes.
 main=$(git worktree list --porcelain 2>/dev/null | sed -n '1s/^worktree //p')
 if [ -n "$main" ] && [ "$main" != "$PWD" ] && [ ! -e .venv ] && cmp -s requirements.lock "$main/.venv/requirements.lock"; then
