@@ -23,7 +23,7 @@ from fm.config import (
 )
 from fm.errors import UserError, shown
 from pipelines import yaml_reading
-from pipelines.schemas import distance_key
+from pipelines.schemas import deciding_metrics, distance_key
 
 FILE = Path("params.yaml")
 NO_IMAGES = "data/README.md"
@@ -245,6 +245,18 @@ class Params(Section):
         images, extractor = self.evaluate.images, self.evaluate.extractor
         if images is not None and images <= (least := names.DIMENSIONS.get(str(extractor), 0)):
             raise ValueError(too_few("evaluate.images", images, least, str(extractor)))
+        return self
+
+    @model_validator(mode="after")
+    def metric_is_measured(self) -> "Params":
+        metric, extractor = self.register_.metric, self.evaluate.extractor
+        if metric is not None and extractor is not None:
+            measured = deciding_metrics(names.extractor_name(extractor))
+            if metric not in measured:
+                raise ValueError(
+                    f"register.metric = {shown(metric)}: with the extractor {extractor} it must be one of "
+                    f"{', '.join(measured)}"
+                )
         return self
 
 

@@ -163,6 +163,13 @@ def distance_key(extractor: str) -> str:
     return "fid" if extractor == "inception" else f"fid_{extractor}"
 
 
+def deciding_metrics(extractor: str) -> list[str]:
+    """What a champion can be chosen by: all that is measured in each sample set."""
+    names = EvaluationRow.model_fields
+    key = distance_key(extractor)
+    return [name.replace("distance", key, 1) for name in names if f"{name}_sets" in names]
+
+
 class Snapshot(Schema):
     """A method's network before its training was over, by the sampler that is best for the finished one."""
 

@@ -311,6 +311,12 @@ def test_the_features_are_as_many_as_is_said() -> None:
     assert found.items() <= names.DIMENSIONS.items()
 
 
+@pytest.mark.parametrize("metric", ["fid", "fid_classifer", "seconds_per_image", ""])
+def test_the_deciding_metric_is_one_that_is_measured(metric: str) -> None:
+    with pytest.raises(params.ParamsError, match=r"register\.metric = .* one of fid_classifier, .*kid, .*accuracy"):
+        params.parse(changed("register.metric", metric))
+
+
 def test_the_deciding_number_of_evaluations_is_one_that_every_method_has() -> None:
     params.require_nfe(params.parse(CONTENT))
     with pytest.raises(
