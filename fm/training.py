@@ -26,7 +26,7 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback, WeightAveraging
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -297,6 +297,7 @@ def train(
 
     Raises:
         SystemExit: 143 after SIGTERM; the checkpoint is saved.
+        UserError: hardware that is not here, or that does not go together.
         Diverged: a UserError; loss, gradient or weights are not finite. Nothing of that step is kept.
     """
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -311,7 +312,8 @@ def train(
     kept = Snapshots(checkpoint.parent / "snapshots", snapshot_steps(budget.steps, snapshots), generator, ema)
     saving = Checkpoint(checkpoint, checkpoint_every, key, resumed)
     divergence = Divergence([curve, samples, kept, saving], saving.last_good)
-    trainer = Trainer(
+    trainer = trainer_on(
+        hardware | launched(),
         max_steps=budget.steps,
         callbacks=[divergence, ema, curve, samples, ProgressLine(title, budget.batch_size), kept, saving],
         logger=False,
@@ -321,7 +323,6 @@ def train(
         use_distributed_sampler=False,
         deterministic="warn",
         plugins=[launcher()],
-        **(hardware | launched()),
     )
     # Lightning ends at the next step, where it can save; it would call a handler that is there at once.
     handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -338,6 +339,15 @@ def train(
         signal.signal(signal.SIGTERM, handler)
     generator.network.eval()
     return curve.totals
+
+
+def trainer_on(hardware: dict[str, Any], **others: Any) -> Trainer:
+    """Raises UserError where this machine has no such hardware, or where it does not go together."""
+    try:
+        return Trainer(**hardware, **others)
+    except MisconfigurationException as error:
+        asked = ", ".join(f"{name} {value}" for name, value in hardware.items())
+        raise UserError(f"this machine can't train with {asked}: {' '.join(str(error).split())}") from None
 
 
 def resume(checkpoint: Path, key: str, title: str) -> Path | None:

@@ -12,6 +12,7 @@ from fm import training
 from fm.batches import Budget
 from fm.checkpoints import before
 from fm.divergence import Diverged
+from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective
 from tests.fm.conftest import tiny_generator
@@ -31,6 +32,7 @@ def train(
     every: int = 4,
     generator: Generator | None = None,
     see: Callable[[int, Generator], None] = lambda step, generator: None,
+    accelerator: str = "cpu",
     **budget: Any,
 ) -> tuple[Generator, training.Totals]:
     plan = {"images_seen": STEPS * 4, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 4, "ema_decay": 0.9}
@@ -53,7 +55,7 @@ def train(
         title="train",
         report=report,
         show=see,
-        hardware={"accelerator": "cpu", "devices": 1, "strategy": "auto", "precision": "32-true"},
+        hardware={"accelerator": accelerator, "devices": 1, "strategy": "auto", "precision": "32-true"},
     )
     return generator, totals
 
@@ -140,6 +142,13 @@ def test_a_training_that_diverges_ends_at_that_step_and_keeps_nothing_of_it(tmp_
     assert not before(tmp_path / "last.ckpt").exists()
     assert seen == []
     assert "\n" not in str(stopped.value)
+
+
+def test_hardware_that_is_not_here_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(UserError, match=r"^this machine can't train with accelerator cuda, devices 1, .*: .+$"):
+        train(tmp_path, accelerator="cuda")
 
 
 def test_a_rerun_goes_on_from_the_last_good_checkpoint_to_the_same_end(tmp_path: Path) -> None:
