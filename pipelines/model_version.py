@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version as installed
@@ -21,6 +22,8 @@ CODE_FINGERPRINT = "code.sha256"
 """Of all else that MLflow runs of a version: its code, and what says how it is loaded."""
 ARTIFACTS = "artifacts"
 """The folder of a model that has the generator and the pages."""
+LEFT_BY_LOADING = "registered_model_meta"
+"""MLflow's load_model writes it where the model lies, if that is a folder of this machine."""
 NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
 
 
@@ -111,15 +114,17 @@ def code_fingerprint(model: str) -> str:
 
 
 def download(model: str, folder: Path, without: str | None = None) -> None:
-    """Put a model's files into a folder, but for what is called `without` there."""
+    """Put a model's files into a folder, but for what is called `without` there and what using it leaves behind."""
     import mlflow
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     mlflow.set_tracking_uri(tracking.uri())  # `models:/` is looked up there, whatever an argument says
     store = get_artifact_repository(model)
-    for found in store.list_artifacts(None):  # one by one: with the whole comes a file of MLflow's own
-        if found.path != without:
+    for found in store.list_artifacts(None):  # one by one: with the whole comes MLflow's LEFT_BY_LOADING
+        if found.path not in (without, LEFT_BY_LOADING):
             store.download_artifacts(found.path, str(folder))
+    for compiled in list(folder.rglob("__pycache__")):  # by Python, which would run it in the code's stead
+        shutil.rmtree(compiled)
 
 
 def fingerprint(folder: Path, without: str | None = None) -> str:

@@ -85,6 +85,17 @@ def test_what_is_not_as_it_was_registered_is_not_served(
         saved_models.fetch_whole(NAME, "1", tmp_path / "place")
 
 
+def test_what_using_a_version_leaves_beside_it_is_not_taken_along(files: Path, tmp_path: Path) -> None:
+    """MLflow's load_model writes a file of its own where the model lies, and Python what it has compiled."""
+    mlflow.set_tracking_uri(tracking.uri())
+    mlflow.pyfunc.load_model(f"models:/{NAME}/1")
+    (files / "code" / "fm" / "__pycache__").mkdir(exist_ok=True)
+    (files / "code" / "fm" / "__pycache__" / "noise.cpython-311.pyc").write_bytes(b"planted")
+    (tmp_path / "place").mkdir()
+    saved_models.fetch_whole(NAME, "1", tmp_path / "place")
+    assert not [file for file in (tmp_path / "place").rglob("*") if file.suffix == ".pyc"]
+
+
 def test_a_generator_that_is_not_as_it_was_registered_is_not_loaded(files: Path) -> None:
     tiny_generator(seed=9).save(files / "artifacts" / "generator")
     with pytest.raises(UserError, match=r"\(generator.sha256 is .*\); nothing of them was run"):
