@@ -225,8 +225,8 @@ class Courier(threading.Thread):
 
         A store that has been away for long is tried once more.
         """
-        if self.failure is not None and not self.begun.is_set() and mlflow_store.database_file(self.store) is None:
-            patience = 0  # a server that has not answered once
+        if not self.begun.is_set() and mlflow_store.database_file(self.store) is None:
+            patience = 0  # a server that has not answered once, perhaps not even with a failure
         self._closing = True
         self.notify()
         tries, closed = self.tries, time.monotonic()

@@ -53,8 +53,8 @@ def take(stage: Stage, outputs: Sequence[Path]) -> None:
             with whole_file(output) as partial:
                 shutil.copyfile(folder / output, partial)
     print(
-        f"{stage.name}: taken as it was finished before, by the same settings, code and data, when DVC did not live to "
-        f"record it; remove {folder} to run it again",
+        f"{stage.name}: taken as it was finished before, by the same settings, code and data, of which DVC has no "
+        f"record; remove {folder} to run it again",
         flush=True,
     )
 

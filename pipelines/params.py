@@ -4,7 +4,7 @@ import copy
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
@@ -71,11 +71,11 @@ class Network(Section):
     """One of the networks; the sizes that its kind does not have stay null."""
 
     kind: Literal["unet", "transformer"] | None = None
-    width: int | None = Field(default=None, ge=8, multiple_of=8)
-    blocks: PositiveInt | None = None
-    patch_size: PositiveInt | None = None
-    multipliers: list[PositiveInt] | None = Field(default=None, min_length=1)
-    heads: PositiveInt | None = None
+    width: int | None = Field(default=None, ge=8, le=4096, multiple_of=8)
+    blocks: int | None = Field(default=None, ge=1, le=128)
+    patch_size: int | None = Field(default=None, ge=1, le=512)
+    multipliers: list[Annotated[int, Field(ge=1, le=64)]] | None = Field(default=None, min_length=1, max_length=10)
+    heads: int | None = Field(default=None, ge=1, le=256)
 
     @model_validator(mode="after")
     def sizes_fit_the_kind(self) -> "Network":
@@ -244,7 +244,7 @@ class Params(Section):
     def images_exceed_features(self) -> "Params":
         images, extractor = self.evaluate.images, self.evaluate.extractor
         if images is not None and images <= (least := names.DIMENSIONS.get(str(extractor), 0)):
-            raise ValueError(too_few("evaluate.images", images, least, str(extractor)))
+            raise ValueError(too_few(f"evaluate.images = {images}", least, str(extractor)))
         return self
 
     @model_validator(mode="after")
@@ -338,16 +338,18 @@ def require_enough(chosen: Evaluate, num_train: int, num_test: int, dimensions: 
     extractor = str(chosen.extractor)
     least = names.DIMENSIONS.get(extractor, 0) if dimensions is None else dimensions
     count = min(num_test, MOST_IMAGES) if chosen.images is None else chosen.images
-    for what, have in (("the training split", num_train), ("the test split", num_test), ("evaluate.images", count)):
+    for split, have in (("training", num_train), ("test", num_test)):
         if have <= least:
-            raise ParamsError(f"{FILE}: {too_few(what, have, least, extractor)}")
+            raise ParamsError(too_few(f"the {split} split has {have} images", least, extractor))
+    if count <= least:
+        raise ParamsError(f"{FILE}: {too_few(f'evaluate.images = {count}', least, extractor)}")
     if count > num_test:
         raise ParamsError(f"{FILE}: evaluate.images = {count}: the test split, the floor, has {num_test} images")
 
 
-def too_few(what: str, have: int, dimensions: int, extractor: str) -> str:
+def too_few(what: str, dimensions: int, extractor: str) -> str:
     return (
-        f"{what} = {have}: must be more than the {dimensions} features of the extractor {extractor}, "
+        f"{what}: must be more than the {dimensions} features of the extractor {extractor}, "
         "or a Frechet distance means nothing: more images, or another evaluate.extractor"
     )
 
@@ -411,6 +413,10 @@ def explain(item: Any) -> str:
             return f"{key}: is missing"
         case "value_error":
             return f"{key}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
+        case "model_type":
+            return (
+                f"{key or 'the file'} = {shown(item['input'])}: must have settings by name, as the given file has them"
+            )
     return f"{key or 'the file'} = {shown(item['input'])}: {item['msg'][0].lower()}{item['msg'][1:]}"
 
 

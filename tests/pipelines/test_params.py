@@ -271,6 +271,18 @@ def test_a_short_trainings_warm_up_is_shortened(seen: int, warm_up: int) -> None
     assert params.parse(changed("train.images_seen", seen)).train.warmup_steps == warm_up
 
 
+@pytest.mark.parametrize(("size", "value"), [("width", 1_000_000), ("blocks", 1_000), ("multipliers", [1, 1000])])
+def test_a_network_that_no_memory_holds_is_refused(size: str, value: int | list[int]) -> None:
+    with pytest.raises(params.ParamsError, match=rf"network\.{size}.*less than or equal to"):
+        params.parse(changed(f"network.{size}", value))
+
+
+@pytest.mark.parametrize("content", [None, [], "text"])
+def test_settings_are_by_name(content: object) -> None:
+    with pytest.raises(params.ParamsError, match="the file = .*: must have settings by name"):
+        params.parse(content)
+
+
 def test_a_warm_up_longer_than_half_of_the_training_is_refused() -> None:
     content = changed("train.images_seen", 64 * 128)
     content["train"]["warmup_steps"] = 33
@@ -294,14 +306,14 @@ def test_splits_and_sample_sets_have_more_images_than_features() -> None:
     chosen = params.parse(changed("evaluate.images", 100)).evaluate
     params.require_enough(chosen, 500, 100)
     for train, test, says in (
-        (500, 33, "the test split = 33: must be more than the 64 features of the extractor classifier"),
-        (40, 100, "the training split = 40: must be more"),
+        (500, 33, "the test split has 33 images: must be more than the 64 features of the extractor classifier"),
+        (40, 100, "the training split has 40 images: must be more"),
         (500, 99, "evaluate.images = 100: the test split, the floor, has 99 images"),
     ):
         with pytest.raises(params.ParamsError, match=says):
             params.require_enough(chosen, train, test)
     params.require_enough(chosen.model_copy(update={"images": None}), 500, 65)
-    with pytest.raises(params.ParamsError, match="the test split = 70: must be more than the 80 features"):
+    with pytest.raises(params.ParamsError, match="the test split has 70 images: must be more than the 80 features"):
         params.require_enough(chosen.model_copy(update={"images": None}), 500, 70, dimensions=80)
 
 

@@ -91,6 +91,11 @@ def test_loopback_goes_through_no_proxy_and_others_do(proxy: tuple[str, list[str
     assert asked == ["http://elsewhere.example/"] * 4
 
 
+def test_a_socks_proxy_is_no_reason_not_to_ask_this_machine() -> None:
+    """httpx, and so Prefect's client, makes what it needs for a proxy before it knows whom it is to ask."""
+    seen("import pipelines, httpx; httpx.Client(); print('{}')", ALL_PROXY="socks5://127.0.0.1:9")
+
+
 def test_what_the_user_spares_from_the_proxy_stays_so() -> None:
     spared = seen(without=PROXY_VARIABLES, NO_PROXY="a.example, b.example")
     assert spared["no_proxy"] == spared["NO_PROXY"] == "a.example,b.example,localhost,127.0.0.1,::1"
