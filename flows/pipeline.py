@@ -201,8 +201,8 @@ def main() -> int:
     def start() -> State[Any]:
         overrides = settings.from_arguments(chosen.overrides)
         # Before Prefect's start, which takes seconds:
-        require_repository()
         planned(ROOT, overrides, chosen.recipe)
+        require_repository()
         with running_here(ROOT), settings_free(ROOT) if overrides or chosen.recipe else nullcontext():
             pass
         use_api()

@@ -105,8 +105,8 @@ def print_versions(versions: "list[ModelVersion]") -> None:
     for version in versions:
         tags = version.tags
         figure = f"{tags.get('metric', 'metric')} {float(tags.get('metric.value', 'nan')):.4g}"
-        line = f"{version.name}/{version.version}  {tags.get('method', '')}  {figure}  {tags.get(provenance.COMMIT)}"
-        print(printable(line))
+        cells = (f"{version.name}/{version.version}", tags.get("method", ""), figure, str(tags.get(provenance.COMMIT)))
+        print("  ".join(map(printable, cells)))
 
 
 def print_links(title: str, found: list[Link]) -> None:

@@ -62,13 +62,20 @@ def test_leaves_the_users_checkout_alone(studied: tuple[Project, str]) -> None:
     assert "Running stage" not in project.run("dvc", "repro").stdout
 
 
+def parents(project: Project, name: str) -> list:
+    """The MLflow runs of a name, which hold those of stages."""
+    store = client(project)
+    experiment = store.get_experiment_by_name("digits")
+    return store.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
+
+
 def test_trials_are_runs_within_the_studys_run(studied: tuple[Project, str]) -> None:
     project, _ = studied
-    (study,) = runs(project, "study tiny")
+    (study,) = parents(project, "study tiny")
     assert study.data.metrics["determinism"] == 0
     assert {file.path for file in client(project).list_artifacts(study.info.run_id)} >= {"report.html"}
     for seed in (0, 1):
-        first, *_ = runs(project, f"main/seed-{seed}")
+        first, *_ = parents(project, f"main/seed-{seed}")
         assert first.data.tags["mlflow.parentRunId"] == study.info.run_id
 
 

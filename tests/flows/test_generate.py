@@ -25,12 +25,14 @@ def samples(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             patch.setenv(name, value)
         patch.setenv("BUCKETS", "team-d")
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-        from pipelines import tracking
+        from pipelines import model_version, tracking
 
         # A version need be no more than a folder with the generator where registration puts it.
         tiny_generator().save(folder / "registered/artifacts/generator")
         tracking.client().create_registered_model(MODEL)
-        version = tracking.client().create_model_version(MODEL, (folder / "registered").as_uri())
+        fingerprint = {model_version.FINGERPRINT: model_version.fingerprint(folder / "registered/artifacts/generator")}
+        source = (folder / "registered").as_uri()
+        version = tracking.client().create_model_version(MODEL, source, tags=fingerprint)
         tracking.client().set_registered_model_alias(MODEL, "champion", version.version)
         yield store.client(key)
         shutil.rmtree(folder)

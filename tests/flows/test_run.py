@@ -21,7 +21,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from prefect.states import Completed
 
 from flows import abandoned, graph, slots, steps, waiting
@@ -236,10 +236,9 @@ def test_the_next_run_ends_what_a_killed_one_has_left_running_and_pending(
         after: {cmd: echo 1 > after.txt, deps: [long.txt], outs: [after.txt]}
         """,
     )
+    server = {each.name: str(each.value()) for each in (PREFECT_API_URL, PREFECT_API_AUTH_STRING)}
     run = subprocess.Popen(
-        [sys.executable, "-m", "tests.flows.project", str(root)],
-        cwd=ROOT,
-        env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()},
+        [sys.executable, "-m", "tests.flows.project", str(root)], cwd=ROOT, env={**os.environ, **server}
     )
     wait_for(root / "began")
     (lock,) = (tmp_path / "cache" / "locks" / "flow-runs").iterdir()

@@ -81,7 +81,7 @@ def test_ddim(prediction: str, source: Quantity, spacing: str, steps: int, fault
 def test_ddim_with_noise(eta: float, spacing: str, steps: int, fault: Fault) -> None:
     scheduler = made(DDIMScheduler, steps, timestep_spacing=spacing, clip_sample=False)
     path, times, fresh = fault.path(DDPM()), fault.times(times_of(scheduler)), noises()
-    ours = ddim(predict(path, "noise"), path, START, times, noises(), eta=eta * fault.factor("eta"))
+    ours = ddim(predict(path, "noise"), path, START, times, noises(), eta=eta / fault.factor("eta"))
     theirs = sampled(scheduler, step=lambda *told: scheduler.step(*told, eta=eta, variance_noise=fresh()))
     same(ours, theirs)
 

@@ -279,7 +279,7 @@ def test_a_network_that_no_memory_holds_is_refused(size: str, value: int | list[
 
 @pytest.mark.parametrize("content", [None, [], "text"])
 def test_settings_are_by_name(content: object) -> None:
-    with pytest.raises(params.ParamsError, match="the file = .*: must have settings by name"):
+    with pytest.raises(params.ParamsError, match=r"the file = .*: must have settings by name"):
         params.parse(content)
 
 
