@@ -28,7 +28,7 @@ WeightChoice = Annotated[Choice, known("weight")]
 SolverChoice = Annotated[Choice, known("solver")]
 GridChoice = Annotated[Choice, known("grid")]
 Target = Literal["velocity", "data", "noise", "score", "v", "edm"]
-Steps = Annotated[int, Setting(ge=1, le=MOST_STEPS)]
+Steps = Annotated[int, Setting(strict=True, ge=1, le=MOST_STEPS)]
 
 
 class Frozen(BaseModel):

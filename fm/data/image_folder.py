@@ -88,7 +88,7 @@ def load(folder: Path, size: int, channels: int, test_fraction: float, skip_bad:
             Elsewhere(name, shown(place), images, by_folder)
             for (name, by_folder), (images, place) in sorted(contents.elsewhere.items())
         ),
-        warnings=(*doubts(folder, contents, label_names), *dim(read)),
+        warnings=(*doubts(folder, contents, label_names), *dim(read), *under_two_labels(read)),
     )
 
 
@@ -168,6 +168,17 @@ def dim(read: Sequence[Read]) -> list[str]:
         f"{len(names)} images of 16 bits have no value above 4095, such as {names[0]}: they are nearly black. "
         "If they have 12 bits, multiply their values by 16"
     ]
+
+
+def under_two_labels(read: Sequence[Read]) -> list[str]:
+    """What labels contradict each other, as where one is a link to another."""
+    first: dict[bytes, Found] = {}
+    pairs = [(first.setdefault(one.digest, one.found), one.found) for one in read]
+    doubled = [(one, other) for one, other in pairs if one.label != other.label]
+    if not doubled:
+        return []
+    some = " and ".join(shown(found.name) for found in doubled[0])
+    return [f"{len(doubled)} images are under another label too, such as {some}: two names for the same"]
 
 
 def is_read(path: Path) -> bool:

@@ -197,6 +197,7 @@ def test_a_number_that_yaml_reads_as_text_is_one() -> None:
         ("evaluate.sets", False),
         ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [0]}]),
         ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [10**9]}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [True]}]),
         ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [5], "guidance": float("inf")}]),
         ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [5], "guidance_interval": [float("nan"), 1]}]),
         ("methods.diffusion.samplers", [{"solver": 3, "steps": [5]}]),

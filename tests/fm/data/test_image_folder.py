@@ -295,7 +295,7 @@ def test_folders_above_the_labels_are_doubted(
 ) -> None:
     for name in above:
         shutil.copytree(labelled, tmp_path / "whole" / name)
-    (warning,) = read(tmp_path / "whole").warnings
+    warning, *_ = read(tmp_path / "whole").warnings
     assert re.search(expected, warning)
 
 
@@ -311,6 +311,14 @@ def test_twelve_bits_in_sixteen_are_a_warning(labelled: Path) -> None:
     Image.fromarray(ramp).save(labelled / "cats" / "microscope.png")
     (warning,) = read(labelled).warnings
     assert warning.startswith("1 images of 16 bits have no value above 4095, such as cats/microscope.png: ")
+
+
+def test_labels_of_the_same_images_are_doubted(labelled: Path) -> None:
+    (labelled / "katzen").symlink_to("cats")
+    number = len(list((labelled / "cats").iterdir()))
+    [warning] = read(labelled).warnings
+    assert warning.startswith(f"{number} images are under another label too, such as cats/")
+    assert " and katzen/" in warning
 
 
 def test_a_file_too_long_to_be_an_image_is_not_read(labelled: Path) -> None:
