@@ -128,7 +128,7 @@ def test_no_row_at_the_deciding_number_of_evaluations(here: Path):
 
 
 def test_a_metric_that_nobody_measured(here: Path):
-    with pytest.raises(UserError, match=r"register\.metric 'fid' is not measured with extractor 'classifier'"):
+    with pytest.raises(UserError, match=r"register\.metric = 'fid': with the extractor classifier it must be one of"):
         run(here, TWO, metric="fid")
 
 
