@@ -5,7 +5,7 @@ The locks are the operating system's, so what is killed gives them back.
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fm.errors import UserError
@@ -32,14 +32,12 @@ def settings_free(root: Path) -> Iterator[None]:
     Raises:
         CheckoutBusy: a stage is running.
     """
-    try:
-        with locked(root / STAGES, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            yield
-    except BlockingIOError:
-        raise CheckoutBusy(
-            f"{root}: a stage is running here, and its settings cannot change meanwhile: params.yaml is as it was; "
-            "wait for its end, or stop it"
-        ) from None
+    busy = (
+        f"{root}: a stage is running here, and its settings cannot change meanwhile: params.yaml is as it was; "
+        "wait for its end, or stop it"
+    )
+    with alone(root / STAGES, busy):
+        yield
 
 
 @contextmanager
@@ -49,14 +47,23 @@ def running_here(root: Path) -> Iterator[None]:
     Raises:
         CheckoutBusy: another run works here.
     """
-    try:
-        with locked(root / RUN, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            yield
-    except BlockingIOError:
-        raise CheckoutBusy(
-            f"{root}: another pipeline run works here, so nothing was started and params.yaml is as it was; "
-            "wait for its end, or stop it, or give a revision: such a run has a checkout of its own"
-        ) from None
+    busy = (
+        f"{root}: another pipeline run works here, so nothing was started and params.yaml is as it was; "
+        "wait for its end, or stop it, or give a revision: such a run has a checkout of its own"
+    )
+    with alone(root / RUN, busy):
+        yield
+
+
+@contextmanager
+def alone(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock that nobody else holds. Raises CheckoutBusy, which says `busy`."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise CheckoutBusy(busy) from None
+        yield  # outside of `try`: what happens meanwhile can raise that too
 
 
 @contextmanager
