@@ -22,17 +22,24 @@ from pipelines.versions import asking
 
 
 def main() -> None:
+    """Both halves as one command: what is edited between two would be found by neither of them."""
     with stage.running("compare") as me:
-        settings = params.load()
-        results = read(list(settings.methods))
-        ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
-        comparison = compare(settings, results, ranking, me.data_md5)
-        told = contents(settings, comparison, results, ranking)
-        stage.require_unchanged(me)
-        comparison.save(REPORTS / "comparison.json")
-        save_summary(results, ranking, METRICS / "summary.json")
-        save_distances(results.evaluations, REPORTS / "distance.csv")
-        save_report(told)
+        probe.measure(me)
+        judge_all(me)
+
+
+def judge_all(me: stage.Stage) -> None:
+    """Second half: the claims, the summary and the report, from what lies in metrics/."""
+    settings = params.load()
+    results = read(list(settings.methods))
+    ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
+    comparison = compare(settings, results, ranking, me.data_md5)
+    told = contents(settings, comparison, results, ranking)
+    stage.require_unchanged(me)
+    comparison.save(REPORTS / "comparison.json")
+    save_summary(results, ranking, METRICS / "summary.json")
+    save_distances(results.evaluations, REPORTS / "distance.csv")
+    save_report(told)
     winner = ranking[0][1]
     print(f"{comparison.winner} is best by {comparison.metric} at {winner.nfe} evaluations")
 
@@ -141,12 +148,5 @@ def read_curve(path: Path) -> Curve:
     return Curve([float(line["images_seen"]) for line in lines], [float(line["loss"]) for line in lines])
 
 
-def both_halves() -> None:
-    """As one command: what is edited between the two would be found by neither of them."""
-    with stage.running("compare"):
-        probe.main()
-        main()
-
-
 if __name__ == "__main__":
-    run(both_halves)
+    run(main)

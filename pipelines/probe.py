@@ -16,12 +16,11 @@ from pipelines.probes.repetition import repetitions
 from pipelines.probes.timing import one_at_a_time, timings
 from pipelines.probes.training_step import costs
 from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
-from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
 from pipelines.results import DIFFUSION, metric_of, rank, read_evaluations
 from pipelines.sample_sets import images_per_set, with_count
 from pipelines.schemas import ChangeOfPath, MethodProbe, ProbeLoads, Probes
-from pipelines.stage import require_unchanged, running
+from pipelines.stage import Stage, require_unchanged
 from pipelines.train import budget, objective
 
 MOST_TIMED = 64  # images in a batch
@@ -29,14 +28,14 @@ MOST_GUIDED = 250  # images in a set
 ALONE = SamplerConfig(solver="ddim", steps=10)
 
 
-def main() -> None:
-    with running("compare") as stage:
-        settings = params.load()
-        device = devices.pick(settings.train.accelerator)
-        with compute_slot(device.type):
-            found = probe(settings, device)
-        require_unchanged(stage)
-        found.save(METRICS / "probes.json")
+def measure(stage: Stage) -> None:
+    """Write metrics/probes.json. Raises StageChanged, before it is written, if the stage is another than it was."""
+    settings = params.load()
+    device = devices.pick(settings.train.accelerator)
+    with compute_slot(device.type):
+        found = probe(settings, device)
+    require_unchanged(stage)
+    found.save(METRICS / "probes.json")
 
 
 def probe(settings: Params, device: torch.device) -> Probes:
@@ -105,7 +104,3 @@ def diffusion_as_a_flow(generators: dict[str, Generator], seed: int) -> ChangeOf
 
 def tell(what: str) -> None:
     print(f"side by side: {what}", flush=True)
-
-
-if __name__ == "__main__":
-    run(main)

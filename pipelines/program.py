@@ -16,7 +16,6 @@ PLAIN = {
     "evaluate": ["METHOD"],
     "features": [],
     "prepare": [],
-    "probe": [],
     "register": [],
     "share": ["STAGE"],
     "study.report": ["STUDY", "CHECKOUT"],

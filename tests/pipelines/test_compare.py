@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(root: Path, methods: dict[str, Rows], **settings: int | str) -> Comparison:
     write_project(root, methods, **settings)  # type: ignore[arg-type]
-    compare.main()
+    compare.judge_all(stage.declared("compare"))
     return Comparison.load(REPORTS / "comparison.json")
 
 
@@ -136,7 +136,7 @@ def test_missing_metrics_are_named(here: Path):
     write_project(here, TWO)
     (METRICS / "evaluate" / "diffusion.json").unlink()
     with pytest.raises(UserError, match=r"metrics/evaluate/diffusion\.json is missing"):
-        compare.main()
+        compare.judge_all(stage.declared("compare"))
 
 
 @pytest.mark.parametrize("path", ["artifacts/curves/diffusion.csv", "artifacts/samples/diffusion/ddim-10.png"])
@@ -144,14 +144,14 @@ def test_missing_artifacts_are_named(here: Path, path: str):
     write_project(here, TWO)
     Path(path).unlink()
     with pytest.raises(UserError, match=f"{path} is missing"):
-        compare.main()
+        compare.judge_all(stage.declared("compare"))
 
 
 def test_damaged_metrics_are_named(here: Path):
     write_project(here, TWO)
     (METRICS / "train" / "diffusion.json").write_text('{"steps": 1}')
     with pytest.raises(UserError, match=r"^metrics/train/diffusion\.json .*`dvc repro` makes it anew$"):
-        compare.main()
+        compare.judge_all(stage.declared("compare"))
 
 
 @pytest.mark.parametrize("field", ["reference", "num_images", "num_sets", "confidence"])
@@ -162,7 +162,7 @@ def test_two_protocols_are_never_compared(here: Path, field: str):
     content[field] = {"reference": "test split", "num_images": 9, "num_sets": 2, "confidence": 0.9}[field]
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match=f"not comparable: {field} is"):
-        compare.main()
+        compare.judge_all(stage.declared("compare"))
 
 
 def test_ranking_takes_the_best_solver_of_each_method():
