@@ -36,7 +36,7 @@ register: venv ## gate and register what `dvc repro` made
 	@$(BIN)/python -m pipelines.register
 
 ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000 or another PORT
-	@$(BIN)/python -m pipelines.moved_store mlflow.db
+	@$(BIN)/python -m pipelines.records.moved_store mlflow.db
 	$(BIN)/mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db" --host 127.0.0.1 --port $(call port,5000) --workers 1
 
 demo: venv ## a page with the methods side by side, http://127.0.0.1:7860 or another PORT

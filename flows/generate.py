@@ -21,7 +21,8 @@ from flows.stages import Outcome
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import on_a_worker
 from fm.errors import UserError
-from pipelines import params, s3, versions
+from pipelines import params, s3
+from pipelines.registry import versions
 from pipelines.worktree import commit_of
 
 DEPLOYMENT = "share/worker-share"

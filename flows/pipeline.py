@@ -34,13 +34,14 @@ from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import Workers
 from flows.workspace import branch_for, keep, run_workspace
 from fm.errors import UserError
-from pipelines import naming, params, provenance
+from pipelines import params
 from pipelines.checkout_locks import running_here, settings_free
 from pipelines.project import REPORTS, ROOT, cache_dir, require_repository
-from pipelines.schemas import Comparison
+from pipelines.records import naming, provenance
+from pipelines.schemas.comparison import Comparison
 
 if TYPE_CHECKING:
-    from pipelines.tracking import ParentRun
+    from pipelines.records.tracking import ParentRun
 
 RunStage = Callable[[str, Callable[[str], None]], Outcome]
 """Brings the stage of a name up to date, and passes its output on."""
@@ -129,7 +130,7 @@ def kept(place: Path, queue: str | None, branch: str) -> str:
 
 def bring_up_to_date(root: Path, queue: str | None, branch: str) -> dict[str, Outcome]:
     """Run what DVC finds changed; nothing of the graph, and no MLflow run, where nothing is."""
-    from pipelines import tracking
+    from pipelines.records import tracking
 
     environment = {provenance.FLOW_RUN_VARIABLE: str(flow_run.id), tracking.URI_VARIABLE: tracking.uri()}
     tracking.settle_left()
@@ -165,7 +166,7 @@ def stage_steps(run_stage: RunStage, stages: graph.Graph) -> list[Step]:
 
 
 def on_workers(queue: str, branch: str, runner: Runner) -> RunStage:
-    from pipelines.tracking import PARENT_RUN_VARIABLE
+    from pipelines.records.tracking import PARENT_RUN_VARIABLE
 
     known = {"pipeline_run": str(flow_run.id), "mlflow_run": runner.environment.get(PARENT_RUN_VARIABLE)}
     return Workers(runner, queue, branch, known).stage
@@ -174,7 +175,7 @@ def on_workers(queue: str, branch: str, runner: Runner) -> RunStage:
 @contextmanager
 def mlflow_parent(root: Path, name: str, parent: "ParentRun | None" = None) -> "Iterator[ParentRun]":
     """The MLflow run that holds the runs of the stages, itself within `parent` if that is given."""
-    from pipelines import tracking
+    from pipelines.records import tracking
 
     above = {} if parent is None else parent.as_parent
     with tracking.parent_run(name, {provenance.FLOW_RUN: str(flow_run.id), **above}, root) as run:

@@ -39,7 +39,7 @@ def promote(
         ask_first: wait, a day at most, until a person has approved on this run's page (Resume).
         by: who says so, for the history; unless given, who has approved, or the login that the worker runs under.
     """
-    from pipelines import promotion
+    from pipelines.registry import promotion
 
     try:
         by = approved(by) if ask_first else by
@@ -59,7 +59,7 @@ def rollback(model: str, reason: str, ask_first: bool = False, by: str | None = 
         ask_first: wait, a day at most, until a person has approved on this run's page (Resume).
         by: who says so, for the history; unless given, who has approved, or the login that the worker runs under.
     """
-    from pipelines import promotion
+    from pipelines.registry import promotion
 
     try:
         by = approved(by) if ask_first else by

@@ -9,11 +9,11 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import summary
 from pipelines.project import METRICS, REPORTS
-from pipelines.schemas import Comparison
+from pipelines.schemas.comparison import Comparison
 from pipelines.study.collect import STUDIES
 
 if TYPE_CHECKING:
-    from pipelines.tracking import ParentRun
+    from pipelines.records.tracking import ParentRun
 
 
 def to_mlflow(run: "ParentRun", comparison: Comparison, folder: Path, times: Mapping[str, float] | None = None) -> None:

@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from prefect.settings.legacy import Setting
 
 from fm.errors import UserError
-from pipelines.logins import basic
+from pipelines.records.logins import basic
 
 START_SECONDS = 120  # the first start creates the database
 STOP_SECONDS = 10

@@ -81,7 +81,7 @@ def share(order: Order, number: str, revision: str) -> State[Any]:
 
 def here(place: Path, processes: Processes, order: Order, number: str, needs: tuple[str, ...]) -> Step:
     """A share by the code in the checkout `place`."""
-    from pipelines import tracking
+    from pipelines.records import tracking
 
     runner = Runner(place, {**os.environ, tracking.URI_VARIABLE: tracking.uri()}, processes)
     return Step(step_name(number), needs, partial(make, runner, order, number))

@@ -23,8 +23,8 @@ from flows.steps import Step, StepsFailed, run_steps
 from flows.waiting import heard
 from flows.workspace import run_workspace
 from fm.errors import TryLater, UserError
-from pipelines import provenance
 from pipelines.project import ROOT, cache_dir
+from pipelines.records import provenance
 
 
 @flow(name="stage", flow_run_name="{name}", persist_result=False)
@@ -63,7 +63,7 @@ def bring_up_to_date(runner: Runner, name: str, log: Callable[[str], None]) -> O
 
 def told(pipeline_run: str | None, mlflow_run: str | None) -> dict[str, str]:
     """What the stage's MLflow run is tagged with, as variables of its environment."""
-    from pipelines import tracking
+    from pipelines.records import tracking
 
     known = {
         provenance.FLOW_RUN_VARIABLE: pipeline_run,

@@ -34,14 +34,15 @@ from flows.stages import Runner, StepFailed
 from flows.steps import StepsFailed, run_steps
 from flows.workspace import keep, workspace
 from fm.errors import UserError
-from pipelines import params, provenance
+from pipelines import params
 from pipelines.project import ROOT, cache_dir, require_repository
-from pipelines.schemas import Comparison
+from pipelines.records import provenance
+from pipelines.schemas.comparison import Comparison
 from pipelines.study import collect, plan
 from pipelines.study.plan import Trial
 
 if TYPE_CHECKING:
-    from pipelines.tracking import ParentRun
+    from pipelines.records.tracking import ParentRun
 
 # Settings that change what is learned and not how long it takes.
 FREE = (*plan.SEEDS, "train.learning_rate")
@@ -131,7 +132,7 @@ def carry_out(bench: Bench, trials: Sequence[Trial], parent: "ParentRun") -> str
 
 @contextmanager
 def open_bench(name: str, revision: str | None) -> Iterator[Bench]:
-    from pipelines import tracking
+    from pipelines.records import tracking
 
     plan.require_name(name)
     deployed = revision is not None

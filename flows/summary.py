@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines.project import METRICS, REPORTS
-from pipelines.schemas import Comparison, Evaluation, EvaluationRow, Probes, distance_key
+from pipelines.schemas.comparison import Comparison
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas.probes import Probes
 
 WHERE_TO_LOOK = """\
 {report}   the same with plots and sample grids

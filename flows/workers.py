@@ -20,7 +20,8 @@ from flows.processes import Processes, Stopped
 from flows.stages import Outcome, Runner, StepFailed
 from flows.waiting import shown_waiting
 from flows.workspace import keep
-from pipelines import params, provenance
+from pipelines import params
+from pipelines.records import provenance
 
 DEPLOYMENT = "stage/worker-stage"
 HERE = "prepare"

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from flows import remote
-from pipelines import provenance
+from pipelines.records import provenance
 from pipelines.worktree import WorktreeError, check_out, commit_of, git, remove, share
 
 IDENTITY = {

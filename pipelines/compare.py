@@ -7,18 +7,20 @@ from pathlib import Path
 
 from fm.data.prepared import Prepared
 from fm.errors import TryLater, UserError
-from pipelines import params, probe, provenance, stage, tracking
-from pipelines.measurements import judge
-from pipelines.measurements.distances import best_row
+from pipelines import params, probe, stage
+from pipelines.claims.distances import best_row
+from pipelines.claims.judge import judge
+from pipelines.claims.results import Ranking, Results, metric_of, rank, read
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import CURVES, METRICS, PREPARED, REPORTS, SAMPLES, whole_file
+from pipelines.records import provenance, tracking
+from pipelines.registry.versions import asking
 from pipelines.report import Contents, markdown, render
 from pipelines.report.pictures import grid_of_real
 from pipelines.report.plots import Curve
-from pipelines.results import Ranking, Results, metric_of, rank, read
-from pipelines.schemas import Comparison, Evaluation, MethodSummary
-from pipelines.versions import asking
+from pipelines.schemas.comparison import Comparison, MethodSummary
+from pipelines.schemas.evaluation import Evaluation
 
 
 def main() -> None:

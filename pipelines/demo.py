@@ -22,12 +22,12 @@ from fm.errors import UserError, shown
 from fm.generator import Generator
 from fm.paths import CondOT
 from pipelines import params
+from pipelines.claims.results import load, metric_of
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
 from pipelines.report.pictures import data_uri
 from pipelines.report.words import method_name, solver_name
-from pipelines.results import load, metric_of
-from pipelines.schemas import Evaluation
+from pipelines.schemas.evaluation import Evaluation
 
 ALL_LABELS = ""  # what no label can be called
 MOST_IMAGES, MOST_EVALUATIONS = 64, 200

@@ -12,13 +12,14 @@ from fm.data.prepared import Prepared
 from fm.generator import Generator
 from fm.metrics.distances import nearest
 from fm.metrics.extractors import Extractor, Floats, load
-from pipelines import params, snapshots, tracking
+from pipelines import params, snapshots
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
+from pipelines.records import tracking
 from pipelines.rehearsal import rehearse
 from pipelines.sample_sets import CONFIDENCE, images_per_set, measure, real_reference, with_count
-from pipelines.schemas import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 from pipelines.stage import Stage, require_unchanged, running
 
 NEIGHBOURS = 2

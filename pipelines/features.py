@@ -14,7 +14,7 @@ from pipelines.machine import Moment
 from pipelines.params import Evaluate
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, PREPARED, cache_dir, compute_slot, whole_folder
-from pipelines.schemas import FeatureMetrics
+from pipelines.schemas.features import FeatureMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import psutil
 
-from pipelines.schemas import Load
+from pipelines.schemas.machine import Load
 
 
 @dataclass(frozen=True)

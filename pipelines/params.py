@@ -23,7 +23,7 @@ from fm.config import (
 )
 from fm.errors import UserError, shown
 from pipelines import yaml_reading
-from pipelines.schemas import deciding_metrics, distance_key
+from pipelines.schemas.evaluation import deciding_metrics, distance_key
 
 FILE = Path("params.yaml")
 NO_IMAGES = "data/README.md"

@@ -13,7 +13,7 @@ from pipelines import params
 from pipelines.params import Dataset
 from pipelines.program import run
 from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
-from pipelines.schemas import ImagesElsewhere, LabelCount, LeftOutFiles, PrepareMetrics, Same, SkippedFile
+from pipelines.schemas.prepare import ImagesElsewhere, LabelCount, LeftOutFiles, PrepareMetrics, Same, SkippedFile
 from pipelines.stage import Stage, require_unchanged, running
 
 FILE = "prepare.json"

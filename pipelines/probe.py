@@ -9,6 +9,7 @@ from fm.generator import Generator
 from fm.metrics.extractors import load
 from fm.paths import CondOT
 from pipelines import params
+from pipelines.claims.results import DIFFUSION, metric_of, rank, read_evaluations
 from pipelines.machine import Moment
 from pipelines.params import Evaluate, Params
 from pipelines.probes.guidance import guided
@@ -17,9 +18,8 @@ from pipelines.probes.timing import one_at_a_time, timings
 from pipelines.probes.training_step import costs
 from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
-from pipelines.results import DIFFUSION, metric_of, rank, read_evaluations
 from pipelines.sample_sets import images_per_set, with_count
-from pipelines.schemas import ChangeOfPath, MethodProbe, ProbeLoads, Probes
+from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import Stage, require_unchanged
 from pipelines.train import budget, objective
 

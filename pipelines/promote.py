@@ -2,8 +2,8 @@
 
 import argparse
 
-from pipelines import promotion
 from pipelines.program import run
+from pipelines.registry import promotion
 
 
 def main() -> None:

@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING
 from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
-from pipelines import model_version, params, promotion, provenance, tracking
-from pipelines.champion import measured_again
-from pipelines.gate import AGAIN, PROTOCOL, SET_VALUES, Winner, again, by_set, choose, obstacle
-from pipelines.model_card import Facts, card, shortened
-from pipelines.model_version import CODE_FINGERPRINT, FINGERPRINT, fingerprint
+from pipelines import params
+from pipelines.lineage.traced import EVALUATION, KEPT, LOCK, TRAINING
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS, PREPARED
-from pipelines.promotion import CANDIDATE
-from pipelines.schemas import PrepareMetrics, TrainMetrics
+from pipelines.records import provenance, tracking
+from pipelines.registry import model_version, promotion
+from pipelines.registry.champion import measured_again
+from pipelines.registry.gate import AGAIN, PROTOCOL, SET_VALUES, Winner, again, by_set, choose, obstacle
+from pipelines.registry.model_card import Facts, card, shortened
+from pipelines.registry.model_version import CODE_FINGERPRINT, FINGERPRINT, fingerprint
+from pipelines.registry.promotion import CANDIDATE
+from pipelines.registry.versions import asking
+from pipelines.schemas.prepare import PrepareMetrics
+from pipelines.schemas.train import TrainMetrics
 from pipelines.stage import Stage, StageChanged, changes, declared, recorded
-from pipelines.traced import EVALUATION, KEPT, LOCK, TRAINING
-from pipelines.versions import asking
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

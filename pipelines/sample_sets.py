@@ -23,7 +23,7 @@ from fm.metrics.intervals import mean_interval
 from pipelines.machine import Moment
 from pipelines.params import MOST_IMAGES, Evaluate, require_enough
 from pipelines.project import FEATURES
-from pipelines.schemas import EvaluationRow, distance_key
+from pipelines.schemas.evaluation import EvaluationRow, distance_key
 
 CONFIDENCE = 0.95
 KERNEL_REFERENCE = 2000

@@ -5,9 +5,11 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines import params, saved_models, tracking, versions
+from pipelines import params
 from pipelines.program import run
 from pipelines.project import cache_dir, whole_folder
+from pipelines.records import tracking
+from pipelines.registry import saved_models, versions
 
 
 def main() -> None:

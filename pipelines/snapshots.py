@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fm.config import SamplerConfig
 from pipelines.project import SNAPSHOTS, whole_folder
-from pipelines.schemas import EvaluationRow, Snapshot
+from pipelines.schemas.evaluation import EvaluationRow, Snapshot
 
 INDEX = "images_seen.json"
 

@@ -17,7 +17,7 @@ from fm.generator import Generator, NotFinite
 from fm.names import Choice, parts
 from fm.networks.flops import flops_of_a_call
 from fm.objectives import Objective
-from pipelines import finished, forecast, params, snapshots, tracking
+from pipelines import finished, forecast, params, snapshots
 from pipelines.machine import Moment
 from pipelines.params import Params
 from pipelines.program import run
@@ -32,8 +32,10 @@ from pipelines.project import (
     whole_file,
     whole_folder,
 )
+from pipelines.records import tracking
 from pipelines.rehearsal import rehearse, rehearse_settings
-from pipelines.schemas import Load, TrainMetrics
+from pipelines.schemas.machine import Load
+from pipelines.schemas.train import TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
 SAMPLE_SEED = 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fm.errors import UserError
-from pipelines.provenance import WRITTEN_BY_THE_PIPELINE
+from pipelines.records.provenance import WRITTEN_BY_THE_PIPELINE
 
 DVC = str(Path(sys.executable).parent / "dvc")
 

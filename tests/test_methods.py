@@ -9,7 +9,7 @@ from fm.data.prepared import Prepared
 from fm.generator import Generator
 from fm.metrics.distances import gaussian_distance, moments
 from fm.metrics.extractors import load
-from pipelines.schemas import Evaluation
+from pipelines.schemas.evaluation import Evaluation
 from tests.conftest import ROOT, Project, checkout
 
 METHODS = sorted(file.stem for file in (ROOT / "methods").glob("*.yaml"))

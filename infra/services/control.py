@@ -9,7 +9,7 @@ from infra.services import buckets, deployments, env_file, health, leftovers, po
 from infra.services.ports import HOST, require_free
 from infra.services.programs import HOME
 from infra.services.supervisor import Supervised, Supervisor
-from pipelines.mlflow_store import TRAINING_VIEW
+from pipelines.records.mlflow_store import TRAINING_VIEW
 
 START_SECONDS = 180
 LAST_LINES = 15

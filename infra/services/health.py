@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 from fm.errors import UserError
 from infra.services import postgres
 from infra.services.programs import POOL
-from pipelines.logins import basic
+from pipelines.records.logins import basic
 
 SECONDS_BETWEEN = 0.5
 

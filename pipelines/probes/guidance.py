@@ -6,7 +6,7 @@ from fm.generator import Generator
 from fm.metrics.extractors import Extractor
 from pipelines.params import Evaluate
 from pipelines.sample_sets import draw
-from pipelines.schemas import Guided
+from pipelines.schemas.probes import Guided
 
 SCALES = (1.0, 1.5, 2.0, 3.0)
 SETS = 2  # one to choose the scale on, one to read

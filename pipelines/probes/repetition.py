@@ -11,7 +11,7 @@ import torch
 from fm.config import SamplerConfig
 from fm.generator import Generator
 from fm.images import Images
-from pipelines.schemas import Repetition
+from pipelines.schemas.probes import Repetition
 
 COUNT = 16
 

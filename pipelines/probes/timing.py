@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from fm.config import SamplerConfig
 from fm.generator import Generator
-from pipelines.schemas import SamplerTiming
+from pipelines.schemas.probes import SamplerTiming
 
 ROUNDS = 5
 ALONE = 30

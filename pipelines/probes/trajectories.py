@@ -16,7 +16,7 @@ from fm.sampling import times_of
 from fm.solvers import solve
 from fm.solvers.gaussian import ddim
 from fm.trajectories import straightness, trajectory
-from pipelines.schemas import ChangeOfPath, Convergence
+from pipelines.schemas.probes import ChangeOfPath, Convergence
 
 COUNT = 32
 PIXELS = 12

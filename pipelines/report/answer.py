@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from pipelines.measurements.distances import best_row, paired_difference
+from pipelines.claims.distances import best_row, paired_difference
+from pipelines.claims.results import Ranking, Results
 from pipelines.report.words import duration, method_name, number, size, solver_name, unless_none
-from pipelines.results import Ranking, Results
-from pipelines.schemas import Comparison, Evaluation, EvaluationRow, distance_key
+from pipelines.schemas.comparison import Comparison
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from pipelines.claims.results import Results
 from pipelines.report import words
 from pipelines.report.answer import answer
 from pipelines.report.page import Contents, times
 from pipelines.report.words import number, percent
-from pipelines.results import Results
-from pipelines.schemas import Claim, EvaluationRow, distance_key
+from pipelines.schemas.comparison import Claim
+from pipelines.schemas.evaluation import EvaluationRow, distance_key
 
 
 def markdown(contents: Contents) -> str:

@@ -10,13 +10,14 @@ import jinja2
 from PIL import Image
 
 from fm.images import columns
+from pipelines.claims.results import Ranking, Results
 from pipelines.project import NEAREST
 from pipelines.report import words
 from pipelines.report.answer import answer
 from pipelines.report.pictures import data_uri, first_row, picture
 from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot, pixels_plot
-from pipelines.results import Ranking, Results
-from pipelines.schemas import Claim, Comparison, EvaluationRow, distance_key
+from pipelines.schemas.comparison import Claim, Comparison
+from pipelines.schemas.evaluation import EvaluationRow, distance_key
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from pipelines.report.words import solver_name
-from pipelines.schemas import Evaluation, EvaluationRow, MethodProbe
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow
+from pipelines.schemas.probes import MethodProbe
 
 # Drawn in these colours and turned into the style sheet's variables afterwards.
 INK, MUTED, GRID = "#0a0b0c", "#7a7b7c", "#dadbdc"

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable
 
-from pipelines.schemas import Claim
+from pipelines.schemas.comparison import Claim
 
 SOLVERS = {
     "euler": "Euler",

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import params, provenance
+from pipelines import params
+from pipelines.claims.results import read, read_evaluations, read_trainings
 from pipelines.project import CURVES, METRICS, MODELS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
-from pipelines.results import read, read_evaluations, read_trainings
-from pipelines.schemas import Schema
+from pipelines.records import provenance
+from pipelines.schemas.schema import Schema
 from pipelines.study.outcomes import Outcome
 from pipelines.study.plan import MAIN, Trial
 

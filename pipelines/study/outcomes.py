@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from pipelines.measurements.distances import have_limits
-from pipelines.results import Results
-from pipelines.schemas import Evaluation, EvaluationRow, TrainMetrics
+from pipelines.claims.distances import have_limits
+from pipelines.claims.results import Results
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow
+from pipelines.schemas.train import TrainMetrics
 from pipelines.study.plan import Trial
 
 

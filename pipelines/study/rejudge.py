@@ -14,7 +14,7 @@ from pipelines.program import run
 from pipelines.project import whole_file
 from pipelines.report import render_claims, words
 from pipelines.report.markdown import claims as table
-from pipelines.schemas import Claim, Comparison
+from pipelines.schemas.comparison import Claim, Comparison
 from pipelines.study import collect
 from pipelines.study.verdicts import judge
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines import compare, params, stage
+from pipelines.claims.results import metric_of, rank, read
 from pipelines.program import run
 from pipelines.project import whole_file
 from pipelines.report import Contents, markdown, render, words
 from pipelines.report.page import Several
 from pipelines.report.plots import Line, lines_plot
-from pipelines.results import metric_of, rank, read
-from pipelines.schemas import distance_key
+from pipelines.schemas.evaluation import distance_key
 from pipelines.study import collect, plan
 from pipelines.study.outcomes import Outcome, alike, distance, learning_rate
 from pipelines.study.plan import MAIN, OPTIMAL_TRANSPORT, TOUCHINESS, TRANSFORMERS

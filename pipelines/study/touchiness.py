@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean, stdev
 
-from pipelines.results import DIFFUSION, FLOW_MATCHING
+from pipelines.claims.results import DIFFUSION, FLOW_MATCHING
 from pipelines.study.outcomes import Outcome, best, learning_rate
 from pipelines.study.seeds import Figure, jackknife
 

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from fm.metrics.intervals import Interval
-from pipelines.claims import CLAIMS, Definition
-from pipelines.measurements.distances import correction
-from pipelines.measurements.judge import MEASUREMENTS, entry
-from pipelines.measurements.measurement import ONE_SEED, Measurement, not_measured
-from pipelines.results import DIFFUSION, FLOW_MATCHING
-from pipelines.schemas import Claim, distance_key
+from pipelines.claims.claim import CLAIMS, Definition
+from pipelines.claims.distances import correction
+from pipelines.claims.judge import MEASUREMENTS, entry
+from pipelines.claims.measurement import ONE_SEED, Measurement, not_measured
+from pipelines.claims.results import DIFFUSION, FLOW_MATCHING
+from pipelines.schemas.comparison import Claim
+from pipelines.schemas.evaluation import distance_key
 from pipelines.study.outcomes import Outcome, alike, best, learning_rate, share_sets
 from pipelines.study.plan import OPTIMAL_TRANSPORT, TOUCHINESS, TRANSFORMERS
 from pipelines.study.seeds import CONFIDENCE, Figure, combine, from_logarithms, in_logarithms, jackknife

@@ -25,7 +25,8 @@ def samples(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             patch.setenv(name, value)
         patch.setenv("BUCKETS", "team-d")
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-        from pipelines import model_version, tracking
+        from pipelines.records import tracking
+        from pipelines.registry import model_version
 
         # A version need be no more than a folder with the generator where registration puts it.
         tiny_generator().save(folder / "registered/artifacts/generator")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import promotion, tracking
+from pipelines.records import tracking
+from pipelines.registry import promotion
 
 NAME = "digits-generator"
 SECONDS_TO_ANSWER = 120
@@ -44,7 +45,7 @@ def test_who_says_so_is_on_record() -> None:
 
 def test_a_form_left_empty_means_whoever_is_logged_in() -> None:
     from flows.promotion import rollback
-    from pipelines import provenance
+    from pipelines.records import provenance
 
     rollback(model=NAME, reason="complaints", by=" ", return_state=True)
     assert last().by == provenance.user()

@@ -5,7 +5,8 @@ import pytest
 from flows import summary
 from flows.publish import markdown, publish
 from fm.config import SamplerConfig
-from pipelines.schemas import Claim, Comparison, Evaluation, EvaluationRow
+from pipelines.schemas.comparison import Claim, Comparison
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from tests.pipelines.report.made_up import probes
 
 

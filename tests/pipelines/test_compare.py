@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from fm.errors import UserError
-from pipelines import compare, stage, tracking
-from pipelines.claims import CLAIMS
+from pipelines import compare, stage
+from pipelines.claims.claim import CLAIMS
 from pipelines.project import METRICS, REPORTS
-from pipelines.schemas import Comparison, Evaluation
+from pipelines.records import tracking
+from pipelines.schemas.comparison import Comparison
+from pipelines.schemas.evaluation import Evaluation
 from tests.pipelines.report.made_up import DIFFUSION, FLOW, TWO, Rows, evaluation, write_project
 
 MD5 = "0123456789abcdef0123456789abcdef.dir"

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from pipelines.machine import Moment
-from pipelines.schemas import Load
+from pipelines.schemas.machine import Load
 
 SECONDS = 0.5
 BURN = f"import time\nend = time.process_time() + {SECONDS}\nwhile time.process_time() < end: pass"

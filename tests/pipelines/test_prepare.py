@@ -12,7 +12,7 @@ from PIL import Image
 
 from fm.data.prepared import Prepared
 from pipelines.project import CACHE_VARIABLE, METRICS, PREPARED, ROOT
-from pipelines.schemas import ImagesElsewhere, LeftOutFiles, PrepareMetrics
+from pipelines.schemas.prepare import ImagesElsewhere, LeftOutFiles, PrepareMetrics
 
 
 def prepare(folder: Path, **dataset: object) -> subprocess.CompletedProcess[str]:

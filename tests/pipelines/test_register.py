@@ -16,11 +16,13 @@ from fm.data.splits import Splits
 from fm.errors import UserError
 from fm.metrics.extractors import load
 from fm.metrics.extractors.own import OwnExtractor
-from pipelines import gate, params, promotion, register, tracking
-from pipelines.champion import require_same_format, with_calls
+from pipelines import params, register
 from pipelines.project import FEATURES, PREPARED, ROOT
+from pipelines.records import tracking
+from pipelines.registry import gate, promotion
+from pipelines.registry.champion import require_same_format, with_calls
 from pipelines.sample_sets import measure, real_reference, with_count
-from pipelines.schemas import Evaluation, EvaluationRow
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.stage import Stage
 from tests.fm.conftest import tiny_generator
 

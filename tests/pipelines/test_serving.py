@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import model_version, tracking
+from pipelines.records import tracking
+from pipelines.registry import model_version
 from tests.fm.conftest import tiny_generator
 
 NAME = "tiny-generator"

@@ -6,7 +6,7 @@ from fm.config import SamplerConfig
 from fm.training import snapshot_steps
 from pipelines import snapshots
 from pipelines.project import SNAPSHOTS
-from pipelines.schemas import EvaluationRow
+from pipelines.schemas.evaluation import EvaluationRow
 from tests.fm.conftest import tiny_generator
 from tests.pipelines.report.made_up import row
 

@@ -14,7 +14,7 @@ import pytest
 from dotenv import dotenv_values
 
 from infra.services import postgres
-from pipelines.logins import basic
+from pipelines.records.logins import basic
 from tests.conftest import Project, checkout
 from tests.ports import free_run
 from tests.postgres import let_through

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.model_version import FINGERPRINT, fingerprint
+from pipelines.registry.model_version import FINGERPRINT, fingerprint
 from tests.fm.conftest import tiny_generator
 from tests.services.conftest import Services, processes_of, wait_until
 

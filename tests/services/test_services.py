@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 
 from infra.services import programs, seaweedfs
 from infra.services.programs import HOME
-from pipelines.logins import basic
+from pipelines.records.logins import basic
 from tests.services.conftest import ALONE, QUICK, Services, branch_of, processes_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]

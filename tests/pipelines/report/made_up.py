@@ -12,19 +12,10 @@ from fm.data.prepared import write
 from fm.data.splits import Splits
 from pipelines.params import FILE
 from pipelines.project import CURVES, METRICS, NEAREST, PREPARED, ROOT, SAMPLES
-from pipelines.schemas import (
-    ChangeOfPath,
-    Convergence,
-    Evaluation,
-    EvaluationRow,
-    FeatureMetrics,
-    Guided,
-    MethodProbe,
-    Probes,
-    Repetition,
-    SamplerTiming,
-    TrainMetrics,
-)
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow
+from pipelines.schemas.features import FeatureMetrics
+from pipelines.schemas.probes import ChangeOfPath, Convergence, Guided, MethodProbe, Probes, Repetition, SamplerTiming
+from pipelines.schemas.train import TrainMetrics
 
 # The luck of each sample set, shared by all methods: it cancels in paired differences and nowhere else.
 LUCK = (-0.03, 0.01, 0.02, 0.0)

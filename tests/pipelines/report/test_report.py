@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipelines.claims import CLAIMS
-from pipelines.measurements import judge
+from pipelines.claims.claim import CLAIMS
+from pipelines.claims.judge import judge
+from pipelines.claims.results import Results, rank
 from pipelines.report import Contents, markdown, render
 from pipelines.report.page import strips
 from pipelines.report.plots import Curve
-from pipelines.results import Results, rank
-from pipelines.schemas import Comparison, Load, ProbeLoads
+from pipelines.schemas.comparison import Comparison
+from pipelines.schemas.machine import Load
+from pipelines.schemas.probes import ProbeLoads
 from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, probes, training, write_sheets
 
 NFE = 10

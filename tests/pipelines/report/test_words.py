@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from pipelines.claims import CLAIMS
-from pipelines.measurements.judge import entry
-from pipelines.measurements.measurement import Measurement
+from pipelines.claims.claim import CLAIMS
+from pipelines.claims.judge import entry
+from pipelines.claims.measurement import Measurement
 from pipelines.report.words import duration, interval, method_name, number, percent, quantity, size
 
 

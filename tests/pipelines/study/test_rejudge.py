@@ -7,7 +7,7 @@ import pytest
 
 from fm.errors import UserError
 from pipelines.project import ROOT
-from pipelines.schemas import Claim, Comparison
+from pipelines.schemas.comparison import Claim, Comparison
 from pipelines.study import rejudge
 
 RESULTS = ROOT / "docs/results"

@@ -1,4 +1,4 @@
-from pipelines.schemas import Snapshot
+from pipelines.schemas.evaluation import Snapshot
 from pipelines.study.outcomes import Outcome
 from pipelines.study.report import along, by_evaluations, by_learning_rate, plots, shade
 from tests.pipelines.report.made_up import BIAS

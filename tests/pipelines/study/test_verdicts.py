@@ -10,12 +10,14 @@ import pytest
 
 from fm.metrics.distances import Moments, distance_limits
 from fm.metrics.intervals import mean_interval
-from pipelines.claims import CLAIMS
-from pipelines.measurements.judge import MEASUREMENTS
-from pipelines.measurements.judge import judge as judge_one_run
-from pipelines.measurements.measurement import Measurement
-from pipelines.results import Results
-from pipelines.schemas import Claim, Load, ProbeLoads
+from pipelines.claims.claim import CLAIMS
+from pipelines.claims.judge import MEASUREMENTS
+from pipelines.claims.judge import judge as judge_one_run
+from pipelines.claims.measurement import Measurement
+from pipelines.claims.results import Results
+from pipelines.schemas.comparison import Claim
+from pipelines.schemas.machine import Load
+from pipelines.schemas.probes import ProbeLoads
 from pipelines.study.outcomes import Outcome
 from pipelines.study.plan import Trial
 from pipelines.study.verdicts import judge, over_seeds

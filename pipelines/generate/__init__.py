@@ -1,0 +1,1 @@
+"""Images as files, from the champion or another model."""

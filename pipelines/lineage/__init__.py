@@ -1,0 +1,1 @@
+"""Where a registered version comes from, and the same made again."""

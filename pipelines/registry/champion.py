@@ -1,0 +1,63 @@
+"""The champion measured again, by the protocol of what lies here now: figures of two protocols do not compare."""
+
+from fm import devices
+from fm.data.prepared import Prepared
+from fm.errors import TryLater, UserError
+from fm.generator import Generator
+from fm.metrics.extractors import load
+from pipelines.params import Params
+from pipelines.project import FEATURES, PREPARED, compute_slot
+from pipelines.registry import saved_models, versions
+from pipelines.registry.gate import Again
+from pipelines.sample_sets import measure, real_reference, with_count
+from pipelines.schemas.evaluation import Evaluation
+
+
+def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, name: str, version: str) -> Again:
+    """A registered version by the metric, extractor, real images, sample sets and network evaluations of now.
+
+    Args:
+        like: how what is to replace it was measured.
+
+    Raises:
+        TryLater: MLflow does not answer.
+    """
+    device = devices.pick(settings.train.accelerator)
+    dataset = Prepared.open(PREPARED)
+    try:
+        with versions.asking():
+            generator = saved_models.fetch(name, version).to(device)
+        require_same_format(generator, dataset)
+        generator = with_calls(generator, nfe)
+        chosen = with_count(settings.evaluate, len(dataset.test))
+        print(f"champion: version {version} is measured again", flush=True)
+        with compute_slot(device.type):
+            extractor = load(FEATURES, device)
+            row = measure(generator, extractor, dataset, real_reference(chosen), chosen)
+    except TryLater:
+        raise
+    except UserError as error:
+        return Again(version=version, sets=[], problem=str(error))
+    return Again(version=version, sets=like.sets(row, metric), problem=None)
+
+
+def require_same_format(generator: Generator, dataset: Prepared) -> None:
+    made, now = generator.shape, (dataset.channels, dataset.image_size, dataset.image_size)
+    if made != now:
+        raise UserError(
+            "it makes images of {} x {} x {} (channels, height, width), the data's are {} x {} x {}".format(*made, *now)
+        )
+
+
+def with_calls(generator: Generator, nfe: int) -> Generator:
+    """With as many steps of its sampler as take `nfe` calls of the network. Raises UserError if there are none."""
+    sampler = generator.config.sampler
+    for steps in (sampler.steps, *range(1, nfe + 1)):
+        try:
+            chosen = generator.adjusted(steps=steps)
+            _, calls = chosen.sample_float(1, seed=0)
+        except ValueError:  # so few are too few for some samplers
+            continue
+        if calls == nfe:
+            return chosen
+    raise UserError(f"its sampler {sampler.label} can't take {nfe} calls of the network")

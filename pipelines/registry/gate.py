@@ -1,0 +1,189 @@
+"""Which method wins, and whether it may replace the champion. Decisions only; register.py acts on them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from fm.errors import UserError
+from fm.metrics.intervals import mean_interval
+from pipelines.params import Params
+from pipelines.project import FEATURES, METRICS, MODELS
+from pipelines.schemas.evaluation import HIGHER_IS_BETTER, Evaluation, EvaluationRow
+from pipelines.schemas.schema import Schema
+from pipelines.stage import declared
+
+CONFIDENCE = 0.95
+PROTOCOL = "protocol."
+SET_VALUES = "metric.sets"
+AGAIN = "gate.champion"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a figure came about. Figures of two protocols say nothing about each other."""
+
+    data_md5: str
+    extractor: str
+    extractor_md5: str
+    reference: str
+    num_images: int
+    num_sets: int
+    seed: int
+    metric: str
+    nfe: int
+
+    def tags(self) -> dict[str, str]:
+        return {PROTOCOL + name: str(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The method that is best at `register.nfe` network evaluations, by `register.metric`.
+
+    Attributes:
+        sets: the metric's value in each sample set; empty if it isn't measured by set.
+    """
+
+    method: str
+    evaluation: Evaluation
+    row: EvaluationRow
+    value: float
+    sets: list[float]
+    protocol: Protocol
+
+    def tags(self) -> dict[str, str]:
+        return {
+            "method": self.method,
+            "solver": self.row.solver,
+            "steps": str(self.row.steps),
+            "nfe": str(self.row.nfe),
+            "metric": self.protocol.metric,
+            "metric.value": repr(self.value),
+            SET_VALUES: json.dumps(self.sets),
+            **self.protocol.tags(),
+        }
+
+
+class Again(Schema):
+    """A champion measured by the protocol of the candidate that is to replace it.
+
+    Attributes:
+        sets: the metric's value in each sample set.
+        problem: why there are none.
+    """
+
+    version: str
+    sets: list[float]
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a candidate, and why."""
+
+    promoted: bool
+    why: str
+
+
+def choose(settings: Params) -> Winner:
+    """The best of the methods' rows that decide.
+
+    Raises:
+        UserError: something is missing, or the methods were not measured alike.
+    """
+    metric, nfe = settings.register_.metric, settings.register_.nfe
+    if metric is None:
+        raise UserError("params.yaml: register.metric: there is no default for this dataset")
+    measured = {method: load_evaluation(method) for method in settings.methods}
+    rows = {method: best_row(method, evaluation, metric, nfe) for method, evaluation in measured.items()}
+    best = min(rows, key=lambda method: measured[method].cost(rows[method], metric))
+    evaluation, row = measured[best], rows[best]
+    stage = declared(f"evaluate@{best}")
+    protocol = Protocol(
+        data_md5=stage.data_md5,
+        extractor=evaluation.extractor,
+        extractor_md5=stage.dependencies[str(FEATURES)],
+        reference=evaluation.reference,
+        num_images=evaluation.num_images,
+        num_sets=evaluation.num_sets,
+        seed=settings.evaluate.seed,
+        metric=metric,
+        nfe=nfe,
+    )
+    require_alike(measured)
+    value = float(evaluation.row_on_disk(row)[metric])
+    return Winner(best, evaluation, row, value, evaluation.sets(row, metric), protocol)
+
+
+def load_evaluation(method: str) -> Evaluation:
+    for path in (METRICS / "evaluate" / f"{method}.json", MODELS / method / "config.json"):
+        if not path.exists():
+            raise UserError(f"{path} is missing: run `make run` or `dvc repro` first")
+    return Evaluation.load(METRICS / "evaluate" / f"{method}.json")
+
+
+def best_row(method: str, evaluation: Evaluation, metric: str, nfe: int) -> EvaluationRow:
+    try:
+        return evaluation.best(metric, nfe)
+    except LookupError as error:
+        raise UserError(f"{method}: {error.args[0]}") from None
+
+
+def require_alike(measured: Mapping[str, Evaluation]) -> None:
+    protocols = {(one.extractor, one.reference, one.num_images, one.num_sets) for one in measured.values()}
+    if len(protocols) > 1:
+        raise UserError("the methods were measured by different protocols: run `make run` or `dvc repro` first")
+
+
+def judge(candidate: Mapping[str, str], champion: Mapping[str, str], again: Again | None = None) -> Verdict:
+    """Whether a version beats the champion by more than the interval of their paired difference, by both's tags.
+
+    Args:
+        again: what the champion gets by the candidate's protocol, where that isn't its own.
+    """
+    metric = candidate.get(PROTOCOL + "metric", "the metric")
+    ours, theirs = by_set(candidate), by_set(champion)
+    if len(ours) < 2:
+        return Verdict(False, f"not compared: {metric} has no value for each sample set, so its interval is unknown")
+    note = ""
+    if why := obstacle(candidate, champion):
+        if again is None:
+            return Verdict(False, f"not compared: {why}; registering the candidate again measures it anew")
+        if len(again.sets) != len(ours):
+            return Verdict(False, f"not compared: {why}, and cannot be measured anew: {again.problem}")
+        theirs, note = again.sets, f" ({why}, so it was measured anew)"
+    sign, direction = (-1, "higher") if metric in HIGHER_IS_BETTER else (1, "lower")
+    gain = mean_interval([sign * (old - new) for old, new in zip(theirs, ours, strict=True)], CONFIDENCE)
+    figures = f"{metric} {direction} by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
+    if gain.low > 0:
+        return Verdict(True, f"better: {figures}{note}")
+    return Verdict(False, f"not better for certain: {figures}{note}")
+
+
+def obstacle(candidate: Mapping[str, str], champion: Mapping[str, str]) -> str | None:
+    """Why the champion's own figures say nothing beside the candidate's, if they don't."""
+    for key in protocol_keys(candidate, champion):
+        if champion.get(key) != candidate.get(key):
+            what = key.removeprefix(PROTOCOL)
+            return (
+                f"the champion was measured by another protocol ({what} {champion.get(key, 'unknown')}, "
+                f"now {candidate.get(key, 'unknown')})"
+            )
+    if len(by_set(champion)) != len(by_set(candidate)):
+        return "the champion was not measured by set"
+    return None
+
+
+def by_set(tags: Mapping[str, str]) -> list[float]:
+    values: list[float] = json.loads(tags.get(SET_VALUES, "[]"))
+    return values
+
+
+def again(candidate: Mapping[str, str], champion: str) -> Again | None:
+    """What was found when the champion, a version's number, was measured by the candidate's protocol, if it was."""
+    found = Again.model_validate_json(candidate[AGAIN]) if AGAIN in candidate else None
+    return found if found is not None and found.version == champion else None
+
+
+def protocol_keys(*tags: Mapping[str, str]) -> list[str]:
+    return sorted({key for each in tags for key in each if key.startswith(PROTOCOL)})

@@ -1,0 +1,202 @@
+"""The page that comes with a registered model: what it is, how it was made and measured, what it cannot do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fm.generator import Config
+from pipelines.markup import literal
+from pipelines.params import Params
+from pipelines.registry.model_use import instructions
+from pipelines.registry.wording import in_words
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas.machine import Load
+from pipelines.schemas.prepare import PrepareMetrics
+from pipelines.schemas.train import TrainMetrics
+
+LONGEST = 5000  # characters in the description of a model's version: PostgreSQL holds MLflow to it, SQLite does not
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the card is written from.
+
+    Attributes:
+        parameters: the network's, counted.
+        prepared: what the dataset has become, if it is still known.
+        trained: what the training took, if it is still known.
+        row: how the registered sampler did, one row of `evaluation`.
+        decided_by: the metric that chose it.
+        lineage: the tags that say where it comes from.
+    """
+
+    settings: Params
+    method: str
+    config: Config
+    parameters: int
+    prepared: PrepareMetrics | None
+    trained: TrainMetrics | None
+    evaluation: Evaluation
+    row: EvaluationRow
+    decided_by: str
+    lineage: dict[str, str]
+
+    @property
+    def metric(self) -> str:
+        return distance_key(self.evaluation.extractor)
+
+
+def card(facts: Facts, samples: str) -> str:
+    """Markdown with a line for each paragraph, since MLflow's pages break lines where the text does.
+
+    `samples` is where the page that shows it finds the picture.
+    """
+    names = facts.config.label_names
+    name = facts.settings.register_.model_name or "the model"
+    sections = [
+        introduction(facts),
+        f"![images by this model]({samples})\n\n{caption(names)}",
+        figures(facts),
+        limits(facts),
+        instructions(name, next(filter(str.isprintable, names), None)),
+        data(facts),
+        method(facts),
+        origin(facts),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def shortened(page: str, file: str, longest: int = LONGEST) -> str:
+    """A card without as many of its last sections as there is no room for, and where to find the whole of it."""
+    if len(page) <= longest:
+        return page
+    rest = f"\n\nThe rest is in `{file}` among the model's artifacts.\n"
+    room = page[: longest - len(rest)]
+    return room[: room.rfind("\n\n## ")] + rest
+
+
+def introduction(facts: Facts) -> str:
+    image, row = facts.config.image, facts.row
+    colours = {1: "grey", 3: "colour"}.get(image.channels, f"{image.channels}-channel")
+    return f"""\
+# {literal(str(facts.settings.register_.model_name))}
+
+Makes {colours} images of {image.size}×{image.size} pixels like those of {dataset_name(facts.settings)}.
+
+It is **{facts.method}**, sampled with {row.solver} in {row.steps} steps, which are {row.nfe} calls of the network an \
+image: the best by {facts.decided_by} at {row.nfe} calls among {", ".join(facts.settings.methods)}."""
+
+
+def dataset_name(settings: Params) -> str:
+    """What people call it; where a folder lies is nobody's business but its owner's."""
+    dataset = settings.dataset
+    return f"the folder {literal(Path(dataset.path).name)}" if dataset.name == "image-folder" else dataset.name
+
+
+def caption(names: list[str]) -> str:
+    what = f"the labels in turn, {', '.join(map(literal, names))}" if names else "without labels"
+    return f"Not chosen by hand: seed 0, {what}. The picture is `samples.png` among the model's artifacts."
+
+
+def figures(facts: Facts) -> str:
+    row, evaluation = facts.row, facts.evaluation
+    interval = f"{evaluation.confidence:.0%} interval {row.distance_low:.4g} to {row.distance_high:.4g}"
+    rows = [
+        (facts.metric, f"{row.distance:.4g} ({interval})"),
+        ("the same, to the test split", f"{row.distance_test:.4g}"),
+        ("the test split's own distance, the floor", f"{evaluation.floor:.4g}"),
+        ("kernel distance", f"{row.kid:.3g} ({row.kid_low:.3g} to {row.kid_high:.3g})"),
+        ("precision, recall", f"{row.precision:.3f}, {row.recall:.3f}"),
+    ]
+    if row.accuracy is not None:
+        rows.append(("images recognised as the label asked for", f"{row.accuracy:.1%}"))
+    rows.append(("seconds an image, where it was measured", timed(f"{row.seconds_per_image:.2g}", row.machine_load)))
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return f"""\
+## How good it is
+
+{evaluation.num_sets} independent sets of {evaluation.num_images} images, against the {evaluation.reference}; features \
+of the extractor `{evaluation.extractor}`. {what_the_distance_is(facts)} Only figures of the same protocol can be \
+compared.
+
+| measure | value |
+|---|---|
+{table}"""
+
+
+def what_the_distance_is(facts: Facts) -> str:
+    if facts.metric == "fid":
+        return f"`fid` depends on the number of images: {facts.evaluation.num_images} here, 50,000 in most papers."
+    return f"`{facts.metric}` is a Fréchet distance between those features: not FID, and no match for published FIDs."
+
+
+def limits(facts: Facts) -> str:
+    return f"""\
+## Limits
+
+- It knows {dataset_name(facts.settings)} and nothing else, and repeats whatever leanings those images have.
+- Some of its images cannot be recognised. They are not checked before you get them.
+- The figures hold for this sampler; other steps, solvers or guidance have their own.
+- The intervals are of sampling alone. It is one training, seed {facts.settings.train.seed}; another seed can differ \
+by more.
+- Whether some are near copies of training images is to be seen in its run's report, not tested. The licence of the \
+images that it learned from may bind its own."""
+
+
+def data(facts: Facts) -> str:
+    dataset, names, prepared = facts.settings.dataset, facts.config.label_names, facts.prepared
+    lines = [
+        f"- Dataset: {dataset_name(facts.settings)}",
+        f"- Licence of its images: {literal(dataset.licence or 'not given')}",
+    ]
+    if prepared is not None:
+        lines.append(f"- Images: {prepared.train_images:,} for training, {prepared.test_images:,} for testing")
+        if prepared.num_skipped:
+            lines.append(f"- Files left out because they could not be used: {prepared.num_skipped:,}")
+        if prepared.num_in_both_splits:
+            lines.append(
+                f"- Images of the test split that are in the training split too: {prepared.num_in_both_splits:,}"
+            )
+    listed = ", ".join(f"{number} {literal(name)}" for number, name in enumerate(names))
+    lines.append(f"- Labels: {listed or 'none'}")
+    return "\n".join(["## Data", "", *lines])
+
+
+def method(facts: Facts) -> str:
+    sizes = ", ".join(f"{key} {value}" for key, value in facts.config.network.items())
+    return f"""\
+## Method
+
+{in_words(facts.settings.methods[facts.method].objective)}
+
+- Network: {sizes}; {facts.parameters:,} parameters
+- Training: {budget(facts)}"""
+
+
+def budget(facts: Facts) -> str:
+    train, prepared, trained = facts.settings.train, facts.prepared, facts.trained
+    words = [f"{train.images_seen:,} images seen in batches of {train.batch_size}"]
+    if prepared is not None and train.images_seen is not None:
+        words.append(f"each about {train.images_seen / prepared.train_images:.2g} times")
+    words += [f"learning rate {train.learning_rate}", f"seed {train.seed}"]
+    if train.ema_decay:
+        words.append(f"weights averaged with decay {train.ema_decay}")
+    if facts.config.label_names:
+        words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
+    if trained is not None:
+        words.append(timed(f"{trained.seconds / 60:.1f} minutes", trained.machine_load))
+    return ", ".join(words)
+
+
+def timed(words: str, load: Load | None) -> str:
+    """A time beside what else the machine did."""
+    return words if load is None else f"{words} ({load})"
+
+
+def origin(facts: Facts) -> str:
+    lines = "\n".join(f"| {name} | `{value}` |" for name, value in sorted(facts.lineage.items()))
+    return f"""\
+## Where it comes from
+
+| | |
+|---|---|
+{lines}"""

@@ -1,0 +1,139 @@
+"""What an evaluation writes: how far a method's samples are from the data, sampler by sampler."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from fm.config import SamplerConfig
+from pipelines.project import whole_file
+from pipelines.schemas.machine import Load
+from pipelines.schemas.schema import Schema
+
+
+class EvaluationRow(Schema):
+    """One sampler of one method. Distances are means over independent sample sets."""
+
+    solver: str = Field(description="the sampler in one word (SamplerSettings.label)")
+    steps: int
+    sampler: SamplerConfig = Field(description="the sampler in full")
+    nfe: int = Field(description="calls of the network for one image, counted as they happened")
+    distance: float = Field(description="Frechet distance to the training split")
+    distance_low: float
+    distance_high: float
+    distance_test: float = Field(description="Frechet distance to the test split")
+    distance_sets: list[float] = Field(description="the distance of each set, index-aligned over all methods")
+    distance_limit_sets: list[float] = Field(
+        description="the same extrapolated to infinitely many images, in values that scatter as the sets do"
+    )
+    kid: float
+    kid_low: float
+    kid_high: float
+    precision: float
+    recall: float
+    accuracy: float | None = Field(description="share of images the classifier gives the label asked for")
+    # By set as `distance_sets`, for the gate; empty in files of before, and accuracy's where there is none.
+    distance_test_sets: list[float] = Field(default=[])
+    kid_sets: list[float] = Field(default=[])
+    precision_sets: list[float] = Field(default=[], description="of the set's images alone, as recall_sets")
+    recall_sets: list[float] = Field(default=[])
+    accuracy_sets: list[float] = Field(default=[])
+    seconds_per_image: float
+    machine_load: Load | None = Field(default=None, description="while it was measured; none in files of before")
+
+
+DISTANCE_FIELDS = [name for name in EvaluationRow.model_fields if name.startswith("distance")]
+
+
+def distance_key(extractor: str) -> str:
+    """The name of a Frechet distance: `fid` is Inception's alone, any other is named after its extractor."""
+    return "fid" if extractor == "inception" else f"fid_{extractor}"
+
+
+def deciding_metrics(extractor: str) -> list[str]:
+    """What a champion can be chosen by: all that is measured in each sample set."""
+    names = EvaluationRow.model_fields
+    key = distance_key(extractor)
+    return [name.replace("distance", key, 1) for name in names if f"{name}_sets" in names]
+
+
+class Snapshot(Schema):
+    """A method's network before its training was over, by the sampler that is best for the finished one."""
+
+    images_seen: int
+    distance: float
+    distance_sets: list[float]
+    distance_limit_sets: list[float]
+
+
+class Evaluation(Schema):
+    """metrics/evaluate/<method>.json. On disk `distance` is called after its extractor (distance_key)."""
+
+    extractor: str
+    reference: str = Field(description="what the distance is measured to")
+    num_images: int = Field(description="images in each sample set")
+    num_sets: int = Field(description="independent sample sets, which give the intervals")
+    confidence: float = Field(description="of the intervals: Student's t over the sets")
+    seed: int | None = Field(default=None, description="of noise, labels and real images; none in older files")
+    extrapolation: Literal["jackknife", "halves"] = Field(
+        default="halves", description="how distance_limit_sets came about: over the sets, or in older files within each"
+    )
+    floor: float = Field(description="the same distance of the test split, at num_images")
+    rows: list[EvaluationRow]
+    along: list[Snapshot] = Field(description="the way there, the finished network last; empty without train.snapshots")
+
+    def save(self, path: Path) -> None:
+        content = self.model_dump(mode="json")
+        for part in ("rows", "along"):
+            content[part] = [self.row_on_disk(row) for row in getattr(self, part)]
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    def row_on_disk(self, row: EvaluationRow | Snapshot) -> dict[str, Any]:
+        key = distance_key(self.extractor)
+        return {
+            name.replace("distance", key, 1) if name in DISTANCE_FIELDS else name: value
+            for name, value in row.model_dump(mode="json").items()
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        key = distance_key(content["extractor"])
+        on_disk = {name.replace("distance", key, 1): name for name in DISTANCE_FIELDS}
+        for part in ("rows", "along"):
+            content[part] = [{on_disk.get(name, name): value for name, value in row.items()} for row in content[part]]
+        return cls.model_validate(content)
+
+    def sets(self, row: EvaluationRow, metric: str) -> list[float]:
+        """The value of `metric` in each sample set of `row`; empty if it isn't measured by set."""
+        found: list[float] = self.row_on_disk(row).get(f"{metric}_sets", [])
+        return found
+
+    def best(self, metric: str, nfe: int | None = None) -> EvaluationRow:
+        """The row that is best by `metric`, among those with `nfe` evaluations if given.
+
+        Raises:
+            LookupError: no row has that number of evaluations.
+        """
+        rows = [row for row in self.rows if nfe is None or row.nfe == nfe]
+        if not rows:
+            have = sorted({row.nfe for row in self.rows})
+            raise LookupError(f"no row with {nfe} evaluations; there are rows with {have}")
+        return min(rows, key=lambda row: self.cost(row, metric))
+
+    def cost(self, row: EvaluationRow, metric: str) -> float:
+        """The value of `metric` in `row`, turned so that lower is better.
+
+        Raises:
+            LookupError: this evaluation has no such metric.
+        """
+        values = self.row_on_disk(row)
+        if not isinstance(values.get(metric), (int, float)):
+            raise LookupError(f"register.metric {metric!r} is not measured with extractor {self.extractor!r}")
+        value = float(values[metric])
+        return -value if metric in HIGHER_IS_BETTER else value
+
+
+HIGHER_IS_BETTER = {"precision", "recall", "accuracy"}
