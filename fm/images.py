@@ -13,14 +13,14 @@ Images = npt.NDArray[np.uint8]
 
 
 def to_float(images: Images) -> Tensor:
-    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1]."""
-    return torch.from_numpy(images.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1
+    """uint8 (B, *spatial, C) -> float32 (B, C, *spatial) in [-1, 1]."""
+    return torch.from_numpy(images.astype(np.float32)).movedim(-1, 1) / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> Images:
-    """Float (B, C, H, W) in [-1, 1] -> uint8 (B, H, W, C), rounded to nearest, what lies outside clipped."""
+    """Float (B, C, *spatial) in [-1, 1] -> uint8 (B, *spatial, C), rounded to nearest, what lies outside clipped."""
     scaled = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
+    return np.ascontiguousarray(scaled.movedim(1, -1).cpu().numpy())
 
 
 def grid(images: Images, columns: int, gap: int = 1) -> Images:

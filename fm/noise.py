@@ -5,9 +5,11 @@ is the same bits whatever the batch size, the number of processes, or how many s
 for another purpose has another stream: with one seed for all, samples would start from noise seen in training.
 """
 
+import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -26,6 +28,9 @@ class Purpose(IntEnum):
     DROPOUT = 4  # whether its condition is withheld
     DEQUANTISATION = 5  # of a datum whose likelihood is asked for
     DIVERGENCE = 6  # the probe that estimates it, for a likelihood
+    FLIP = 7  # whether the training datum at this position is seen in a mirror
+    ENCODING = 8  # of a datum by a codec that draws
+    OBJECTIVE = 9  # what else an objective draws at this position
 
 
 def stream(seed: int, position: int, purpose: Purpose) -> Stream:
@@ -51,6 +56,65 @@ def normal(streams: list[Stream], shape: tuple[int, ...]) -> Tensor:
 def uniform(streams: list[Stream], count: int) -> Tensor:
     """Uniform float32 (len(streams), count) in [0, 1), the next numbers of each stream."""
     return torch.from_numpy(np.stack([one.random(count, dtype=np.float32) for one in streams]))
+
+
+class Draws:
+    """The random numbers of the data at `positions`: functions of (seed, position, purpose) and of nothing else.
+
+    Whoever asks, whenever and however often, gets the same numbers for a purpose.
+
+    >>> Draws(seed=0, positions=[3, 4]).uniform(1, Purpose.TIME)[1] == Draws(0, [4]).uniform(1, Purpose.TIME)[0]
+    tensor([True])
+
+    Attributes:
+        first: the position at which the whole batch begins that these are a part of; by default they are all of it.
+        of: how many the whole batch has.
+        device: where the numbers are given. They are drawn on the CPU, so that they are the same everywhere.
+    """
+
+    # No dataclass: Lightning, which looks for tensors in a batch, takes no frozen one.
+    def __init__(self, seed: int, positions: Sequence[int], first: int | None = None, of: int | None = None) -> None:
+        self.seed = seed
+        self.positions = positions
+        self.first = positions[0] if first is None else first
+        self.of = len(positions) if of is None else of
+        self.device = torch.device("cpu")
+        self._ready: dict[tuple[str, Purpose], Tensor] = {}
+
+    def normal(self, shape: Sequence[int], purpose: Purpose) -> Tensor:
+        """Standard normal float32 (B, *shape)."""
+        ready = self._ready.get(("normal", purpose))
+        if ready is None or tuple(ready.shape[1:]) != tuple(shape):
+            ready = normal(streams(self.seed, self.positions, purpose), tuple(shape))
+        return ready.to(self.device)
+
+    def uniform(self, count: int, purpose: Purpose) -> Tensor:
+        """Uniform float32 (B, count) in [0, 1)."""
+        ready = self._ready.get(("uniform", purpose))
+        if ready is None or ready.shape[1] != count:
+            ready = uniform(streams(self.seed, self.positions, purpose), count)
+        return ready.to(self.device)
+
+    def stratified(self, purpose: Purpose) -> Tensor:
+        """Uniform float32 (B,): that of place i of a whole batch of B is uniform on [i / B, (i + 1) / B)."""
+        places = torch.tensor([position - self.first for position in self.positions], dtype=torch.float64)
+        u = (places + self.uniform(1, purpose)[:, 0].cpu()) / self.of
+        return u.float().clamp(max=1 - 2**-24).to(self.device)
+
+    def ahead(self, normals: Mapping[Purpose, Sequence[int]], uniforms: Mapping[Purpose, int]) -> Self:
+        """The same, with numbers of these shapes drawn already: for a process that has time while another has none."""
+        ready = {("normal", purpose): self.normal(shape, purpose) for purpose, shape in normals.items()}
+        ready |= {("uniform", purpose): self.uniform(count, purpose) for purpose, count in uniforms.items()}
+        return self._with(self.device, self._ready | ready)
+
+    def to(self, device: torch.device | str, **how: Any) -> Self:
+        """The same numbers, given on another device; those that are drawn already are moved by Tensor.to's options."""
+        return self._with(torch.device(device), {key: one.to(device, **how) for key, one in self._ready.items()})
+
+    def _with(self, device: torch.device, ready: dict[tuple[str, Purpose], Tensor]) -> Self:
+        other = copy.copy(self)
+        other.device, other._ready = device, ready
+        return other
 
 
 def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:

@@ -73,3 +73,32 @@ def test_slerp_keeps_to_the_sphere_and_to_the_angle(share: float, seed: int) -> 
 def test_slerp_of_a_noise_with_itself() -> None:
     a = samples(0, range(2), (1, 4, 4))
     torch.testing.assert_close(noise.slerp(a, a, 0.3), a)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.NOISE, Purpose.TIME, Purpose.DROPOUT, Purpose.OBJECTIVE])
+def test_draws_are_functions_of_seed_position_and_purpose(purpose: Purpose) -> None:
+    draws = noise.Draws(5, range(10, 14))
+    assert torch.equal(draws.normal((2, 3), purpose), noise.normal(noise.streams(5, range(10, 14), purpose), (2, 3)))
+    assert torch.equal(draws.normal((2, 3), purpose), draws.normal((2, 3), purpose))
+    alone = noise.Draws(5, [13])
+    assert torch.equal(draws.uniform(3, purpose)[3:], alone.uniform(3, purpose))
+    assert not torch.equal(draws.uniform(3, purpose)[3:], noise.Draws(6, [13]).uniform(3, purpose))
+    other = next(each for each in Purpose if each != purpose)
+    assert not torch.equal(draws.uniform(3, purpose), draws.uniform(3, other))
+
+
+def test_what_is_drawn_ahead_are_the_same_numbers() -> None:
+    draws = noise.Draws(5, [7, 2])
+    ahead = draws.ahead({Purpose.NOISE: (3, 4)}, {Purpose.TIME: 1}).to("cpu")
+    assert torch.equal(ahead.normal((3, 4), Purpose.NOISE), draws.normal((3, 4), Purpose.NOISE))
+    assert torch.equal(ahead.normal((5,), Purpose.NOISE), draws.normal((5,), Purpose.NOISE))
+    assert torch.equal(ahead.uniform(1, Purpose.TIME), draws.uniform(1, Purpose.TIME))
+    assert torch.equal(ahead.stratified(Purpose.TIME), draws.stratified(Purpose.TIME))
+    assert ahead.to("meta").normal((3, 4), Purpose.NOISE).is_meta
+
+
+def test_strata_are_those_of_the_whole_batch() -> None:
+    whole = noise.Draws(0, range(32, 48)).stratified(Purpose.TIME)
+    assert torch.equal((whole * 16).floor(), torch.arange(16.0))
+    part = noise.Draws(0, range(33, 48, 2), first=32, of=16).stratified(Purpose.TIME)
+    assert torch.equal(part, whole[1::2])

@@ -1,0 +1,184 @@
+"""Between what is stored and what is modelled: numpy arrays (B, *stored) outside, float tensors (B, *shape) inside.
+
+`stored` is the shape of one datum as people and files have it, `shape` is (C, *spatial), what networks see; the two
+need not have as many numbers. Images, videos and volumes are Pixels; measurements are Standardised.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fm.data.rows import Rows
+from fm.images import to_float, to_uint8
+from fm.noise import Draws
+from fm.paths import SIGMA_DATA
+
+CHUNK = 1000
+"""How many data are encoded at a time while their scale is measured."""
+
+
+class Codec(ABC):
+    """Encodes what is stored and decodes what is made.
+
+    Attributes:
+        dtype: numpy's name for what is stored.
+        stored: shape of one datum as stored.
+        scale: standard deviation of the modelled data, measured on the training split (`measured`).
+    """
+
+    dtype: ClassVar[str]
+    stored: tuple[int, ...]
+    scale: float
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """(C, *spatial) of one datum as modelled."""
+
+    @property
+    @abstractmethod
+    def bound(self) -> float | None:
+        """The largest absolute value of modelled data; None where nothing bounds them."""
+
+    @abstractmethod
+    def encode(self, stored: NDArray[Any], draws: Draws | None = None) -> Tensor:
+        """(B, *stored) -> float32 (B, *shape); a codec that draws takes its mean where it is given no draws."""
+
+    @abstractmethod
+    def decode(self, x: Tensor) -> NDArray[Any]:
+        """(B, *shape) -> (B, *stored), contiguous and of this codec's dtype."""
+
+
+@dataclass(frozen=True)
+class Pixels(Codec):
+    """uint8 (*spatial, C) as float (C, *spatial) in [-1, 1]: images, videos and volumes alike.
+
+    >>> Pixels(stored=(8, 8, 3)).shape
+    (3, 8, 8)
+    """
+
+    dtype: ClassVar[str] = "uint8"
+    stored: tuple[int, ...]
+    scale: float = SIGMA_DATA
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.stored[-1], *self.stored[:-1])
+
+    @property
+    def bound(self) -> float:
+        return 1.0
+
+    def encode(self, stored: NDArray[Any], draws: Draws | None = None) -> Tensor:
+        require(self, stored)
+        if stored.dtype != np.uint8:
+            raise ValueError(f"pixels are uint8, not {stored.dtype}")
+        return to_float(stored)
+
+    def decode(self, x: Tensor) -> NDArray[np.uint8]:
+        """Rounded to nearest, what lies outside clipped."""
+        return to_uint8(x)
+
+
+@dataclass(frozen=True)
+class Standardised(Codec):
+    """Floats (C, *spatial), each channel less its mean and by its deviation: what instruments and simulations give.
+
+    One mean and one deviation hold for all channels.
+
+    >>> Standardised(stored=(2, 5), mean=(1.0, 0.0), deviation=(2.0, 1.0)).encode(np.ones((1, 2, 5)))[0, :, 0]
+    tensor([0., 1.])
+    """
+
+    dtype: ClassVar[str] = "float32"
+    stored: tuple[int, ...]
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (1.0,)
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, values in (("mean", self.mean), ("deviation", self.deviation)):
+            if len(values) not in (1, self.stored[0]):
+                raise ValueError(f"{name} has {len(values)} numbers for {self.stored[0]} channels")
+        if min(self.deviation) <= 0:
+            raise ValueError(f"deviation must be above 0, not {min(self.deviation):g}")
+
+    @classmethod
+    def fitted(cls, rows: Rows) -> Self:
+        """With each channel's own mean and deviation; a channel that never changes is left as wide as it is."""
+        stored = rows[np.arange(1)]["data"]
+        moments = Moments(stored.shape[1])
+        for some in chunks(len(rows)):
+            moments.add(rows[some]["data"].astype(np.float64))
+        deviation = tuple(rounded(value) or 1.0 for value in moments.deviation())
+        return cls(stored.shape[1:], tuple(map(rounded, moments.mean())), deviation)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.stored
+
+    @property
+    def bound(self) -> None:
+        return None
+
+    def encode(self, stored: NDArray[Any], draws: Draws | None = None) -> Tensor:
+        require(self, stored)
+        mean, deviation = self._channels()
+        return torch.from_numpy(((stored - mean) / deviation).astype(np.float32))
+
+    def decode(self, x: Tensor) -> NDArray[Any]:
+        mean, deviation = self._channels()
+        return np.ascontiguousarray(x.double().cpu().numpy() * deviation + mean).astype(self.dtype)
+
+    def _channels(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        ones = (1,) * (len(self.stored) - 1)
+        return np.reshape(self.mean, (-1, *ones)), np.reshape(self.deviation, (-1, *ones))
+
+
+def require(codec: Codec, stored: NDArray[Any]) -> None:
+    """That these are data of the shape that the codec stores. Raises ValueError."""
+    if stored.shape[1:] != codec.stored:
+        raise ValueError(f"each datum must be {codec.stored}, not {stored.shape[1:]}")
+
+
+class Moments:
+    """Mean and standard deviation of numbers that come in parts, channel by channel."""
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.sum, self.squares = np.zeros(channels), np.zeros(channels)
+
+    def add(self, data: NDArray[np.float64]) -> None:
+        """Data (B, C, ...)."""
+        by_channel = np.moveaxis(data, 1, 0).reshape(len(self.sum), -1)
+        self.count += by_channel.shape[1]
+        self.sum += by_channel.sum(1)
+        self.squares += (by_channel**2).sum(1)
+
+    def mean(self) -> NDArray[np.float64]:
+        return self.sum / self.count
+
+    def deviation(self) -> NDArray[np.float64]:
+        return np.sqrt(np.maximum(self.squares / self.count - self.mean() ** 2, 0))
+
+
+def measured(codec: Codec, rows: Rows) -> Codec:
+    """The codec with the scale of these data; with its own where all their numbers are equal."""
+    moments = Moments(1)
+    for some in chunks(len(rows)):
+        moments.add(codec.encode(rows[some]["data"]).double().numpy().reshape(len(some), 1, -1))
+    return replace(codec, scale=rounded(moments.deviation()[0]) or codec.scale)  # type: ignore[type-var]
+
+
+def chunks(count: int) -> list[NDArray[np.int64]]:
+    return [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+
+
+def rounded(value: float) -> float:
+    """To six digits, which every machine finds alike."""
+    return float(f"{value:.6g}")

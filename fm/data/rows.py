@@ -1,0 +1,48 @@
+"""Where data come from while a network is trained: rows of named fields, whatever holds them."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Fields = dict[str, NDArray[Any]]
+
+
+class Rows(Protocol):
+    """Data by number: arrays in memory maps, shards in a store. A field `data` is always there."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Fields:
+        """Those rows of every field, each (len(rows), ...)."""
+
+
+class Arrays:
+    """Rows of whole arrays, in memory or mapped into it.
+
+    >>> Arrays({"data": np.zeros((5, 8, 8, 1)), "label": np.arange(5)})[np.array([4, 0])]["label"]
+    array([4, 0])
+
+    Raises:
+        ValueError: the arrays have not one length, or there is no `data`.
+    """
+
+    def __init__(self, fields: Mapping[str, NDArray[Any]]) -> None:
+        if "data" not in fields:
+            raise ValueError(f"there is no field data: {', '.join(fields) or 'there are none'}")
+        if len({len(array) for array in fields.values()}) > 1:
+            lengths = ", ".join(f"{name} {len(array)}" for name, array in fields.items())
+            raise ValueError(f"all fields must have as many rows: {lengths}")
+        self.fields = dict(fields)
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """All of them, (N, *stored)."""
+        return self.fields["data"]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Fields:
+        return {name: array[rows] for name, array in self.fields.items()}
