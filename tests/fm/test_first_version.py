@@ -1,0 +1,43 @@
+"""Generators of the first version make the images that they made then, for ever (generators/README.md)."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fm.config import SamplerConfig
+from fm.generator import Generator
+
+FOLDER = Path(__file__).with_name("generators")
+MADE: dict[str, Any] = json.loads((FOLDER / "made.json").read_text())
+IMAGES = np.load(FOLDER / "images.npz")
+SAMPLERS = [(name, number) for name, samplers in MADE["samplers"].items() for number in range(len(samplers))]
+SAME_MACHINE = (MADE["torch"], MADE["cpu"]) == (torch.__version__, torch.backends.cpu.get_cpu_capability())
+"""Elsewhere matrix products may round differently."""
+
+
+@pytest.mark.parametrize(("name", "number"), SAMPLERS)
+def test_images_are_those_of_then(name: str, number: int) -> None:
+    sampler = SamplerConfig.model_validate(MADE["samplers"][name][number])
+    generator = Generator.load(FOLDER / name).with_sampler(sampler)
+    x, nfe = generator.sample_float(6, seed=11, first_index=3)
+    images = generator.sample(6, seed=11, first_index=3)
+    then = IMAGES[f"{name}/{number}"]
+    assert (images.shape, nfe) == (then.shape, MADE["nfe"][f"{name}/{number}"])
+    if SAME_MACHINE:
+        expected = MADE["sha256_before_rounding"][f"{name}/{number}"]
+        assert hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest() == expected
+        assert np.array_equal(images, then)
+    assert np.abs(images.astype(int) - then.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("name", MADE["samplers"])
+def test_so_are_the_likelihoods(name: str) -> None:
+    generator = Generator.load(FOLDER / name)
+    data = np.random.default_rng(0).integers(0, 256, (2, 8, 8, generator.shape[0]), dtype=np.uint8)
+    bits = generator.bits_per_dimension(data, steps=2)
+    assert bits.tolist() == pytest.approx(MADE["bits_per_dimension"][name], abs=1e-3)
