@@ -27,7 +27,7 @@ def main(dataset: str) -> None:
     content["dataset"]["name"] = dataset
     settings = params.parse(content)
     device = devices.pick(settings.train.accelerator)
-    size, batch = settings.dataset.image_size or 0, settings.train.batch_size or 0
+    size, batch = settings.dataset.image_size, settings.train.batch_size
     network = networks.build(channels=1, image_size=size, num_classes=10, **settings.network.sizes())
     network = network.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters())

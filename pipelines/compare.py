@@ -10,7 +10,7 @@ from fm.errors import TryLater, UserError
 from pipelines import params, probe, stage
 from pipelines.claims.distances import best_row
 from pipelines.claims.judge import judge
-from pipelines.claims.results import Ranking, Results, metric_of, rank, read
+from pipelines.claims.results import Ranking, Results, rank, read
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import CURVES, METRICS, PREPARED, REPORTS, SAMPLES, whole_file
@@ -34,7 +34,7 @@ def judge_all(me: stage.Stage) -> None:
     """Second half: the claims, the summary and the report, from what lies in metrics/."""
     settings = params.load()
     results = read(list(settings.methods))
-    ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
+    ranking = rank(results.evaluations, settings.register_.metric, settings.register_.nfe)
     comparison = compare(settings, results, ranking, me.data_md5)
     told = contents(settings, comparison, results, ranking)
     stage.require_unchanged(me)
@@ -56,7 +56,7 @@ def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str)
         num_images=evaluation.num_images,
         num_sets=evaluation.num_sets,
         floor=evaluation.floor,
-        metric=metric_of(settings),
+        metric=settings.register_.metric,
         nfe=settings.register_.nfe,
         winner=winner,
         data_md5=data_md5,

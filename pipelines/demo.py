@@ -22,7 +22,7 @@ from fm.errors import UserError, shown
 from fm.generator import Generator
 from fm.paths import CondOT
 from pipelines import params
-from pipelines.claims.results import load, metric_of
+from pipelines.claims.results import load
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
 from pipelines.report.pictures import data_uri
@@ -190,7 +190,7 @@ def trained(settings: params.Params) -> dict[str, Trained]:
     if not there:
         raise UserError(f"{MODELS}: no method is trained yet: run `make run` first")
     return {
-        method: Trained(Generator.load(MODELS / method).to(device), evaluation_of(method), metric_of(settings))
+        method: Trained(Generator.load(MODELS / method).to(device), evaluation_of(method), settings.register_.metric)
         for method in there
     }
 

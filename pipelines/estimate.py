@@ -18,7 +18,6 @@ from pipelines.probes.timing import seconds as sampling_seconds
 from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
 from pipelines.project import PREPARED, compute_slot
-from pipelines.sample_sets import images_per_set, with_count
 from pipelines.train import budget, objective, untrained
 
 BATCH = 64
@@ -43,8 +42,7 @@ def main() -> None:
 def of_method(settings: Params, dataset: Prepared, method: str, device: torch.device) -> dict[str, float]:
     generator = untrained(settings, dataset, method).to(device)
     step, call = rates(settings, dataset, method, generator, device)
-    chosen = with_count(settings.evaluate, len(dataset.test))
-    images = images_per_set(chosen) * chosen.sets
+    images = settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets
     evaluations = calls(generator, settings.methods[method].samplers) + settings.train.snapshots * TYPICAL_BEST
     return {
         f"train@{method}": OVERHEAD + budget(settings).steps * step,

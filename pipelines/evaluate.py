@@ -18,7 +18,7 @@ from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.records import tracking
 from pipelines.rehearsal import rehearse
-from pipelines.sample_sets import CONFIDENCE, images_per_set, measure, real_reference, with_count
+from pipelines.sample_sets import CONFIDENCE, measure, real_reference
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 from pipelines.stage import Stage, require_unchanged, running
 
@@ -40,7 +40,7 @@ def evaluate(stage: Stage, method: str) -> None:
         dataset = Prepared.open(PREPARED)
         extractor = load(FEATURES, device)
         generator = Generator.load(MODELS / method).to(device)
-        chosen = with_count(settings.evaluate, len(dataset.test))
+        chosen = settings.evaluate
         samplers = settings.methods[method].samplers
         rehearse(method, generator, samplers)
         real = real_reference(chosen)
@@ -64,7 +64,7 @@ def evaluate(stage: Stage, method: str) -> None:
         evaluation = Evaluation(
             extractor=extractor.name,
             reference=f"training split of {settings.dataset.name}, {len(dataset.train.images)} images, unflipped",
-            num_images=images_per_set(chosen),
+            num_images=chosen.count(len(dataset.test)),
             num_sets=chosen.sets,
             confidence=CONFIDENCE,
             seed=chosen.seed,

@@ -52,7 +52,6 @@ def extract(stage: Stage) -> None:
 
 
 def asked(chosen: Evaluate, dataset: Prepared, device: torch.device) -> Asked:
-    assert chosen.extractor is not None
     weights = None if chosen.extractor_weights is None else Path(chosen.extractor_weights)
     return Asked(chosen.extractor, dataset, device, weights, cache_dir(), print_line)
 

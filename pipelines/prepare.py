@@ -40,8 +40,6 @@ def main() -> None:
 
 def prepare(stage: Stage) -> None:
     settings = params.load().dataset
-    assert settings.image_size is not None
-    assert settings.channels is not None
     source = SOURCES[settings.name](request(settings))
     splits = replace(
         source,
@@ -57,8 +55,6 @@ def prepare(stage: Stage) -> None:
 
 
 def request(settings: Dataset) -> Request:
-    assert settings.image_size is not None
-    assert settings.channels is not None
     return Request(
         cache=cache_dir(),
         path=Path(settings.path),

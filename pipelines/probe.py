@@ -9,16 +9,15 @@ from fm.generator import Generator
 from fm.metrics.extractors import load
 from fm.paths import CondOT
 from pipelines import params
-from pipelines.claims.results import DIFFUSION, metric_of, rank, read_evaluations
+from pipelines.claims.results import DIFFUSION, rank, read_evaluations
 from pipelines.machine import Moment
-from pipelines.params import Evaluate, Params
+from pipelines.params import Params
 from pipelines.probes.guidance import guided
 from pipelines.probes.repetition import repetitions
 from pipelines.probes.timing import one_at_a_time, timings
 from pipelines.probes.training_step import costs
 from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
-from pipelines.sample_sets import images_per_set, with_count
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import Stage, require_unchanged
 from pipelines.train import budget, objective
@@ -41,9 +40,10 @@ def measure(stage: Stage) -> None:
 def probe(settings: Params, device: torch.device) -> Probes:
     """All methods of params.yaml, as they lie trained in artifacts/models."""
     methods = list(settings.methods)
-    deciding = dict(rank(read_evaluations(methods), metric_of(settings), settings.register_.nfe))
+    deciding = dict(rank(read_evaluations(methods), settings.register_.metric, settings.register_.nfe))
     dataset = Prepared.open(PREPARED)
-    chosen = few(with_count(settings.evaluate, len(dataset.test)))
+    guided_images = min(settings.evaluate.count(len(dataset.test)), MOST_GUIDED)
+    chosen = settings.evaluate.model_copy(update={"images": guided_images})
     samplers = {m: [one for each in settings.methods[m].samplers for one in each.each()] for m in methods}
     generators = {method: Generator.load(MODELS / method).to(device) for method in methods}
     batch_size, seed = min(MOST_TIMED, chosen.batch_size), chosen.seed
@@ -83,15 +83,11 @@ def probe(settings: Params, device: torch.device) -> Probes:
         threads=torch.get_num_threads(),
         batch_size=batch_size,
         train_batch_size=budget(settings).batch_size,
-        guidance_images=images_per_set(chosen),
+        guidance_images=guided_images,
         methods=found,
         change_of_path=diffusion_as_a_flow(generators, seed),
         machine_load=loads,
     )
-
-
-def few(chosen: Evaluate) -> Evaluate:
-    return chosen.model_copy(update={"images": min(images_per_set(chosen), MOST_GUIDED)})
 
 
 def diffusion_as_a_flow(generators: dict[str, Generator], seed: int) -> ChangeOfPath | None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fm import images
-from fm.errors import UserError
 from fm.generator import Generator
 from pipelines import params
 from pipelines.lineage.traced import EVALUATION, KEPT, LOCK, TRAINING
@@ -54,7 +53,7 @@ def main() -> None:
         generator = Generator.load(MODELS / winner.method).with_sampler(winner.row.sampler)
         generator.save(folder)
         tags = winner.tags() | {FINGERPRINT: fingerprint(folder)}
-        name = model_name(settings)
+        name = settings.register_.model_name
         version = find_version(name, tags)
         if version is not None and by_set(version.tags) != winner.sets:  # it was registered before there were any
             tracking.client().set_model_version_tag(name, version.version, SET_VALUES, tags[SET_VALUES])
@@ -105,12 +104,6 @@ def require_made_so(method: str) -> None:
             raise StageChanged(f"{name}: changed since it ran, so run the pipeline again first: {'; '.join(changed)}")
 
 
-def model_name(settings: Params) -> str:
-    if settings.register_.model_name is None:
-        raise UserError("params.yaml: register.model_name: there is no default for this dataset")
-    return settings.register_.model_name
-
-
 def find_version(name: str, tags: Mapping[str, str]) -> "ModelVersion | None":
     """The version of the same generator that was measured by the same protocol."""
     same = {key: value for key, value in tags.items() if key == FINGERPRINT or key.startswith(PROTOCOL)}
@@ -146,7 +139,9 @@ def register(
         pages = write_pages(folder.with_name("pages"), facts, generator)
         tracked.artifact(pages)
         description = shortened(card(facts, model_version.run_artifact(tracked.run_id, SAMPLES)), CARD)
-        return model_version.create(model_name(settings), tracked.run_id, generator, folder, pages, known, description)
+        return model_version.create(
+            settings.register_.model_name, tracked.run_id, generator, folder, pages, known, description
+        )
 
 
 def keep_making(tracked: tracking.StageRun) -> dict[str, str]:

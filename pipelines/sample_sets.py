@@ -21,7 +21,7 @@ from fm.metrics.distances import (
 from fm.metrics.extractors import Extractor, Floats
 from fm.metrics.intervals import mean_interval
 from pipelines.machine import Moment
-from pipelines.params import MOST_IMAGES, Evaluate, require_enough
+from pipelines.params import Evaluate, require_enough
 from pipelines.project import FEATURES
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
 
@@ -52,20 +52,10 @@ class SampleSet:
     seconds: float
 
 
-def with_count(chosen: Evaluate, num_test: int) -> Evaluate:
-    """`evaluate.images` filled in: as many as the test split has, since the floor is measured with as many."""
-    return chosen if chosen.images is not None else chosen.model_copy(update={"images": min(num_test, MOST_IMAGES)})
-
-
-def images_per_set(chosen: Evaluate) -> int:
-    assert chosen.images is not None
-    return chosen.images
-
-
 def real_reference(chosen: Evaluate) -> Reference:
     """The real images' features, fitted. Raises UserError if a split or a sample set is too small for them."""
     train, test = reference("train"), reference("test")
-    count = images_per_set(chosen)
+    count = chosen.count(len(test))
     require_enough(chosen, len(train), len(test), train.shape[1])
     train_moments = moments(train)
     random = np.random.default_rng([chosen.seed, *REAL])
@@ -124,7 +114,7 @@ def measure(
         precision_sets=[one for one, _ in overlaps],
         recall_sets=[one for _, one in overlaps],
         accuracy_sets=recognised,
-        seconds_per_image=sum(one.seconds for one in sets) / (images_per_set(chosen) * chosen.sets),
+        seconds_per_image=sum(one.seconds for one in sets) / (chosen.count(len(dataset.test)) * chosen.sets),
         machine_load=began.load(),
     )
     print(f"{row.solver} {row.steps}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
@@ -138,7 +128,7 @@ def overlap(real: Floats, generated: Floats) -> tuple[float, float]:
 
 def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, number: int) -> SampleSet:
     """Sample set `number`: noise, labels and order are the same for every method and sampler."""
-    count = images_per_set(chosen)
+    count = chosen.count(len(dataset.test))
     first = number * count
     order = np.random.default_rng([chosen.seed, number]).permutation(len(dataset.train.labels))
     labels = dataset.train.labels[np.resize(order, count)]

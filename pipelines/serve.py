@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--model", default="champion", help="an alias or a version (%(default)s)")
     parser.add_argument("--port", type=int, default=5001, help="on 127.0.0.1 (%(default)s)")
     chosen = parser.parse_args()
-    name = str(params.load().register_.model_name)
+    name = params.load().register_.model_name
     version = versions.find_version(name, chosen.model)
     place = cache_dir() / "served" / f"{name}-{version}"
     with versions.asking(), whole_folder(place) as partial:

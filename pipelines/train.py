@@ -142,7 +142,7 @@ def config(settings: Params, dataset: Prepared, method: str) -> Config:
     return Config(
         path=chosen.path,
         target=chosen.target,
-        network=settings.network_of(method).sizes(),
+        network=settings.methods[method].network.sizes(),
         sampler=default_sampler(chosen.path),
         image=ImageFormat(channels=dataset.channels, size=dataset.image_size),
         label_names=list(dataset.label_names),
@@ -250,7 +250,7 @@ def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str
     chosen = {
         "method": method,
         **settings.methods[method].objective.model_dump(),
-        **{f"network.{name}": value for name, value in settings.network_of(method).sizes().items()},
+        **{f"network.{name}": value for name, value in settings.methods[method].network.sizes().items()},
         **{f"train.{name}": value for name, value in settings.train.model_dump().items()},
     }
     run.params(chosen)

@@ -9,7 +9,6 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from fm.errors import UserError
-from pipelines.params import Params
 from pipelines.project import METRICS
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.schemas.features import FeatureMetrics
@@ -80,12 +79,6 @@ def require_one_protocol(evaluations: dict[str, Evaluation]) -> None:
                 raise UserError(
                     f"not comparable: {field} is {one!r} for {first} and {two!r} for {other}; evaluate both again"
                 )
-
-
-def metric_of(settings: Params) -> str:
-    if settings.register_.metric is None:
-        raise UserError("register.metric: there is no default for this dataset")
-    return settings.register_.metric
 
 
 def rank(evaluations: dict[str, Evaluation], metric: str, nfe: int) -> Ranking:

@@ -55,12 +55,19 @@ def methods(settings: Params, usual: Params) -> list[str]:
     removed = [f"without {name}" for name in usual.methods if name not in settings.methods]
     changed = [
         f"{name}.{part}"
-        for name, method in settings.methods.items()
+        for name in settings.methods
         if name in usual.methods
-        for part in ("objective", "network", "samplers")
-        if getattr(method, part) != getattr(usual.methods[name], part)
+        for part, value in parts(settings, name).items()
+        if value != parts(usual, name)[part]
     ]
     return added + removed + changed
+
+
+def parts(settings: Params, name: str) -> dict[str, Any]:
+    """What a method has of its own."""
+    method = settings.methods[name]
+    own = None if method.network == settings.network else method.network
+    return {"objective": method.objective, "network": own, "samplers": method.samplers}
 
 
 def short(value: Any) -> str:

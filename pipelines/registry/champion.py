@@ -9,7 +9,7 @@ from pipelines.params import Params
 from pipelines.project import FEATURES, PREPARED, compute_slot
 from pipelines.registry import saved_models, versions
 from pipelines.registry.gate import Again
-from pipelines.sample_sets import measure, real_reference, with_count
+from pipelines.sample_sets import measure, real_reference
 from pipelines.schemas.evaluation import Evaluation
 
 
@@ -29,7 +29,7 @@ def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, na
             generator = saved_models.fetch(name, version).to(device)
         require_same_format(generator, dataset)
         generator = with_calls(generator, nfe)
-        chosen = with_count(settings.evaluate, len(dataset.test))
+        chosen = settings.evaluate
         print(f"champion: version {version} is measured again", flush=True)
         with compute_slot(device.type):
             extractor = load(FEATURES, device)

@@ -92,8 +92,6 @@ def choose(settings: Params) -> Winner:
         UserError: something is missing, or the methods were not measured alike.
     """
     metric, nfe = settings.register_.metric, settings.register_.nfe
-    if metric is None:
-        raise UserError("params.yaml: register.metric: there is no default for this dataset")
     measured = {method: load_evaluation(method) for method in settings.methods}
     rows = {method: best_row(method, evaluation, metric, nfe) for method, evaluation in measured.items()}
     best = min(rows, key=lambda method: measured[method].cost(rows[method], metric))

@@ -51,7 +51,7 @@ def card(facts: Facts, samples: str) -> str:
     `samples` is where the page that shows it finds the picture.
     """
     names = facts.config.label_names
-    name = facts.settings.register_.model_name or "the model"
+    name = facts.settings.register_.model_name
     sections = [
         introduction(facts),
         f"![images by this model]({samples})\n\n{caption(names)}",
@@ -78,7 +78,7 @@ def introduction(facts: Facts) -> str:
     image, row = facts.config.image, facts.row
     colours = {1: "grey", 3: "colour"}.get(image.channels, f"{image.channels}-channel")
     return f"""\
-# {literal(str(facts.settings.register_.model_name))}
+# {literal(facts.settings.register_.model_name)}
 
 Makes {colours} images of {image.size}×{image.size} pixels like those of {dataset_name(facts.settings)}.
 
@@ -146,7 +146,7 @@ def data(facts: Facts) -> str:
     dataset, names, prepared = facts.settings.dataset, facts.config.label_names, facts.prepared
     lines = [
         f"- Dataset: {dataset_name(facts.settings)}",
-        f"- Licence of its images: {literal(dataset.licence or 'not given')}",
+        f"- Licence of its images: {literal(dataset.licence)}",
     ]
     if prepared is not None:
         lines.append(f"- Images: {prepared.train_images:,} for training, {prepared.test_images:,} for testing")

@@ -26,7 +26,7 @@ def find(name: str, settings: Path = params.FILE) -> tuple[str, str]:
         TryLater: MLflow does not answer.
     """
     model, named, version = name.rpartition("@")
-    registered = model if named else str(params.load(settings).register_.model_name)
+    registered = model if named else params.load(settings).register_.model_name
     with asking():
         return registered, find_version(registered, version)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines import compare, params, stage
-from pipelines.claims.results import metric_of, rank, read
+from pipelines.claims.results import rank, read
 from pipelines.program import run
 from pipelines.project import whole_file
 from pipelines.report import Contents, markdown, render, words
@@ -48,7 +48,7 @@ def contents(name: str, root: Path, outcomes: Sequence[Outcome]) -> Contents:
     """The first trial's page, with the claims and plots of all."""
     settings = params.load()
     results = read(list(settings.methods))
-    ranking = rank(results.evaluations, metric_of(settings), settings.register_.nfe)
+    ranking = rank(results.evaluations, settings.register_.metric, settings.register_.nfe)
     one = compare.compare(settings, results, ranking, stage.declared("compare").data_md5)
     told = compare.contents(settings, one.model_copy(update={"claims": judge(outcomes)}), results, ranking)
     seeds = sorted({outcome.trial.seed for outcome in outcomes if outcome.trial.arm == MAIN})

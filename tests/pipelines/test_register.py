@@ -21,7 +21,7 @@ from pipelines.project import FEATURES, PREPARED, ROOT
 from pipelines.records import tracking
 from pipelines.registry import gate, promotion
 from pipelines.registry.champion import require_same_format, with_calls
-from pipelines.sample_sets import measure, real_reference, with_count
+from pipelines.sample_sets import measure, real_reference
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.stage import Stage
 from tests.fm.conftest import tiny_generator
@@ -211,7 +211,7 @@ def champion_measured_here(settings: params.Params) -> EvaluationRow:
     """What the fixture's first champion gets from the data and the extractor that lie here."""
     generator = tiny_generator().with_sampler(SamplerConfig(solver="midpoint", steps=5))
     extractor, dataset = load(FEATURES, torch.device("cpu")), Prepared.open(PREPARED)
-    chosen = with_count(settings.evaluate, len(dataset.test))
+    chosen = settings.evaluate
     return measure(generator, extractor, dataset, real_reference(chosen), chosen)
 
 

@@ -24,9 +24,9 @@ from fm.solvers.ode import ODE_STEPS
 from fm.timesteps import TIMESTEPS
 from fm.weights import WEIGHTS
 from pipelines import params
+from pipelines.project import ROOT
 from tests.fm.conftest import tiny_generator
 
-ROOT = Path(__file__).resolve().parents[2]
 METHODS = ROOT / "methods"
 CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text())
 
@@ -41,20 +41,11 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     return content
 
 
-MAY_STAY_NULL = {"heads", "extractor_weights"}  # a UNet has no heads; weights are looked for in the cache
-
-
 @pytest.mark.parametrize("name", ["fashion-mnist", "digits", "cifar10", "image-folder"])
 def test_the_datasets_name_alone_is_a_working_change(name: str) -> None:
     settings = params.parse(changed("dataset.name", name))
-    left = [
-        key
-        for section in ("dataset", "network", "train", "evaluate", "register_")
-        for key, value in getattr(settings, section)
-        if value is None and key not in MAY_STAY_NULL
-    ]
-    # An own folder is measured with as many images as its test split has.
-    assert left == (["images"] if name == "image-folder" else [])
+    left = [key for key, value in params.flat(settings).items() if value is None]
+    assert [key for key in left if key != "network.heads"] == ["evaluate.extractor_weights"]  # which are looked for in the cache
     assert settings.register_.metric == f"fid_{settings.evaluate.extractor}"
 
 
@@ -313,9 +304,9 @@ def test_splits_and_sample_sets_have_more_images_than_features() -> None:
     ):
         with pytest.raises(params.ParamsError, match=says):
             params.require_enough(chosen, train, test)
-    params.require_enough(chosen.model_copy(update={"images": None}), 500, 65)
+    params.require_enough(chosen.model_copy(update={"images": "test_split"}), 500, 65)
     with pytest.raises(params.ParamsError, match="the test split has 70 images: must be more than the 80 features"):
-        params.require_enough(chosen.model_copy(update={"images": None}), 500, 70, dimensions=80)
+        params.require_enough(chosen.model_copy(update={"images": "test_split"}), 500, 70, dimensions=80)
 
 
 def test_the_features_are_as_many_as_is_said() -> None:
@@ -369,9 +360,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_method_may_have_a_network_of_its_own() -> None:
     settings = params.parse(changed("methods.diffusion.network", {"kind": "transformer", "width": 32}))
-    own = settings.network_of("diffusion").sizes()
+    own = settings.methods["diffusion"].network.sizes()
     assert own == {"kind": "transformer", "width": 32, "blocks": 4, "heads": 4, "patch_size": 2}
-    assert settings.network_of("flow_matching").sizes() == {
+    assert settings.methods["flow_matching"].network.sizes() == {
         "kind": "unet", "width": 32, "blocks": 1, "multipliers": [1, 2], "patch_size": 2
     }  # fmt: skip
 

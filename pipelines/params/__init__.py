@@ -1,0 +1,30 @@
+"""The settings in params.yaml: what there is, what is allowed, and what `null` stands for."""
+
+from pipelines.params.checks import NO_IMAGES, require_enough, require_method, require_nfe, require_path
+from pipelines.params.mistakes import ParamsError
+from pipelines.params.params import Params
+from pipelines.params.reading import FILE, flat, load, parse, read
+from pipelines.params.row import Objective, Sampler
+from pipelines.params.section import Section
+from pipelines.params.sections import STRATEGIES, Dataset, Evaluate
+
+__all__ = [
+    "FILE",
+    "NO_IMAGES",
+    "STRATEGIES",
+    "Dataset",
+    "Evaluate",
+    "Objective",
+    "Params",
+    "ParamsError",
+    "Sampler",
+    "Section",
+    "flat",
+    "load",
+    "parse",
+    "read",
+    "require_enough",
+    "require_method",
+    "require_nfe",
+    "require_path",
+]

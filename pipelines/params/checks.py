@@ -1,0 +1,65 @@
+"""What settings must be beside what lies on disk, and what only some of the commands ask for."""
+
+from pathlib import Path
+
+from fm import names
+from fm.errors import shown
+from pipelines.params.mistakes import MOST_MISTAKES, ParamsError
+from pipelines.params.params import Params, too_few
+from pipelines.params.reading import FILE, load
+from pipelines.params.sections import Dataset, Evaluate
+
+NO_IMAGES = "data/README.md"
+
+
+def require_method(name: str, path: Path = FILE) -> None:
+    """Raise ParamsError, with those there are, unless params.yaml has a method of this name."""
+    known = load(path).methods
+    if name not in known:
+        raise ParamsError(f"{path} has no method {name!r}: there are {', '.join(known)}")
+
+
+def require_path(dataset: Dataset, root: Path) -> None:
+    """That dataset.path is there: DVC has it as a dependency whatever the dataset, and says little if it is missing.
+
+    Raises:
+        ParamsError: there is no such path below `root`, or it is no folder and the dataset is one.
+    """
+    path = root / dataset.path
+    if dataset.name == "image-folder" and not path.is_dir():
+        raise ParamsError(f"{FILE}: dataset.path = {shown(dataset.path)}: must be the folder with your images")
+    if not path.exists():
+        raise ParamsError(
+            f"{FILE}: dataset.path = {shown(dataset.path)}: must exist; {NO_IMAGES} does, where none is needed"
+        )
+
+
+def require_enough(chosen: Evaluate, num_train: int, num_test: int, dimensions: int | None = None) -> None:
+    """That sample sets and splits have more images than features, so that a distance means something.
+
+    Args:
+        dimensions: of the extractor's features; None is what is known of them before it is made.
+
+    Raises:
+        ParamsError: one of them has too few, or a sample set has more than the test split, the floor.
+    """
+    least = names.DIMENSIONS.get(chosen.extractor, 0) if dimensions is None else dimensions
+    count = chosen.count(num_test)
+    for split, have in (("training", num_train), ("test", num_test)):
+        if have <= least:
+            raise ParamsError(too_few(f"the {split} split has {have} images", least, chosen.extractor))
+    if count <= least:
+        raise ParamsError(f"{FILE}: {too_few(f'evaluate.images = {count}', least, chosen.extractor)}")
+    if count > num_test:
+        raise ParamsError(f"{FILE}: evaluate.images = {count}: the test split, the floor, has {num_test} images")
+
+
+def require_nfe(settings: Params) -> None:
+    """That every method has a row by which register.nfe can decide. Raises ParamsError, with those there are."""
+    for name, method in settings.methods.items():
+        there = set().union(*(sampler.evaluations() for sampler in method.samplers))
+        if settings.register_.nfe not in there:
+            raise ParamsError(
+                f"{FILE}: register.nfe = {settings.register_.nfe}: {name} has no row with that many evaluations; it "
+                f"has rows with {', '.join(map(str, sorted(there)[:MOST_MISTAKES]))} (methods.{name}.samplers)"
+            )

@@ -1,0 +1,94 @@
+"""What `null` stands for in params.yaml: pipelines/defaults/<dataset>.yaml, and what follows from other settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fm import names
+from pipelines.schemas.evaluation import distance_key
+
+FOLDER = Path(__file__).parents[1] / "defaults"
+
+
+def filled_in(content: Any) -> Any:
+    """What a params.yaml says, its nulls filled in. What is wrong with it stays as it is, for the check to tell."""
+    if not isinstance(content, dict):
+        return content
+    defaults = of_dataset(value_of(content, "dataset", "name"))
+    filled = {key: section_filled_in(section, defaults.get(key, {})) for key, section in content.items()}
+    if is_null(content, "train", "warmup_steps"):
+        filled["train"]["warmup_steps"] = warm_up(filled["train"])
+    if is_null(content, "register", "metric"):
+        filled["register"]["metric"] = metric(value_of(filled, "evaluate", "extractor"))
+    return with_networks(filled, defaults)
+
+
+def of_dataset(name: Any) -> dict[str, Any]:
+    """A dataset's defaults; where there is no such dataset any other's, since only its name is then to be told."""
+    files = {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
+    file = files[name] if isinstance(name, str) and name in files else next(iter(files.values()))
+    defaults: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return defaults
+
+
+def section_filled_in(section: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(section, dict):
+        return section
+    return {key: defaults.get(key) if value is None else value for key, value in section.items()}
+
+
+def warm_up(train: Mapping[str, Any]) -> Any:
+    """The usual number of steps, or half of a shorter training."""
+    usual, seen, batch = train["warmup_steps"], train.get("images_seen"), train.get("batch_size")
+    if not isinstance(seen, int) or not isinstance(batch, int) or batch < 1:
+        return usual
+    return min(usual, max(seen // batch // 2, 0))
+
+
+def metric(extractor: Any) -> str:
+    """The Frechet distance in an extractor's features; of one that cannot be none, and only it is then to be told."""
+    try:
+        return distance_key(names.extractor_name(extractor))
+    except (TypeError, ValueError):
+        return ""
+
+
+def with_networks(content: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The common network and those of methods that have one, their sizes filled in by their kind."""
+    filled = {**content}
+    if "network" in content:
+        filled["network"] = network_filled_in(content["network"], defaults)
+    if isinstance(methods := content.get("methods"), dict):
+        filled["methods"] = {name: row_filled_in(row, defaults) for name, row in methods.items()}
+    return filled
+
+
+def row_filled_in(row: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(row, dict) or row.get("network") is None:
+        return row
+    return {**row, "network": network_filled_in(row["network"], defaults)}
+
+
+def network_filled_in(network: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(network, dict):
+        return network
+    kind = network.get("kind") or defaults["network"]["kind"]
+    sizes = defaults["networks"].get(kind, {}) if isinstance(kind, str) else {}
+    return {
+        **sizes,
+        **{key: value for key, value in network.items() if value is not None or key not in sizes},
+        "kind": kind,
+    }
+
+
+def value_of(content: Mapping[str, Any], section: str, key: str) -> Any:
+    """What a section says, or None."""
+    values = content.get(section)
+    return values.get(key) if isinstance(values, dict) else None
+
+
+def is_null(content: Mapping[str, Any], section: str, key: str) -> bool:
+    values = content.get(section)
+    return isinstance(values, dict) and key in values and values[key] is None

@@ -1,0 +1,84 @@
+"""The whole of params.yaml, and what its sections must be to each other."""
+
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from fm import names
+from fm.errors import shown
+from pipelines.params.network import Network
+from pipelines.params.row import Method
+from pipelines.params.section import Section
+from pipelines.params.sections import Dataset, Evaluate, Register, Train
+from pipelines.schemas.evaluation import deciding_metrics
+
+
+class Params(Section):
+    dataset: Dataset
+    network: Network
+    train: Train
+    methods: dict[str, Method] = Field(min_length=1)
+    evaluate: Evaluate
+    register_: Register = Field(alias="register")
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def common_network_is_null(cls, methods: Any, known: ValidationInfo) -> Any:
+        """A row without a network of its own has the common one; where that is wrong, it is told once."""
+        if not isinstance(methods, dict):
+            return methods
+        common = known.data.get("network", Network.model_construct())
+        return {
+            name: {**row, "network": common} if isinstance(row, dict) and row.get("network", 0) is None else row
+            for name, row in methods.items()
+        }
+
+    @field_validator("methods")
+    @classmethod
+    def names_are_file_names(cls, methods: dict[str, Method]) -> dict[str, Method]:
+        for name in methods:
+            if not name.replace("_", "").isalnum() or not name.isascii():
+                raise ValueError(f"a method's name has letters, digits and underscores only, not {shown(name)}")
+        return methods
+
+    @model_validator(mode="after")
+    def batch_fits_budget(self) -> "Params":
+        seen, batch = self.train.images_seen, self.train.batch_size
+        if seen < batch:
+            raise ValueError(f"train.images_seen ({seen}) must be at least train.batch_size ({batch})")
+        return self
+
+    @model_validator(mode="after")
+    def warm_up_fits_budget(self) -> "Params":
+        steps, warm_up = self.train.steps, self.train.warmup_steps
+        if warm_up > steps // 2:
+            raise ValueError(
+                f"train.warmup_steps = {warm_up}: must be at most half of the training's {steps:,} steps "
+                "(train.images_seen / train.batch_size), or what is trained is mostly noise; null fits itself"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def images_exceed_features(self) -> "Params":
+        images, extractor = self.evaluate.images, self.evaluate.extractor
+        if images != "test_split" and images <= (least := names.DIMENSIONS.get(extractor, 0)):
+            raise ValueError(too_few(f"evaluate.images = {images}", least, extractor))
+        return self
+
+    @model_validator(mode="after")
+    def metric_is_measured(self) -> "Params":
+        metric, extractor = self.register_.metric, self.evaluate.extractor
+        measured = deciding_metrics(names.extractor_name(extractor))
+        if metric not in measured:
+            raise ValueError(
+                f"register.metric = {shown(metric)}: with the extractor {extractor} it must be one of "
+                f"{', '.join(measured)}"
+            )
+        return self
+
+
+def too_few(what: str, dimensions: int, extractor: str) -> str:
+    return (
+        f"{what}: must be more than the {dimensions} features of the extractor {extractor}, "
+        "or a Frechet distance means nothing: more images, or another evaluate.extractor"
+    )

@@ -1,0 +1,63 @@
+"""A row of `methods`: what is trained, by which network, and how images are drawn from it."""
+
+from pydantic import Field, field_validator
+
+from fm import names
+from fm.config import (
+    MOST_STEPS,
+    CouplingChoice,
+    PathChoice,
+    SamplerConfig,
+    SamplerSettings,
+    Steps,
+    Target,
+    TimestepsChoice,
+    WeightChoice,
+)
+from pipelines.params.network import Network
+from pipelines.params.section import Filled, Section
+
+
+class Objective(Section):
+    path: PathChoice
+    coupling: CouplingChoice
+    timesteps: TimestepsChoice
+    target: Target
+    weight: WeightChoice
+
+
+class Sampler(SamplerSettings):
+    steps: list[Steps] = Field(min_length=1)
+
+    def evaluations(self) -> set[int]:
+        """Numbers of calls of the network that its rows make; every one that can be where guidance or an adaptive
+        solver decides as it goes."""
+        solver, _ = names.parts(self.solver)
+        if solver not in names.CALLS:
+            return set(range(1, MOST_STEPS))
+        found: set[int] = set()
+        for steps in self.steps:
+            # EDM's last step, to no noise, makes one call.
+            calls = names.CALLS[solver] * steps - (solver == "edm")
+            guided = range(calls, 2 * calls + 1) if self.guidance_interval != (0, 1) else [2 * calls]
+            found.update([calls] if self.guidance == 1 else guided)
+        return found
+
+    def each(self) -> list[SamplerConfig]:
+        """One sampler for each number of steps."""
+        return [SamplerConfig.model_validate({**self.model_dump(), "steps": steps}) for steps in self.steps]
+
+
+class Method(Section):
+    objective: Objective
+    network: Filled[Network] = Field(description="a network of its own; null: the one that all methods share")
+    samplers: list[Sampler] = Field(min_length=1)
+
+    @field_validator("samplers")
+    @classmethod
+    def samplers_differ(cls, samplers: list[Sampler]) -> list[Sampler]:
+        each = [(sampler.label, steps) for sampler in samplers for steps in sampler.steps]
+        twice = next((one for one in each if each.count(one) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice[0]} with {twice[1]} steps is there twice")
+        return samplers

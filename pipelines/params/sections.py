@@ -1,0 +1,116 @@
+"""The sections of params.yaml with a value a key, and what their values may be."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, field_validator
+
+from fm import names
+from fm.errors import shown
+from pipelines.params.section import Filled, Section
+
+MOST_IMAGES = 500  # of a sample set that has as many as the test split
+STRATEGIES = (
+    *("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true"),
+    *("fsdp", "fsdp_cpu_offload", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3"),
+)
+"""Of lightning.Trainer's those that divide a training among processes."""
+
+
+class Dataset(Section):
+    name: Literal["fashion-mnist", "digits", "cifar10", "image-folder"]
+    path: str = Field(
+        min_length=1,
+        max_length=4000,
+        pattern=r"^[^\x00]*$",
+        description="the folder of image-folder; cifar10 looks there for its archive",
+    )
+    image_size: Filled[int] = Field(ge=8, le=512)
+    channels: Filled[Literal[1, 3]]
+    test_fraction: float = Field(gt=0, lt=1, description="share of an image-folder held out")
+    on_bad_image: Literal["error", "skip"]
+    licence: Filled[str] = Field(description="for the model card")
+
+
+class Train(Section):
+    images_seen: Filled[PositiveInt]
+    batch_size: Filled[PositiveInt]
+    learning_rate: Filled[float] = Field(gt=0, le=1)
+    warmup_steps: Filled[int] = Field(ge=0)
+    ema_decay: float = Field(ge=0, lt=1)
+    label_dropout: float = Field(ge=0, lt=1)
+    gradient_clip: float = Field(gt=0)
+    seed: int = Field(ge=0, lt=2**63)
+    checkpoint_every: PositiveInt
+    snapshots: int = Field(ge=0, le=100, description="averaged networks kept along the way, for evaluate to measure")
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    devices: Any
+    strategy: str
+    precision: Literal[
+        "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "32", "16", "bf16", "64", 32, 16, 64
+    ]
+
+    @property
+    def steps(self) -> int:
+        """Whole batches in the budget of images."""
+        return self.images_seen // self.batch_size
+
+    @field_validator("devices")
+    @classmethod
+    def devices_are_lightnings(cls, devices: Any) -> Any:
+        match devices:
+            case "auto":
+                return devices
+            case int() if devices == -1 or devices > 0:
+                return devices
+            case str() if re.fullmatch(r"[1-9]\d*|\d+(,\d+)+", devices):
+                return devices
+            case [_, *_] if all(isinstance(one, int) and one >= 0 for one in devices):
+                return devices
+        raise ValueError(f"{shown(devices)}: must be auto, -1 for all, how many, or a list of their numbers")
+
+    @field_validator("strategy")
+    @classmethod
+    def strategy_is_lightnings(cls, strategy: str) -> str:
+        if strategy not in STRATEGIES:
+            raise ValueError(f"{shown(strategy)}: must be one of {', '.join(STRATEGIES)}")
+        return strategy
+
+
+def in_one_line(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Where a value is none of two kinds, pydantic tells of both."""
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError(f"{shown(value)}: must be a whole number from 2 to 1000000, or test_split") from None
+
+
+Count = Annotated[int, Field(ge=2, le=1_000_000)]
+Images = Annotated[Count | Literal["test_split"], WrapValidator(in_one_line)]
+
+
+class Evaluate(Section):
+    extractor: Filled[str]
+    extractor_weights: str | None = Field(description="where Inception's weights lie, if not in the cache")
+    images: Filled[Images] = Field(
+        description=f"of a sample set; test_split: as many as that has, {MOST_IMAGES} at most"
+    )
+    sets: int = Field(ge=2, le=100)
+    batch_size: PositiveInt
+    seed: int = Field(ge=0, lt=2**63)
+
+    def count(self, num_test: int) -> int:
+        """Images of a sample set, with a test split of so many."""
+        return min(num_test, MOST_IMAGES) if self.images == "test_split" else self.images
+
+    @field_validator("extractor")
+    @classmethod
+    def extractor_is_known(cls, extractor: str) -> str:
+        names.extractor_name(extractor)
+        return extractor
+
+
+class Register(Section):
+    model_name: Filled[str] = Field(min_length=1, pattern=r"^[^/:]+$")
+    metric: Filled[str] = Field(description="null: the Frechet distance of evaluate.extractor")
+    nfe: PositiveInt
