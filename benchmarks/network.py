@@ -44,7 +44,7 @@ def main(dataset: str) -> None:
 
     @torch.no_grad()
     def sample() -> None:
-        network(x1, u, labels)
+        network(x1, u, {"label": labels})
 
     def limit() -> None:
         square @ square

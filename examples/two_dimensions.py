@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from sklearn.datasets import make_moons
 from torch import Tensor, nn
 
+from fm.conditions import Condition
 from fm.config import SamplerConfig
 from fm.couplings import assignment
 from fm.field import Field
@@ -61,7 +62,7 @@ METHODS = {
 
 
 class Network(nn.Module):
-    """A small MLP (x, t) -> R^2. There are no labels; it takes them since every network here is called so."""
+    """A small MLP (x, t) -> R^2. There is no condition; it takes one since every network here is called so."""
 
     frequencies: Tensor
 
@@ -75,7 +76,7 @@ class Network(nn.Module):
             nn.Linear(width, 2),
         )
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
         waves = t[:, None] * self.frequencies
         out: Tensor = self.layers(torch.cat([x, t[:, None], waves.sin(), waves.cos()], dim=1))
         return out

@@ -65,5 +65,5 @@ class Field:
         self.nfe += 1
         dtype = next(self.network.parameters()).dtype
         x_seen, t_seen = network_inputs(self.path, self.target, x, t)
-        out: Tensor = self.network(x_seen.to(dtype), t_seen.to(dtype), labels)
+        out: Tensor = self.network(x_seen.to(dtype), t_seen.to(dtype), {"label": labels})
         return out.to(x.dtype)

@@ -48,7 +48,9 @@ class Objective:
         t = self.timesteps(u, self.path).clamp(*self.path.interval)
         point = self.path.sample(self.coupling(x0, x1, labels), x1, t)
         seen = network_inputs(self.path, self.target, point.x_t, t)
-        error: Tensor = (network(*seen, condition) - regression_target(self.path, point, self.target)).square()
+        error: Tensor = (
+            network(*seen, {"label": condition}) - regression_target(self.path, point, self.target)
+        ).square()
         # A weight can be 0 times infinity at the very ends, which are drawn once in 16 million times.
         weight = self.weight(t.clamp(1e-5, 1 - 1e-5), self.path, self.target)
         return (weight * error.flatten(1).mean(dim=1)).mean()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from fm.conditions import Condition
 from fm.config import Config
 from fm.errors import UserError
 from fm.generator import Generator, network_of
@@ -47,5 +48,5 @@ class Silent(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
         return torch.zeros_like(x)

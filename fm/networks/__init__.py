@@ -1,4 +1,4 @@
-"""Networks by name, all with one call: network(x, t, label) -> tensor like x."""
+"""Networks by name, all with one call: network(x, t, condition, until=None) -> tensor like x."""
 
 from typing import Any
 

@@ -12,8 +12,9 @@ def flops_of_a_call(network: nn.Module, shape: tuple[int, int, int]) -> int:
     Matrix products, convolutions and attention count; a training step costs about three times as many an image.
     """
     like = next(network.parameters())
-    x, t, label = like.new_zeros(1, *shape), like.new_zeros(1), torch.zeros(1, dtype=torch.int64, device=like.device)
+    x, t = like.new_zeros(1, *shape), like.new_zeros(1)
+    condition = {"label": torch.zeros(1, dtype=torch.int64, device=like.device)}
     counter = FlopCounterMode(display=False)
     with counter:
-        network(x, t, label)
+        network(x, t, condition)
     return int(counter.get_total_flops())

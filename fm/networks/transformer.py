@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fm.conditions import Condition
 from fm.networks.layers import TimeEmbedding, zero_init
 
 
 class Transformer(nn.Module):
-    """network(x, t, label) -> tensor like x.
+    """network(x, t, condition, until=None) -> tensor like x.
 
     Args:
         channels: channels of the image.
@@ -65,9 +66,9 @@ class Transformer(nn.Module):
         zero_init(self.last_modulation)
         zero_init(self.last)
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
-        """x (B, C, H, W) float; t (B,) float; label (B,) int64 in [0, num_classes]."""
-        embedding = F.silu(self.embed_time(t) + self.embed_label(label))
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
+        """x (B, C, H, W) float; t (B,) float; of the condition `label` (B,) int64 in [0, num_classes]."""
+        embedding = F.silu(self.embed_time(t) + self.embed_label(condition["label"]))
         patches = F.pixel_unshuffle(x, self.patch_size).flatten(2).transpose(1, 2)
         h = self.first(patches) + self.positions.to(x.dtype)
         for block in self.blocks:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fm.conditions import Condition
 from fm.networks.layers import TimeEmbedding, zero_init
 
 
 class UNet(nn.Module):
-    """network(x, t, label) -> tensor like x.
+    """network(x, t, condition, until=None) -> tensor like x.
 
     Args:
         channels: channels of the image.
@@ -68,9 +69,9 @@ class UNet(nn.Module):
         self.last_norm = nn.GroupNorm(8, current)
         self.last = zero_init(nn.Conv2d(current, channels * patch_size**2, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
-        """x (B, C, H, W) float; t (B,) in [0, 1]; label (B,) int64 in [0, num_classes]."""
-        embedding = F.silu(self.embed_time(t) + self.embed_label(label))
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
+        """x (B, C, H, W) float; t (B,) in [0, 1]; of the condition `label` (B,) int64 in [0, num_classes]."""
+        embedding = F.silu(self.embed_time(t) + self.embed_label(condition["label"]))
         h = self.first(F.pixel_unshuffle(x, self.patch_size))
         skips = [h]
         for layer in self.down:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from fm.change_of_path import matching_time, scale
+from fm.conditions import Condition
 from fm.field import Field
 from fm.paths import DDPM, EDM, CondOT, Cosine, Path, Polynomial, VariancePreserving, like
 from fm.solvers import solve
@@ -21,8 +22,8 @@ class Network(nn.Module):
         generator = torch.Generator().manual_seed(0)
         self.weight = nn.Parameter(torch.randn(4, 4, generator=generator, dtype=torch.float64))
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
-        return torch.sin(x @ self.weight + like(t, x)) + 0.1 * like(label, x)
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
+        return torch.sin(x @ self.weight + like(t, x)) + 0.1 * like(condition["label"], x)
 
 
 def field(path: Path, along: Path | None = None) -> Field:

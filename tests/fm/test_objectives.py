@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fm.conditions import Condition
 from fm.objectives import Objective
 from fm.paths import PATHS, CondOT
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of
@@ -16,7 +17,7 @@ class Constant(nn.Module):
         super().__init__()
         self.value = value
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
         return torch.full_like(x, self.value)
 
 
@@ -46,7 +47,7 @@ def test_the_minimum_for_gaussian_data_is_the_posterior_variance() -> None:
     """No network does better than E[x1 | x_t], and that one leaves Var[x1 | x_t]."""
 
     class Posterior(nn.Module):
-        def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
             return ends_of(CondOT())(x, t).x1
 
     generator = torch.Generator().manual_seed(0)

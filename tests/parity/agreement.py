@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fm.conditions import Condition
 from fm.paths import Path
 
 COEFFICIENTS = ("alpha", "sigma", "d_alpha", "d_sigma")
@@ -126,7 +127,7 @@ class Network(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(normal(dimensions, dimensions, seed=1) / math.sqrt(dimensions), requires_grad=False)
 
-    def forward(self, x: Tensor, t: Tensor, labels: Tensor | float = 0.0) -> Tensor:
-        """Like x (B, ...), at t (B,) or () and with labels (B,) or one for all."""
-        phase = (2 * t + labels).expand(len(x))
+    def forward(self, x: Tensor, t: Tensor, condition: Condition | None = None, until: Tensor | None = None) -> Tensor:
+        """Like x (B, ...), at t (B,) or (), under `label` (B,)."""
+        phase = (2 * t + (condition or {}).get("label", 0.0)).expand(len(x))
         return torch.sin(x.flatten(1) @ self.weight + phase[:, None]).reshape(x.shape)

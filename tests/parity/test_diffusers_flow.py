@@ -70,6 +70,10 @@ def test_shifted_times_of_their_default_list(fault: Fault) -> None:
     same(shifted(starts, 3.0 * fault.factor("shift")), 1 - scheduler.sigmas[:-1].double(), 1e-6)
 
 
+def under_label(network: Network, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+    return network(x, t, {"label": labels})
+
+
 @notices("scale")
 @pytest.mark.parametrize("original", [False, True], ids=["as_ours", "of_the_paper"])
 def test_guidance(original: bool, fault: Fault) -> None:
@@ -81,7 +85,7 @@ def test_guidance(original: bool, fault: Fault) -> None:
     ours, theirs = [], []
     for step in range(10):
         t = torch.full((SHAPE[0],), step / 10, dtype=torch.float64)
-        predict = partial(network, x, t)
+        predict = partial(under_label, network, x, t)
         ours.append(guided(predict, t, labels, no_label=0, guidance=guidance))
         guider.set_state(step, 10, None)
         theirs.append(guider.forward(predict(labels), predict(none)).pred)

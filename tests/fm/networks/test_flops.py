@@ -1,6 +1,7 @@
 import torch
 from torch import Tensor, nn
 
+from fm.conditions import Condition
 from fm.networks.flops import flops_of_a_call
 
 
@@ -11,8 +12,8 @@ class Line(nn.Module):
         super().__init__()
         self.linear = nn.Linear(12, 12, bias=False)
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
-        assert (t.shape, label.dtype) == ((1,), torch.int64)
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
+        assert (t.shape, condition["label"].dtype) == ((1,), torch.int64)
         out: Tensor = self.linear(x.flatten(1))
         return out.reshape(x.shape)
 

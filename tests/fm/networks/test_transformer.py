@@ -21,18 +21,18 @@ def random(**sizes: int) -> Transformer:
 def test_output_is_like_the_input_and_starts_at_zero(channels: int, size: int, patch: int) -> None:
     network = build("transformer", channels, size, 10, width=16, blocks=1, heads=2, patch_size=patch)
     x = torch.randn(2, channels, size, size)
-    out = network(x, torch.tensor([-1.6, 1.0]), torch.tensor([0, 10]))
+    out = network(x, torch.tensor([-1.6, 1.0]), {"label": torch.tensor([0, 10])})
     assert torch.equal(out, torch.zeros_like(x))
 
 
 def test_time_label_and_position_matter() -> None:
     network = random()
     x = torch.randn(1, 1, 8, 8).expand(4, -1, -1, -1)
-    out = network(x, torch.tensor([0.1, 0.9, 0.1, 0.1]), torch.tensor([0, 0, 10, 0]))
+    out = network(x, torch.tensor([0.1, 0.9, 0.1, 0.1]), {"label": torch.tensor([0, 0, 10, 0])})
     assert torch.allclose(out[0], out[3], atol=1e-5)
     assert not torch.allclose(out[0], out[1], atol=1e-3)
     assert not torch.allclose(out[0], out[2], atol=1e-3)
-    flat = network(torch.ones(1, 1, 8, 8), torch.tensor([0.5]), torch.tensor([1]))[0, 0]
+    flat = network(torch.ones(1, 1, 8, 8), torch.tensor([0.5]), {"label": torch.tensor([1])})[0, 0]
     assert not torch.allclose(flat[:4], flat[4:], atol=1e-3)
     assert not torch.allclose(flat, flat.T, atol=1e-3)
     assert len(torch.unique(sine_cosine_positions(7, 16), dim=0)) == 49
@@ -40,10 +40,10 @@ def test_time_label_and_position_matter() -> None:
 
 def test_a_patch_is_told_of_all_others_and_keeps_its_place() -> None:
     network = random()
-    x, t, label = torch.zeros(1, 1, 8, 8), torch.tensor([0.5]), torch.tensor([1])
+    x, t, condition = torch.zeros(1, 1, 8, 8), torch.tensor([0.5]), {"label": torch.tensor([1])}
     dotted = x.clone()
     dotted[0, 0, 7, 7] = 5.0
-    moved = (network(dotted, t, label) - network(x, t, label)).abs()[0, 0]
+    moved = (network(dotted, t, condition) - network(x, t, condition)).abs()[0, 0]
     assert bool((moved > 0).all())
     patches = F.max_pool2d(moved[None], 2)[0]
     assert int(patches.argmax()) == 15
@@ -65,7 +65,7 @@ def test_attention_is_the_papers_formula() -> None:
 
 def test_every_weight_learns() -> None:
     network = random()
-    out = network(torch.randn(2, 1, 8, 8), torch.tensor([0.2, 0.7]), torch.tensor([3, 10]))
+    out = network(torch.randn(2, 1, 8, 8), torch.tensor([0.2, 0.7]), {"label": torch.tensor([3, 10])})
     out.square().sum().backward()
     for name, weight in network.named_parameters():
         assert weight.grad is not None, name

@@ -8,7 +8,7 @@ from fm.networks import build
 def test_output_is_like_the_input_and_starts_at_zero(channels: int, size: int, patch: int) -> None:
     network = build("unet", channels, size, 10, width=8, multipliers=[1, 2], blocks=1, patch_size=patch)
     x = torch.randn(2, channels, size, size)
-    out = network(x, torch.tensor([0.0, 1.0]), torch.tensor([0, 10]))
+    out = network(x, torch.tensor([0.0, 1.0]), {"label": torch.tensor([0, 10])})
     assert torch.equal(out, torch.zeros_like(x))
 
 
@@ -18,7 +18,7 @@ def test_time_and_label_matter() -> None:
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.1)
     x = torch.randn(1, 1, 8, 8).expand(4, -1, -1, -1)
-    out = network(x, torch.tensor([0.1, 0.9, 0.1, 0.1]), torch.tensor([0, 0, 10, 0]))
+    out = network(x, torch.tensor([0.1, 0.9, 0.1, 0.1]), {"label": torch.tensor([0, 0, 10, 0])})
     assert torch.allclose(out[0], out[3])
     assert not torch.allclose(out[0], out[1], atol=1e-3)
     assert not torch.allclose(out[0], out[2], atol=1e-3)
