@@ -12,13 +12,13 @@ from fm import devices
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.generator import Generator
-from pipelines import params
-from pipelines.params import Params, Sampler
+from pipelines import methods, params
+from pipelines.methods import Method
+from pipelines.params import Params
 from pipelines.probes.timing import seconds as sampling_seconds
 from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
 from pipelines.project import PREPARED, compute_slot
-from pipelines.train import budget, objective, untrained
 
 BATCH = 64
 TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
@@ -33,38 +33,38 @@ def main() -> None:
     with compute_slot(device.type):
         found = {
             stage: taken
-            for method in settings.methods
+            for method in methods.build(settings, dataset).values()
             for stage, taken in of_method(settings, dataset, method, device).items()
         }
     print(json.dumps(found))
 
 
-def of_method(settings: Params, dataset: Prepared, method: str, device: torch.device) -> dict[str, float]:
-    generator = untrained(settings, dataset, method).to(device)
+def of_method(settings: Params, dataset: Prepared, method: Method, device: torch.device) -> dict[str, float]:
+    generator = method.untrained().to(device)
     step, call = rates(settings, dataset, method, generator, device)
     images = settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets
-    evaluations = calls(generator, settings.methods[method].samplers) + settings.train.snapshots * TYPICAL_BEST
+    evaluations = calls(generator, method.samplers) + settings.train.snapshots * TYPICAL_BEST
     return {
-        f"train@{method}": OVERHEAD + budget(settings).steps * step,
-        f"evaluate@{method}": OVERHEAD + images * evaluations * call,
-        f"compare, {method}": OVERHEAD + COMPARE_CALLS * call,
+        f"train@{method.name}": OVERHEAD + methods.budget(settings).steps * step,
+        f"evaluate@{method.name}": OVERHEAD + images * evaluations * call,
+        f"compare, {method.name}": OVERHEAD + COMPARE_CALLS * call,
     }
 
 
 def rates(
-    settings: Params, dataset: Prepared, method: str, generator: Generator, device: torch.device
+    settings: Params, dataset: Prepared, method: Method, generator: Generator, device: torch.device
 ) -> tuple[float, float]:
     """Seconds of a training step, and of a network call for one image in a batch."""
-    take = prepared(generator, objective(settings, method), budget(settings), dataset)
+    take = prepared(generator, method.objective, methods.budget(settings), dataset)
     seconds(take, device)  # the first is slow
     two = SamplerConfig(solver="ddim", steps=2)
     sampling_seconds(generator, two, BATCH, seed=0)
     return seconds(take, device) / STEPS, sampling_seconds(generator, two, BATCH, seed=0) / (2 * BATCH)
 
 
-def calls(generator: Generator, samplers: Sequence[Sampler]) -> int:
+def calls(generator: Generator, samplers: Sequence[SamplerConfig]) -> int:
     """Network calls for one image by every sampler once, counted as they happen."""
-    return sum(generator.with_sampler(one).sample_float(1, seed=0)[1] for each in samplers for one in each.each())
+    return sum(generator.with_sampler(each).sample_float(1, seed=0)[1] for each in samplers)
 
 
 if __name__ == "__main__":

@@ -36,12 +36,12 @@ def evaluate(stage: Stage, method: str) -> None:
     settings = params.load()
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
-        describe(tracked, stage, settings, method)
+        log_settings(tracked, stage, settings, method)
         dataset = Prepared.open(PREPARED)
         extractor = load(FEATURES, device)
         generator = Generator.load(MODELS / method).to(device)
         chosen = settings.evaluate
-        samplers = settings.methods[method].samplers
+        samplers = settings.methods[method].each_sampler()
         rehearse(method, generator, samplers)
         real = real_reference(chosen)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
@@ -53,11 +53,10 @@ def evaluate(stage: Stage, method: str) -> None:
         rows = []
         with whole_folder(SAMPLES / method) as folder:
             for sampler in samplers:
-                for each in sampler.each():
-                    current = generator.with_sampler(each)
-                    rows.append(measure(current, extractor, dataset, real, chosen))
-                    save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
-                    report(tracked, method, extractor.name, rows[-1])
+                current = generator.with_sampler(sampler)
+                rows.append(measure(current, extractor, dataset, real, chosen))
+                save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
+                report(tracked, method, extractor.name, rows[-1])
             along = snapshots.along(method, min(rows, key=lambda row: row.distance), measure_young)
             require_unchanged(stage)
 
@@ -108,7 +107,7 @@ def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationR
     run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe, whole)
 
 
-def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
+def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
     run.params({"method": method, **{f"evaluate.{k}": v for k, v in settings.evaluate.model_dump().items()}})
     run.dataset_input(settings.dataset.name, stage.data_md5, str(PREPARED))
 

@@ -11,6 +11,7 @@ from fm.paths import CondOT
 from pipelines import params
 from pipelines.claims.results import DIFFUSION, rank, read_evaluations
 from pipelines.machine import Moment
+from pipelines.methods import budget, build
 from pipelines.params import Params
 from pipelines.probes.guidance import guided
 from pipelines.probes.repetition import repetitions
@@ -20,7 +21,6 @@ from pipelines.probes.trajectories import change_of_path, convergence, pixels_of
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import Stage, require_unchanged
-from pipelines.train import budget, objective
 
 MOST_TIMED = 64  # images in a batch
 MOST_GUIDED = 250  # images in a set
@@ -39,12 +39,12 @@ def measure(stage: Stage) -> None:
 
 def probe(settings: Params, device: torch.device) -> Probes:
     """All methods of params.yaml, as they lie trained in artifacts/models."""
-    methods = list(settings.methods)
-    deciding = dict(rank(read_evaluations(methods), settings.register_.metric, settings.register_.nfe))
     dataset = Prepared.open(PREPARED)
+    methods = build(settings, dataset)
+    deciding = dict(rank(read_evaluations(list(methods)), settings.register_.metric, settings.register_.nfe))
     guided_images = min(settings.evaluate.count(len(dataset.test)), MOST_GUIDED)
     chosen = settings.evaluate.model_copy(update={"images": guided_images})
-    samplers = {m: [one for each in settings.methods[m].samplers for one in each.each()] for m in methods}
+    samplers = {name: method.samplers for name, method in methods.items()}
     generators = {method: Generator.load(MODELS / method).to(device) for method in methods}
     batch_size, seed = min(MOST_TIMED, chosen.batch_size), chosen.seed
 
@@ -55,7 +55,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
     alone = one_at_a_time(generators, ALONE, seed)
     after_alone = Moment.now()
     tell("timing training steps")
-    step = costs(generators, {m: objective(settings, m) for m in methods}, budget(settings), dataset)
+    step = costs(generators, {name: one.objective for name, one in methods.items()}, budget(settings), dataset)
     loads = ProbeLoads(
         samplers=began.until(after_samplers),
         one_at_a_time=after_samplers.until(after_alone),

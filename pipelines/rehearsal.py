@@ -1,34 +1,32 @@
 """What cannot be said of a setting before there is a network: whether its samplers run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from fm.conditions import Condition
-from fm.config import Config
+from fm.config import Config, SamplerConfig
 from fm.errors import UserError
 from fm.generator import Generator, network_of
-from pipelines.params import Sampler
 
 
-def rehearse(method: str, generator: Generator, samplers: Sequence[Sampler]) -> None:
+def rehearse(method: str, generator: Generator, samplers: Iterable[SamplerConfig]) -> None:
     """Draw one image with every sampler of a method, before hours are spent.
 
     Raises:
         UserError: a sampler that cannot run on this method's path, with the reason.
     """
-    for sampler in samplers:
-        for each in sampler.each():
-            try:
-                generator.with_sampler(each).sample_float(1, seed=0)
-            except ValueError as error:
-                raise UserError(
-                    f"params.yaml: methods.{method}.samplers: {each.label} with {each.steps} steps: {error}"
-                ) from None
+    for each in samplers:
+        try:
+            generator.with_sampler(each).sample_float(1, seed=0)
+        except ValueError as error:
+            raise UserError(
+                f"params.yaml: methods.{method}.samplers: {each.label} with {each.steps} steps: {error}"
+            ) from None
 
 
-def rehearse_settings(method: str, config: Config, samplers: Sequence[Sampler]) -> None:
+def rehearse_settings(method: str, config: Config, samplers: Iterable[SamplerConfig]) -> None:
     """The same at next to no cost, for methods whose turn comes later: whether the network can be made, and whether
     every sampler runs on the path, whatever the network says.
 

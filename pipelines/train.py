@@ -9,16 +9,12 @@ from pathlib import Path
 import torch
 
 from fm import devices, images, training
-from fm.batches import Budget
-from fm.config import Config, ImageFormat, SamplerConfig
 from fm.data.prepared import Prepared
-from fm.errors import UserError
 from fm.generator import Generator, NotFinite
-from fm.names import Choice, parts
 from fm.networks.flops import flops_of_a_call
-from fm.objectives import Objective
-from pipelines import finished, forecast, params, snapshots
+from pipelines import finished, forecast, methods, params, snapshots
 from pipelines.machine import Moment
+from pipelines.methods import Method
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import (
@@ -33,7 +29,6 @@ from pipelines.project import (
     whole_folder,
 )
 from pipelines.records import tracking
-from pipelines.rehearsal import rehearse, rehearse_settings
 from pipelines.schemas.machine import Load
 from pipelines.schemas.train import TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
@@ -41,21 +36,23 @@ from pipelines.stage import Stage, require_unchanged, running
 SAMPLE_SEED = 1
 
 
-def main(method: str) -> None:
-    """Train `method`, resuming what an earlier, killed run of the same stage has left."""
-    params.require_method(method)
-    with running(f"train@{method}") as stage:
-        train(stage, method)
+def main(name: str) -> None:
+    """Train the method of that name, resuming what an earlier, killed run of the same stage has left."""
+    params.require_method(name)
+    with running(f"train@{name}") as stage:
+        train(stage, name)
 
 
-def train(stage: Stage, method: str) -> None:
+def train(stage: Stage, name: str) -> None:
     settings = params.load()
     dataset = Prepared.open(PREPARED)
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
-    try_all(settings, dataset)
+    every = methods.build(settings, dataset)
+    methods.try_all(every.values())
+    method = every[name]
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
     torch.manual_seed(settings.train.seed)
-    generator = untrained(settings, dataset, method)
+    generator = method.untrained()
     checkpoint = workspace / "last.ckpt"
     if training.is_helper():
         fit(settings, method, dataset, generator, checkpoint, stage.key, None)
@@ -65,21 +62,21 @@ def train(stage: Stage, method: str) -> None:
         # Looked at when its turn has come: what it waited for may have been the same training, whose DVC was killed.
         # torchrun's processes could not agree on it: another node may have another cache.
         if not training.launched() and finished.is_waiting(stage):
-            finished.take(stage, outputs(method))
+            finished.take(stage, outputs(name))
             return
         with tracking.stage_run(stage, settings.dataset.name) as tracked:
-            describe(tracked, stage, settings, method)
+            log_settings(tracked, stage, settings, name)
             foretell(settings, method, dataset, generator, device)
             began = Moment.now()
             totals = fit(settings, method, dataset, generator, checkpoint, stage.key, tracked)
             metrics = summarise(settings, generator, totals, began.load())
             require_unchanged(stage)
-            write(method, generator, totals, metrics)
-            snapshots.keep(method, workspace / "snapshots", metrics.images_seen)
-            finished.keep(stage, outputs(method))
+            write(name, generator, totals, metrics)
+            snapshots.keep(name, workspace / "snapshots", metrics.images_seen)
+            finished.keep(stage, outputs(name))
             tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
-            tracked.artifact(MODELS / method / "config.json", "model")
-            tracked.artifact(MODELS / method / "model.safetensors", "model")
+            tracked.artifact(MODELS / name / "config.json", "model")
+            tracked.artifact(MODELS / name / "model.safetensors", "model")
         # Last of all: until everything is written, a rerun finds the finished training here.
         shutil.rmtree(workspace)
 
@@ -88,80 +85,24 @@ def outputs(method: str) -> list[Path]:
     return [MODELS / method, SNAPSHOTS / method, CURVES / f"{method}.csv", METRICS / "train" / f"{method}.json"]
 
 
-def foretell(settings: Params, method: str, dataset: Prepared, generator: Generator, device: torch.device) -> None:
+def foretell(settings: Params, method: Method, dataset: Prepared, generator: Generator, device: torch.device) -> None:
     """Say what the budget comes to, and what later stages will refuse."""
-    plan = budget(settings)
+    plan = methods.budget(settings)
     seconds = None  # several devices share a step in ways that one does not show
     if settings.train.devices == 1 and not training.launched():
-        seconds = forecast.seconds_of_a_step(generator, objective(settings, method), plan, dataset.train, device)
+        seconds = forecast.seconds_of_a_step(generator, method.objective, plan, dataset.train, device)
     told = forecast.sentences(plan, len(dataset.train), seconds)
     try:
         params.require_nfe(settings)
     except params.ParamsError as error:
         told.append(f"warning: {error}; the comparison will refuse it")
     for line in told:
-        print(f"train {method}: {line}", flush=True)
-
-
-def try_all(settings: Params, dataset: Prepared) -> None:
-    """That every method can be trained and sampled: what is wrong with the last is told before the first is trained.
-
-    Raises:
-        UserError: a setting that cannot be, by its key.
-    """
-    for method, row in settings.methods.items():
-        try:
-            objective(settings, method)
-            rehearse_settings(method, config(settings, dataset, method), row.samplers)
-        except ValueError as error:
-            raise UserError(f"params.yaml: methods.{method}: {error}") from None
-
-
-def untrained(settings: Params, dataset: Prepared, method: str) -> Generator:
-    """A generator of `method` with random weights, whose settings have been tried.
-
-    Raises:
-        UserError: a setting that cannot be, by its key.
-    """
-    try:
-        generator = Generator.untrained(config(settings, dataset, method))
-        objective(settings, method)
-    except ValueError as error:
-        raise UserError(f"params.yaml: methods.{method}: {error}") from None
-    rehearse(method, generator, settings.methods[method].samplers)
-    return generator
-
-
-def objective(settings: Params, method: str) -> Objective:
-    return Objective.named(**settings.methods[method].objective.model_dump())
-
-
-def config(settings: Params, dataset: Prepared, method: str) -> Config:
-    """What an untrained generator of `method` is made from."""
-    chosen = settings.methods[method].objective
-    return Config(
-        path=chosen.path,
-        target=chosen.target,
-        network=settings.methods[method].network.sizes(),
-        sampler=default_sampler(chosen.path),
-        image=ImageFormat(channels=dataset.channels, size=dataset.image_size),
-        label_names=list(dataset.label_names),
-    )
-
-
-def default_sampler(path: Choice) -> SamplerConfig:
-    """DDIM: on the straight path Euler's method, elsewhere with the predicted data kept in range.
-
-    Equal steps of noise would waste EDM's path.
-    """
-    name, _ = parts(path)
-    solver: Choice = "ddim" if name == "cond_ot" else {"name": "ddim", "clip": 1}
-    return SamplerConfig(solver=solver, steps=50, grid="edm" if name == "edm" else "uniform")
+        print(f"train {method.name}: {line}", flush=True)
 
 
 def fit(
     settings: Params,
-    method: str,
+    method: Method,
     dataset: Prepared,
     generator: Generator,
     checkpoint: Path,
@@ -171,16 +112,16 @@ def fit(
     chosen = settings.train
     return training.train(
         generator,
-        objective(settings, method),
-        budget(settings),
+        method.objective,
+        methods.budget(settings),
         dataset.train.images,
         dataset.train.labels,
         checkpoint,
         key=key,
         checkpoint_every=chosen.checkpoint_every,
         snapshots=chosen.snapshots,
-        title=f"train {method}",
-        report=partial(report, run, method),
+        title=f"train {method.name}",
+        report=partial(report, run, method.name),
         show=partial(show, run),
         hardware={
             "accelerator": chosen.accelerator,
@@ -189,10 +130,6 @@ def fit(
             "precision": chosen.precision,
         },
     )
-
-
-def budget(settings: Params) -> Budget:
-    return Budget(**{name: getattr(settings.train, name) for name in Budget.__dataclass_fields__})
 
 
 def report(run: tracking.StageRun | None, method: str, point: training.Point, images_per_second: float) -> None:
@@ -219,7 +156,7 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
 
 
 def summarise(settings: Params, generator: Generator, totals: training.Totals, load: Load) -> TrainMetrics:
-    plan = budget(settings)
+    plan = methods.budget(settings)
     seen = plan.steps * plan.batch_size
     last_tenth = totals.curve[-max(len(totals.curve) // 10, 1) :]
     return TrainMetrics(
@@ -246,7 +183,7 @@ def write(method: str, generator: Generator, totals: training.Totals, metrics: T
     metrics.save(METRICS / "train" / f"{method}.json")
 
 
-def describe(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
+def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
     chosen = {
         "method": method,
         **settings.methods[method].objective.model_dump(),

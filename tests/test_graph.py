@@ -77,6 +77,15 @@ def test_no_code_is_declared_that_is_not_used(name: str) -> None:
     assert not {str(one) for one in code} - {str(one) for one in used}
 
 
+def test_nothing_imports_a_stage() -> None:
+    """What two of them need is a module below both."""
+    stages = {file_of(module) for stage in STAGES.values() for module in modules_of(stage)}
+    everything = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+    assert len(stages) == len(STAGES)
+    importing = {str(file.relative_to(ROOT)) for file in everything if imports(file.relative_to(ROOT)) & stages}
+    assert not importing
+
+
 def test_the_walk_sees_through_packages() -> None:
     assert Path("fm/networks/unet.py") in needed("pipelines.train")
     assert Path("fm/networks/unet.py") not in needed("pipelines.prepare")

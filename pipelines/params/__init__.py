@@ -6,7 +6,7 @@ from pipelines.params.params import Params
 from pipelines.params.reading import FILE, flat, load, parse, read
 from pipelines.params.row import Objective, Sampler
 from pipelines.params.section import Section
-from pipelines.params.sections import STRATEGIES, Dataset, Evaluate
+from pipelines.params.sections import STRATEGIES, Dataset, Evaluate, Roles
 
 __all__ = [
     "FILE",
@@ -17,6 +17,7 @@ __all__ = [
     "Objective",
     "Params",
     "ParamsError",
+    "Roles",
     "Sampler",
     "Section",
     "flat",

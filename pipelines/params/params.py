@@ -9,7 +9,7 @@ from fm.errors import shown
 from pipelines.params.network import Network
 from pipelines.params.row import Method
 from pipelines.params.section import Section
-from pipelines.params.sections import Dataset, Evaluate, Register, Train
+from pipelines.params.sections import Dataset, Evaluate, Register, Roles, Train
 from pipelines.schemas.evaluation import deciding_metrics
 
 
@@ -18,6 +18,7 @@ class Params(Section):
     network: Network
     train: Train
     methods: dict[str, Method] = Field(min_length=1)
+    compare: Roles = Roles()
     evaluate: Evaluate
     register_: Register = Field(alias="register")
 

@@ -53,6 +53,10 @@ class Method(Section):
     network: Filled[Network] = Field(description="a network of its own; null: the one that all methods share")
     samplers: list[Sampler] = Field(min_length=1)
 
+    def each_sampler(self) -> list[SamplerConfig]:
+        """Every sampler with each number of its steps, in the row's order."""
+        return [each for sampler in self.samplers for each in sampler.each()]
+
     @field_validator("samplers")
     @classmethod
     def samplers_differ(cls, samplers: list[Sampler]) -> list[Sampler]:

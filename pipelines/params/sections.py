@@ -3,7 +3,15 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, field_validator
+from pydantic import (
+    Field,
+    PositiveInt,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from fm import names
 from fm.errors import shown
@@ -114,3 +122,17 @@ class Register(Section):
     model_name: Filled[str] = Field(min_length=1, pattern=r"^[^/:]+$")
     metric: Filled[str] = Field(description="null: the Frechet distance of evaluate.extractor")
     nfe: PositiveInt
+
+
+class Roles(Section):
+    """Which methods the claims mean; where `ours` or `baseline` is not among the methods, claims are not measured."""
+
+    ours: str = Field(default="flow_matching", description="the method that the claims are about")
+    baseline: str = Field(default="diffusion", description="what it is compared with")
+    stronger: str = Field(default="edm", description="shows whether the baseline is weak, where there is such a method")
+
+    @model_validator(mode="after")
+    def roles_differ(self) -> "Roles":
+        if self.ours == self.baseline or self.stronger in (self.ours, self.baseline):
+            raise ValueError("ours, baseline and stronger: must be different methods")
+        return self

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines import compare, params, stage
+from pipelines import params, stage
+from pipelines.claims.comparison import compare
 from pipelines.claims.results import rank, read
 from pipelines.program import run
-from pipelines.project import whole_file
-from pipelines.report import Contents, markdown, render, words
+from pipelines.report import Contents, files, words
 from pipelines.report.page import Several
 from pipelines.report.plots import Line, lines_plot
 from pipelines.schemas.evaluation import distance_key
@@ -34,13 +34,11 @@ CAPTIONS = {
 
 def main(name: str, root: Path) -> None:
     outcomes = collect.outcomes(root, name, plan.trials(plan.load(name)))
-    told = contents(name, root, outcomes)
+    report = contents(name, root, outcomes)
     folder = collect.reports(root, name)
-    told.comparison.save(folder / "comparison.json")
-    for file, text in (("report.html", render(told)), ("report.md", markdown(told))):
-        with whole_file(folder / file) as partial:
-            partial.write_text(text, encoding="utf-8")
-    for claim in told.comparison.claims:
+    report.comparison.save(folder / "comparison.json")
+    files.save(report, folder)
+    for claim in report.comparison.claims:
         print(f"{claim.id}: {words.measured(claim)} ({words.interval(claim)}): {claim.verdict.replace('_', ' ')}")
 
 
@@ -49,15 +47,15 @@ def contents(name: str, root: Path, outcomes: Sequence[Outcome]) -> Contents:
     settings = params.load()
     results = read(list(settings.methods))
     ranking = rank(results.evaluations, settings.register_.metric, settings.register_.nfe)
-    one = compare.compare(settings, results, ranking, stage.declared("compare").data_md5)
-    told = compare.contents(settings, one.model_copy(update={"claims": judge(outcomes)}), results, ranking)
+    one = compare(settings, results, ranking, stage.declared("compare").data_md5)
+    of_first = files.gather(settings, one.model_copy(update={"claims": judge(outcomes)}), results, ranking)
     seeds = sorted({outcome.trial.seed for outcome in outcomes if outcome.trial.arm == MAIN})
     hours = sum(record.seconds for record in collect.records(root, name, [one.trial for one in outcomes])) / 3600
     facts = [
         ("study", f"{name}: {len(outcomes)} trials in {hours:.1f} h, training seeds {', '.join(map(str, seeds))}"),
-        *told.facts,
+        *of_first.facts,
     ]
-    return replace(told, facts=facts, several=Several(f"{len(seeds)} trainings each", plots(outcomes)))
+    return replace(of_first, facts=facts, several=Several(f"{len(seeds)} trainings each", plots(outcomes)))
 
 
 def plots(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:

@@ -9,8 +9,10 @@ import pytest
 from fm.errors import UserError
 from pipelines import compare, stage
 from pipelines.claims.claim import CLAIMS
+from pipelines.claims.results import rank
 from pipelines.project import METRICS, REPORTS
 from pipelines.records import tracking
+from pipelines.report import files
 from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.evaluation import Evaluation
 from tests.pipelines.report.made_up import DIFFUSION, FLOW, TWO, Rows, evaluation, write_project
@@ -62,7 +64,7 @@ def test_equal_inputs_give_equal_bytes(here: Path):
 
 
 def test_the_file_for_programs_carries_no_commit_and_no_date(here: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compare, "commit", lambda: "c0ffee")
+    monkeypatch.setattr(files, "commit", lambda: "c0ffee")
     run(here, TWO)
     assert "c0ffee" in (REPORTS / "report.html").read_text()
     text = (REPORTS / "comparison.json").read_text()
@@ -172,5 +174,5 @@ def test_ranking_takes_the_best_solver_of_each_method():
         "one": evaluation([("euler", 10, 10, 9.0), ("midpoint", 5, 10, 7.0)]),
         "two": evaluation([("ddim", 10, 10, 8.0), ("ddim", 20, 20, 1.0)]),
     }
-    ranking = compare.rank(evaluations, "fid_classifier", 10)
+    ranking = rank(evaluations, "fid_classifier", 10)
     assert [(method, row.solver) for method, row in ranking] == [("one", "midpoint"), ("two", "ddim")]

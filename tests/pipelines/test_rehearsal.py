@@ -7,28 +7,27 @@ import pytest
 import torch
 import yaml
 
+from fm.config import SamplerConfig
 from fm.data import prepared
 from fm.data.splits import Splits
 from fm.errors import UserError
-from pipelines import params
-from pipelines.params import Sampler
+from pipelines import methods, params
 from pipelines.project import ROOT
 from pipelines.rehearsal import rehearse
-from pipelines.train import try_all
 from tests.fm.conftest import tiny_generator
 
 
 def test_a_sampler_that_cannot_run_is_told_before_anything_is_spent() -> None:
-    fine = Sampler.model_validate({"solver": "edm", "grid": "edm", "steps": [2]})
+    fine = SamplerConfig(solver="edm", grid="edm", steps=2)
     rehearse("mine", tiny_generator(), [fine])
-    impossible = Sampler.model_validate({"solver": "edm", "steps": [2, 3]})
+    impossible = SamplerConfig(solver="edm", steps=2)
     with pytest.raises(UserError, match=r"methods\.mine\.samplers: edm with 2 steps: .*start where alpha > 0"):
         rehearse("mine", tiny_generator(), [fine, impossible])
 
 
 def test_a_quantity_that_the_path_does_not_have_is_told() -> None:
     with pytest.raises(UserError, match="data cannot be recovered from noise at a t where alpha = 0"):
-        rehearse("mine", tiny_generator("cond_ot", "noise"), [Sampler.model_validate({"solver": "ddim", "steps": [2]})])
+        rehearse("mine", tiny_generator("cond_ot", "noise"), [SamplerConfig(solver="ddim", steps=2)])
 
 
 @pytest.fixture
@@ -59,8 +58,12 @@ def test_what_is_wrong_with_the_last_method_is_told_before_the_first_is_trained(
     row = content["methods"]["diffusion"]
     row[key] = {**row[key], **value} if key == "objective" else value  # type: ignore[dict-item]
     state, started = torch.get_rng_state(), time.process_time()
-    try_all(params.parse(before), dataset)
+    try_all(before, dataset)
     assert torch.equal(torch.get_rng_state(), state)
     assert time.process_time() - started < 10
     with pytest.raises(UserError, match=says):
-        try_all(params.parse(content), dataset)
+        try_all(content, dataset)
+
+
+def try_all(content: object, dataset: prepared.Prepared) -> None:
+    methods.try_all(methods.build(params.parse(content), dataset).values())

@@ -49,6 +49,14 @@ def test_the_datasets_name_alone_is_a_working_change(name: str) -> None:
     assert settings.register_.metric == f"fid_{settings.evaluate.extractor}"
 
 
+def test_roles_are_three_methods_which_need_not_be_there() -> None:
+    assert params.parse(changed("compare.stronger", "mine")).compare.stronger == "mine"
+    with pytest.raises(params.ParamsError, match="compare: ours, baseline and stronger: must be different methods"):
+        params.parse(changed("compare.ours", "diffusion"))
+    older = {key: section for key, section in CONTENT.items() if key != "compare"}
+    assert params.parse(older) == params.parse(CONTENT)
+
+
 def test_the_metric_follows_the_extractor() -> None:
     for extractor, metric in (("inception", "fid"), ("extractors/faces.py:embed", "fid_faces")):
         content = changed("evaluate.extractor", extractor)

@@ -1,0 +1,103 @@
+"""A row of params.yaml as objects of fm, built once: what a network learns, what it is made from, how it is sampled."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from fm.batches import Budget
+from fm.config import Config, ImageFormat, SamplerConfig
+from fm.data.prepared import Prepared
+from fm.errors import UserError
+from fm.generator import Generator
+from fm.names import Choice, parts
+from fm.objectives import Objective
+from pipelines.params import Params
+from pipelines.rehearsal import rehearse, rehearse_settings
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of a comparison, on one dataset.
+
+    Attributes:
+        name: its key in params.yaml.
+        objective: what its network learns.
+        config: what an untrained generator is made from.
+        samplers: all that it is measured with, each number of steps by itself.
+    """
+
+    name: str
+    objective: Objective
+    config: Config
+    samplers: tuple[SamplerConfig, ...]
+
+    @classmethod
+    def build(cls, settings: Params, name: str, dataset: Prepared) -> Self:
+        """From params.yaml's row `name`. Raises UserError: a setting that cannot be, by its key."""
+        row = settings.methods[name]
+        with named(name):
+            return cls(
+                name,
+                Objective.named(**row.objective.model_dump()),
+                Config(
+                    path=row.objective.path,
+                    target=row.objective.target,
+                    network=row.network.sizes(),
+                    sampler=default_sampler(row.objective.path),
+                    image=ImageFormat(channels=dataset.channels, size=dataset.image_size),
+                    label_names=list(dataset.label_names),
+                ),
+                tuple(row.each_sampler()),
+            )
+
+    def untrained(self) -> Generator:
+        """With random weights, from torch's global generator; every sampler has been tried on it.
+
+        Raises:
+            UserError: a setting that cannot be, by its key.
+        """
+        with named(self.name):
+            generator = Generator.untrained(self.config)
+        rehearse(self.name, generator, self.samplers)
+        return generator
+
+
+def build(settings: Params, dataset: Prepared) -> dict[str, Method]:
+    """Every method of params.yaml, by its name. Raises UserError: a setting that cannot be, by its key."""
+    return {name: Method.build(settings, name, dataset) for name in settings.methods}
+
+
+def try_all(methods: Iterable[Method]) -> None:
+    """That every method can be trained and sampled: what is wrong with the last is told before the first is trained.
+
+    Raises:
+        UserError: a setting that cannot be, by its key.
+    """
+    for method in methods:
+        with named(method.name):
+            rehearse_settings(method.name, method.config, method.samplers)
+
+
+def budget(settings: Params) -> Budget:
+    """The one that all methods share."""
+    return Budget(**{name: getattr(settings.train, name) for name in Budget.__dataclass_fields__})
+
+
+def default_sampler(path: Choice) -> SamplerConfig:
+    """DDIM: on the straight path Euler's method, elsewhere with the predicted data kept in range.
+
+    Equal steps of noise would waste EDM's path.
+    """
+    name, _ = parts(path)
+    solver: Choice = "ddim" if name == "cond_ot" else {"name": "ddim", "clip": 1}
+    return SamplerConfig(solver=solver, steps=50, grid="edm" if name == "edm" else "uniform")
+
+
+@contextmanager
+def named(method: str) -> Iterator[None]:
+    """What cannot be is told with the row's key."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"params.yaml: methods.{method}: {error}") from None
