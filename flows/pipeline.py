@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from prefect.states import Completed, Failed
 
 from flows import graph, program, remote, settings, summary
 from flows.abandoned import known_alive
-from flows.choices import Queue, Recipe
+from flows.choices import Dataset, Queue, Recipe, Row
 from flows.processes import Processes
 from flows.publish import publish, times_in_turn, to_mlflow
 from flows.server import use_api
@@ -52,6 +52,8 @@ RunStage = Callable[[str, Callable[[str], None]], Outcome]
 def pipeline(
     overrides: dict[str, Any] | None = None,
     recipe: Recipe | None = None,
+    dataset: Dataset | None = None,
+    rows: list[Row] | None = None,
     revision: str | None = None,
     queue: Queue | None = None,
 ) -> State[Any]:
@@ -59,7 +61,9 @@ def pipeline(
 
     Args:
         overrides: dotted keys of params.yaml and their values, for instance {"dataset.name": "digits"}.
-        recipe: a file of recipes/ by its name, merged into params.yaml before the overrides.
+        recipe: a file of recipes/ by its name, merged into params.yaml before all else.
+        dataset: what dataset.name shall be.
+        rows: files of methods/ by their names, to be trained and compared beside the methods of params.yaml.
         revision: a branch, tag or commit, which runs in a checkout of its own and leaves its lock file, figures and
             reports on the branch `runs/<name of the run>`. None runs here, and writes into params.yaml.
         queue: of the work pool, cpu or gpu: its workers run the stages, on as many machines as they are on; data and
@@ -68,8 +72,9 @@ def pipeline(
     """
     try:
         with known_alive(), checkout(revision) as place, running_here(place):
-            with settings_free(place) if overrides or recipe else nullcontext():
-                change_settings(place, overrides or {}, recipe)
+            changes = asked(overrides, dataset, rows)
+            with settings_free(place) if changes or recipe else nullcontext():
+                change_settings(place, changes, recipe)
             name_by_settings(place)
             branch = branch_for(ROOT, str(flow_run.name), str(flow_run.id), shared=queue is not None)
             outcomes = bring_up_to_date(place, queue, branch)
@@ -79,6 +84,13 @@ def pipeline(
         return Failed(message=error.headline, data=error)
     except UserError as error:
         return Failed(message=str(error), data=error)
+
+
+def asked(overrides: Mapping[str, Any] | None, dataset: str | None, rows: Sequence[str] | None) -> dict[str, Any]:
+    """All of it as overrides; what they say themselves stands above the rest."""
+    chosen = {} if dataset is None else {"dataset.name": dataset}
+    added = {f"methods.{row}": f"@methods/{row}.yaml" for row in rows or []}
+    return {**chosen, **added, **(overrides or {})}
 
 
 def name_by_settings(place: Path) -> None:
