@@ -15,7 +15,10 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from fm import devices, networks
+from fm import devices
+from fm.conditions import Label
+from fm.networks import Network
+from fm.networks.layers import in_channels_last
 from fm.objectives import Objective
 from pipelines import params
 
@@ -28,8 +31,9 @@ def main(dataset: str) -> None:
     settings = params.parse(content)
     device = devices.pick(settings.train.accelerator)
     size, batch = settings.dataset.image_size, settings.train.batch_size
-    network = networks.build(channels=1, image_size=size, num_classes=10, **settings.network.sizes())
-    network = network.to(device).to(memory_format=torch.channels_last)
+    sizes = settings.network.sizes()
+    chosen = Network.of({"name": sizes.pop("kind"), **sizes})
+    network = in_channels_last(chosen.build((1, size, size), {"label": Label(10)})).to(device)
     optimizer = torch.optim.AdamW(network.parameters())
     objective = Objective.named("cond_ot", "independent", "uniform", "velocity", "flat")
     x1 = torch.randn(batch, 1, size, size, device=device)

@@ -22,9 +22,10 @@ SECONDS = 6
 # PyTorch comes first, so that what is tried stands: importing fm settles it otherwise.
 TRAIN = f"""
 import time, torch
-from fm import networks
+from fm.conditions import Label
+from fm.networks import UNetOptions
 from fm.objectives import Objective
-network = networks.build(channels=1, image_size=28, num_classes=10, kind="unet", width=32, blocks=1, multipliers=[1, 2])
+network = UNetOptions(width=32, blocks=1, multipliers=(1, 2)).build((1, 28, 28), {{"label": Label(10)}})
 optimizer = torch.optim.AdamW(network.parameters())
 objective = Objective.named("cond_ot", "independent", "uniform", "velocity", "flat")
 x1, u, labels = torch.randn(64, 1, 28, 28), torch.rand(64), torch.randint(0, 10, (64,))

@@ -85,7 +85,7 @@ class Config(Frozen):
     version: Literal[1] = 1
     path: PathChoice
     target: Target
-    network: dict[str, Any] = Setting(description="kind and sizes, as fm.networks.build takes them")
+    network: dict[str, Any] = Setting(description="kind and sizes: a choice of fm.networks.Network")
     sampler: SamplerConfig
     image: ImageFormat
     label_names: list[str]

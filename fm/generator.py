@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fm import images, networks, noise
+from fm import images, noise
+from fm.conditions import Label
 from fm.config import Config, ImageFormat, SamplerConfig
 from fm.errors import UserError
 from fm.field import Field
@@ -21,6 +22,8 @@ from fm.guidance import Guidance
 from fm.label_names import label_index
 from fm.likelihood import bits_per_dimension, log_likelihood
 from fm.names import Choice
+from fm.networks import Network
+from fm.networks.layers import in_channels_last
 from fm.noise import Purpose
 from fm.paths import path_named
 from fm.sampling import draw
@@ -50,8 +53,7 @@ class Generator:
     @classmethod
     def untrained(cls, config: Config) -> Self:
         """With a network of fresh random weights, drawn from torch's global generator."""
-        network = network_of(config)
-        return cls(config, network.to(memory_format=torch.channels_last))  # a third faster on CPUs
+        return cls(config, in_channels_last(network_of(config)))
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
@@ -275,12 +277,9 @@ class Generator:
 
 def network_of(config: Config) -> nn.Module:
     """A network of fresh random weights. Raises ValueError for a kind or size that cannot be."""
-    return networks.build(
-        channels=config.image.channels,
-        image_size=config.image.size,
-        num_classes=len(config.label_names),
-        **config.network,
-    )
+    choice = {"name": config.network.get("kind"), **{name: of for name, of in config.network.items() if name != "kind"}}
+    shape = config.image.channels, config.image.size, config.image.size
+    return Network.of(choice).build(shape, {"label": Label(len(config.label_names))})
 
 
 def in_a_line(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from fm import devices, images, training
+from fm.conditions import Labels
 from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
 from fm.networks.flops import flops_of_a_call
@@ -167,7 +168,7 @@ def summarise(settings: Params, generator: Generator, totals: training.Totals, l
         peak_memory_bytes=training.peak_memory_bytes(),
         final_loss=sum(point.loss for point in last_tenth) / len(last_tenth),
         parameters=sum(weight.numel() for weight in generator.network.parameters()),
-        flops=flops_of_a_call(generator.network, generator.shape),
+        flops=flops_of_a_call(generator.network, generator.shape, Labels().read([None])),
         resumed=totals.resumed,
         machine_load=load,
     )

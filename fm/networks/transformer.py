@@ -1,56 +1,74 @@
-"""A class-conditional diffusion transformer (Peebles & Xie 2022, arXiv 2212.09748, adaLN-zero)."""
+"""A diffusion transformer (Peebles & Xie 2022, arXiv 2212.09748, adaLN-zero) on patches along any number of axes."""
 
-import torch
+from collections.abc import Mapping, Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fm.conditions import Condition
-from fm.networks.layers import TimeEmbedding, zero_init
+from fm.components import option
+from fm.conditions import Condition, Spec
+from fm.networks.conditioned import Conditioned
+from fm.networks.grids import depth_to_space, grid_of, sine_cosine_positions, space_to_depth
+from fm.networks.layers import Attention, Tokens, dropped_out, zero_init
+from fm.networks.network import Network
 
 
-class Transformer(nn.Module):
+class TransformerOptions(
+    Network,
+    name="transformer",
+    title="transformer",
+    says="attention among patches, shifted and scaled by time and condition, along any number of axes",
+    source="Peebles & Xie 2022, arXiv 2212.09748",
+):
+    width: int = option(64, least=8, most=4096, multiple_of=8, says="numbers that describe a patch")
+    blocks: int = option(4, least=1, most=128, says="transformer blocks")
+    heads: int = option(4, least=1, most=256, says="attention heads")
+    patch_size: int = option(2, least=1, most=512, says="side of the patches that become one token")
+    dropout: float = option(0.0, least=0, below=1, says="share of what a block adds that is left out in training")
+
+    def check(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+
+    def build(self, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False) -> "Transformer":
+        return Transformer(self, shape, fields, until)
+
+
+class Transformer(Conditioned):
     """network(x, t, condition, until=None) -> tensor like x.
 
     Args:
-        channels: channels of the image.
-        image_size: its side in pixels, a multiple of patch_size.
-        num_classes: number of labels; the label `num_classes` itself means "no label".
-        width: numbers that describe a patch, a multiple of 4 and of heads.
-        blocks: transformer blocks.
-        heads: attention heads.
-        patch_size: side of the pixel blocks that become one token.
+        options: sizes.
+        shape: (C, *spatial) of the data; every side a multiple of patch_size.
+        fields: what the condition consists of.
+        until: whether the network is told a second time.
 
     Raises:
         ValueError: sizes that do not fit together.
+
+    Example:
+        >>> network = TransformerOptions(width=16).build((1, 4, 6, 8), {}, until=True)
+        >>> x, t = torch.randn(2, 1, 4, 6, 8), torch.rand(2)
+        >>> network(x, t, {}, until=torch.ones(2)).shape
+        torch.Size([2, 1, 4, 6, 8])
     """
 
     def __init__(
-        self,
-        channels: int,
-        image_size: int,
-        num_classes: int,
-        width: int = 64,
-        blocks: int = 4,
-        heads: int = 4,
-        patch_size: int = 2,
+        self, options: TransformerOptions, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False
     ) -> None:
-        super().__init__()
-        if image_size % patch_size:
-            raise ValueError(f"image_size {image_size} is not a multiple of patch_size {patch_size}")
-        if width % 4 or width % heads:
-            raise ValueError(f"width {width} is not a multiple of 4 and of heads {heads}")
-        self.num_classes = num_classes
-        self.patch_size = patch_size
-        self.grid = image_size // patch_size
-        self.embed_time = TimeEmbedding(width)
-        self.embed_label = nn.Embedding(num_classes + 1, width)
-        self.first = nn.Linear(channels * patch_size**2, width)
+        width, patch = options.width, options.patch_size ** (len(shape) - 1)
+        super().__init__(width, fields, until)
+        self.patch_size = options.patch_size
+        self.grid = grid_of(shape, options.patch_size)
+        self.first = nn.Linear((shape[0] + self.map_channels) * patch, width)
         self.positions: Tensor
         self.register_buffer("positions", sine_cosine_positions(self.grid, width), persistent=False)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+        self.blocks = nn.ModuleList(
+            Block(width, options.heads, self.token_width, options.dropout) for _ in range(options.blocks)
+        )
         self.last_norm = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.last_modulation = nn.Linear(width, 2 * width)
-        self.last = nn.Linear(width, channels * patch_size**2)
+        self.last = nn.Linear(width, shape[0] * patch)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -67,52 +85,33 @@ class Transformer(nn.Module):
         zero_init(self.last)
 
     def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
-        """x (B, C, H, W) float; t (B,) float; of the condition `label` (B,) int64 in [0, num_classes]."""
-        embedding = F.silu(self.embed_time(t) + self.embed_label(condition["label"]))
-        patches = F.pixel_unshuffle(x, self.patch_size).flatten(2).transpose(1, 2)
-        h = self.first(patches) + self.positions.to(x.dtype)
+        """x (B, C, *spatial) float; t (B,) float; until (B,), for networks that are told it."""
+        embedding, tokens = self.embedded(t, condition, until)
+        seen = space_to_depth(self.with_maps(x, condition), self.patch_size)
+        h = self.first(seen.reshape(*seen.shape[:2], -1).transpose(1, 2)) + self.positions.to(x.dtype)
         for block in self.blocks:
-            h = block(h, embedding)
+            h = block(h, embedding, tokens)
         shift, scale = self.last_modulation(embedding)[:, None].chunk(2, dim=-1)
         patches = self.last(self.last_norm(h) * (1 + scale) + shift)
-        grid = patches.transpose(1, 2).unflatten(2, (self.grid, self.grid))
-        return F.pixel_shuffle(grid, self.patch_size)
+        return depth_to_space(patches.transpose(1, 2).reshape(len(x), -1, *self.grid), self.patch_size)
 
 
-class Block(nn.Module):
-    """Attention and a perceptron, each shifted, scaled and gated by time and label; the gates start at zero."""
+class Block(Attention):
+    """Attention and a perceptron, each shifted, scaled and gated by time and condition; the gates start at zero."""
 
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
+    def __init__(self, width: int, heads: int, token_width: int | None = None, dropout: float = 0.0) -> None:
+        super().__init__(width, heads, token_width)
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
-        self.queries_keys_values = nn.Linear(width, 3 * width)
-        self.mix = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
         self.modulation = nn.Linear(width, 6 * width)
+        self.dropout = dropout
 
-    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
-        """h (B, tokens, width); embedding (B, width)."""
+    def forward(self, h: Tensor, embedding: Tensor, tokens: Tokens | None = None) -> Tensor:
+        """h (B, patches, width); embedding (B, width)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(embedding)[:, None].chunk(6, dim=-1)
-        h = h + gate1 * self._attend(self.norm1(h) * (1 + scale1) + shift1)
+        attended = self.attend(self.norm1(h) * (1 + scale1) + shift1, tokens)
+        h = h + gate1 * dropped_out(attended, self, self.dropout)
         wide = F.gelu(self.widen(self.norm2(h) * (1 + scale2) + shift2), approximate="tanh")
-        out: Tensor = h + gate2 * self.narrow(wide)
+        out: Tensor = h + gate2 * dropped_out(self.narrow(wide), self, self.dropout)
         return out
-
-    def _attend(self, h: Tensor) -> Tensor:
-        split = self.queries_keys_values(h).unflatten(2, (3, self.heads, -1))
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
-        attended = F.scaled_dot_product_attention(queries, keys, values)
-        mixed: Tensor = self.mix(attended.transpose(1, 2).flatten(2))
-        return mixed
-
-
-def sine_cosine_positions(grid: int, width: int) -> Tensor:
-    """Fixed positions (grid * grid, width): half of the numbers for the row, half for the column."""
-    frequencies = 10_000.0 ** -(torch.arange(width // 4) / (width // 4))
-    angles = torch.arange(grid)[:, None] * frequencies
-    line = torch.cat([angles.sin(), angles.cos()], dim=1)
-    rows = line[:, None].expand(grid, grid, -1)
-    columns = line[None].expand(grid, grid, -1)
-    return torch.cat([rows, columns], dim=2).flatten(0, 1)

@@ -25,5 +25,5 @@ class Network(Section):
         return self
 
     def sizes(self) -> dict[str, Any]:
-        """kind and sizes, as fm.networks.build takes them."""
+        """kind and sizes, as config.json has them."""
         return self.model_dump(exclude_none=True)

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fm import networks
+from fm.conditions import Label
+from fm.networks import Network
+from fm.networks.layers import in_channels_last
 from tests.fm.networks import first_version
 
 CLASSES = {"unet": first_version.UNet, "transformer": first_version.Transformer}
@@ -25,12 +27,12 @@ CASES = pytest.mark.parametrize(
 
 
 def pair(kind: str, channels: int, size: int, classes: int, sizes: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
-    """The network of then and of now from the same seed, in the generator's memory format."""
+    """The network of then and of now from the same seed, in the memory format that generators have."""
     torch.manual_seed(3)
     then = CLASSES[kind](channels, size, classes, **sizes)
     torch.manual_seed(3)
-    now = networks.build(kind, channels, size, classes, **sizes)
-    return then.to(memory_format=torch.channels_last), now.to(memory_format=torch.channels_last)
+    now = Network.of({"name": kind, **sizes}).build((channels, size, size), {"label": Label(classes)})
+    return then.to(memory_format=torch.channels_last), in_channels_last(now)
 
 
 def same(then: Tensor, now: Tensor) -> bool:

@@ -19,4 +19,4 @@ class Line(nn.Module):
 
 
 def test_a_multiplication_and_an_addition_are_two() -> None:
-    assert flops_of_a_call(Line(), (3, 2, 2)) == 2 * 12 * 12
+    assert flops_of_a_call(Line(), (3, 2, 2), {"label": torch.tensor([0])}) == 2 * 12 * 12

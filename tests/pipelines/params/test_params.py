@@ -9,13 +9,13 @@ import yaml
 from torch import Tensor
 
 from fm import custom, names
+from fm.components import known
 from fm.config import Target
 from fm.couplings import COUPLINGS
 from fm.grids import GRIDS
 from fm.metrics.extractors import EXTRACTORS
 from fm.metrics.extractors.classifier_network import Classifier
 from fm.metrics.extractors.efficientnet import COMPONENTS
-from fm.networks import NETWORKS
 from fm.objectives import Objective
 from fm.paths import PATHS, Quantity
 from fm.paths import Path as PathOfOurs
@@ -428,7 +428,7 @@ def test_the_names_are_those_of_the_library() -> None:
     gaussian = {name: options_of(made) - taken for name, made in GAUSSIAN.items()}
     assert {**{name: set() for name in ODE_STEPS}, "dopri5": {"tolerance"}, **gaussian} == options_in(names.SOLVERS)
     assert get_args(Quantity) == get_args(Target) == names.TARGETS
-    assert tuple(NETWORKS) == ("unet", "transformer")
+    assert set(known("network")) == {"unet", "transformer"}
     assert tuple(EXTRACTORS) == names.EXTRACTORS
 
 

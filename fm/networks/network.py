@@ -1,0 +1,26 @@
+"""What a network is, before it has weights: the options of its kind."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from fm.components import Component
+from fm.conditions import Spec
+
+
+class Network(Component, ABC, kind="network"):
+    """The options of a kind of network; `build` makes one of random weights."""
+
+    @abstractmethod
+    def build(self, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False) -> nn.Module:
+        """A module to be called network(x, t, condition, until=None) -> tensor like x, float (B, *shape).
+
+        Args:
+            shape: (C, *spatial) of a datum.
+            fields: what the condition consists of, by name; {} for none.
+            until: whether the network is told the time at which a step ends too, as few-step methods do.
+
+        Raises:
+            ValueError: sizes that do not fit together.
+        """

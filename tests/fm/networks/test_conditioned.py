@@ -1,0 +1,142 @@
+"""Both networks, along any number of axes and under any condition."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from fm.conditions import Label, Map, Sequence, Spec, Vector
+from fm.networks import Network, TransformerOptions, UNetOptions
+from fm.networks.layers import in_channels_last
+from tests.fm.networks.random import random
+
+UNET = UNetOptions(width=8, multipliers=(1, 2), blocks=1, patch_size=1)
+ATTENTIVE = UNetOptions(width=8, multipliers=(1, 2), blocks=1, patch_size=2, attention=(4, 2), heads=2)
+TRANSFORMER = TransformerOptions(width=16, blocks=2, heads=2, patch_size=2)
+NETWORKS = pytest.mark.parametrize("options", [UNET, ATTENTIVE, TRANSFORMER], ids=["unet", "attentive", "transformer"])
+SHAPES = pytest.mark.parametrize("shape", [(2, 8), (3, 8, 4), (1, 4, 4, 8)], ids=["line", "oblong", "volume"])
+FIELDS: dict[str, Spec] = {"label": Label(3), "size": Vector(2), "text": Sequence(5, 4), "low": Map(2)}
+
+
+def condition_for(shape: tuple[int, ...], count: int = 2) -> dict[str, Tensor]:
+    """Something of every field; the last token is not there."""
+    return {
+        "label": torch.arange(count) % 4,
+        "size": torch.randn(count, 2),
+        "text": torch.randn(count, 4, 5),
+        "text_mask": torch.tensor([[True, True, True, False]] * count),
+        "low": torch.randn(count, 2, *shape[1:]),
+    }
+
+
+def inputs(shape: tuple[int, ...]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    torch.manual_seed(1)
+    return torch.randn(2, *shape), torch.tensor([0.2, 0.7]), condition_for(shape)
+
+
+def differs(a: Tensor, b: Tensor) -> bool:
+    """For every datum."""
+    return bool(((a - b).abs().flatten(1).amax(dim=1) > 1e-4).all())
+
+
+@NETWORKS
+@SHAPES
+def test_the_output_is_like_the_input_and_starts_at_zero(options: Network, shape: tuple[int, ...]) -> None:
+    x, t, condition = inputs(shape)
+    out = in_channels_last(options.build(shape, FIELDS))(x, t, condition)
+    assert torch.equal(out, torch.zeros_like(x))
+
+
+@NETWORKS
+@SHAPES
+@pytest.mark.parametrize("name", ["label", "size", "text", "low"])
+def test_every_field_matters(options: Network, shape: tuple[int, ...], name: str) -> None:
+    network = random(options, shape, FIELDS)
+    x, t, condition = inputs(shape)
+    other = condition | {name: 3 - condition[name] if name == "label" else 1 - condition[name]}
+    assert differs(network(x, t, condition), network(x, t, other))
+
+
+@NETWORKS
+@SHAPES
+def test_a_token_that_is_not_there_does_not_matter(options: Network, shape: tuple[int, ...]) -> None:
+    network = random(options, shape, FIELDS)
+    x, t, condition = inputs(shape)
+    text = condition["text"].clone()
+    text[:, 3] = torch.nan
+    assert torch.equal(network(x, t, condition), network(x, t, condition | {"text": text}))
+    text[:, 3] = 1.0
+    there = torch.ones(2, 4, dtype=torch.bool)
+    assert differs(network(x, t, condition), network(x, t, condition | {"text": text, "text_mask": there}))
+
+
+@NETWORKS
+def test_a_sequence_may_have_no_token_at_all(options: Network) -> None:
+    network = random(options, (1, 8, 8), FIELDS)
+    x, t, condition = inputs((1, 8, 8))
+    nothing = condition | {"text_mask": torch.zeros(2, 4, dtype=torch.bool)}
+    assert bool(network(x, t, nothing).isfinite().all())
+    assert differs(network(x, t, condition), network(x, t, nothing))
+
+
+@NETWORKS
+def test_the_order_of_tokens_matters(options: Network) -> None:
+    network = random(options, (1, 8, 8), {"text": Sequence(5, 4)})
+    x, t, condition = inputs((1, 8, 8))
+    turned = condition | {"text": condition["text"][:, [1, 0, 2, 3]]}
+    assert differs(network(x, t, condition), network(x, t, turned))
+
+
+@NETWORKS
+@SHAPES
+def test_the_second_time_matters_where_it_is_told(options: Network, shape: tuple[int, ...]) -> None:
+    network = random(options, shape, {}, until=True)
+    x, t, _ = inputs(shape)
+    assert differs(network(x, t, {}, until=t + 0.2), network(x, t, {}))
+    assert torch.equal(network(x, t, {}, until=t), network(x, t, {}))
+    with pytest.raises(ValueError, match="not built to be told a second time"):
+        options.build(shape, {})(x, t, {}, until=t)
+
+
+@NETWORKS
+@SHAPES
+def test_every_weight_learns(options: Network, shape: tuple[int, ...]) -> None:
+    network = random(options, shape, FIELDS, until=True)
+    x, t, condition = inputs(shape)
+    network(x, t, condition, until=t + 0.1).square().sum().backward()
+    assert [name for name, weight in network.named_parameters() if not float(weight.grad.abs().max()) > 0] == []
+
+
+@NETWORKS
+def test_forward_differentiation_in_both_times(options: Network) -> None:
+    """What MeanFlow needs; against finite differences, of times in float32."""
+    network = random(options, (1, 8, 8), FIELDS, until=True).double()
+    x, t, condition = (value if isinstance(value, dict) else value.double() for value in inputs((1, 8, 8)))
+    until = t + 0.2
+
+    def at(step: float) -> Tensor:
+        return network(x, t + step, condition, until=until + 2 * step)
+
+    with sdpa_kernel(SDPBackend.MATH):
+        _, slope = torch.func.jvp(
+            lambda t, until: network(x, t, condition, until=until),
+            (t, until),
+            (torch.ones(2).double(), torch.full((2,), 2.0).double()),
+        )
+        torch.testing.assert_close(slope, (at(1e-3) - at(-1e-3)) / 2e-3, rtol=1e-2, atol=1e-3)
+
+
+def test_what_cannot_be_is_said() -> None:
+    network = UNET.build((1, 8, 8), FIELDS)
+    x, t, condition = inputs((1, 8, 8))
+    del condition["size"]
+    with pytest.raises(ValueError, match="the condition has no size: this network asks for label, size, text, low"):
+        network(x, t, condition)
+    with pytest.raises(ValueError, match="cannot be called time"):
+        UNET.build((1, 8, 8), {"time": Vector(1)})
+
+
+def test_vectors_have_no_axes_but_their_channels() -> None:
+    network = random(TRANSFORMER, (5,), {"label": Label(2)})
+    out = network(torch.randn(2, 5), torch.rand(2), {"label": torch.tensor([0, 2])})
+    assert out.shape == (2, 5)
