@@ -128,7 +128,7 @@ def conditional_paths(objective: Objective, x0: Tensor, x1: Tensor, points: int 
 def trajectories(method: Method, network: Network, start: Tensor, steps: int) -> Tensor:
     """Where standard normal noise (B, 2) goes, (steps + 1, B, 2): the solver of the method, one step after another."""
     objective = method.objective
-    field = Field(network, objective.path, objective.target, no_labels(len(start)), no_label=0)
+    field = Field(network, objective.path, objective.target)
     times = times_of(SamplerConfig(solver=method.solver, steps=steps), field.along)
     points = [float(field.along.sigma(times[0])) * start]
     for interval in pairwise(times):

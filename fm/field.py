@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from fm.change_of_path import matching_time, scale
+from fm.conditions import Condition
 from fm.guidance import NONE, Guidance, guided
 from fm.names import require_target
 from fm.paths import Ends, Path, Quantity, like
@@ -10,10 +11,15 @@ from fm.targets import network_inputs
 
 
 class Field:
-    """A network together with its path and target, for given labels. Calls of the network are counted.
+    """A network together with its path and target, under a given condition. Calls of the network are counted.
+
+    Args:
+        condition: what the data are under, a row each; nothing if left out.
+        null: "no condition" for as many, which guidance leads away from.
+        weak: a network to lead away from instead, under the same condition.
 
     Attributes:
-        nfe: calls of the network so far (number of function evaluations); guidance makes two a point.
+        nfe: calls of networks so far (number of function evaluations); guidance makes two a point.
         along: the path that x and t are on; the network's own unless given.
     """
 
@@ -22,33 +28,45 @@ class Field:
         network: nn.Module,
         path: Path,
         target: Quantity,
-        labels: Tensor,
-        no_label: int,
+        condition: Condition | None = None,
+        null: Condition | None = None,
         guidance: Guidance = NONE,
         along: Path | None = None,
+        weak: nn.Module | None = None,
     ) -> None:
         require_target(target)
         self.network = network
         self.path = path
         self.target = target
-        self.labels = labels
-        self.no_label = no_label
+        self.condition = condition or {}
+        self.null = null or {}
         self.guidance = guidance
         self.along = along or path
+        self.weak = weak
         self.nfe = 0
 
     def ends(self, x: Tensor, t: Tensor) -> Ends:
-        """The noise and the data that x (B, C, H, W) at t (B,) lies between, by one prediction."""
+        """The noise and the data that x (B, ...) at t (B,) lies between, by one prediction."""
         own_x, own_t = self._own(x, t)
         return self.path.ends(self._predict(own_x, own_t, t), own_x, own_t, self.target)
 
     def velocity(self, x: Tensor, t: Tensor) -> Tensor:
-        """dx/dt along the path at x (B, C, H, W) and t (B,)."""
+        """dx/dt along the path at x (B, ...) and t (B,)."""
         if self.along == self.path:
             return self.path.convert(self._predict(x, t, t), x, t, source=self.target, target="velocity")
         x0, x1 = self.ends(x, t)
         a, b = self.along.mixture("velocity", like(t, x))
         return a * x1 + b * x0
+
+    def jump(self, x: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
+        """Where x (B, ...) at t (B,) is at t_next (B,), by one prediction: of the mean velocity from t until then.
+
+        Raises:
+            ValueError: the network says something else, or of another path.
+        """
+        if self.target != "velocity" or self.along != self.path:
+            raise ValueError("only a network that predicts the velocity can jump, and only along its own path")
+        return x + like(t_next - t, x) * self._predict(x, t, t, t_next)
 
     def _own(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """The point of the network's own path that (x, t) corresponds to."""
@@ -57,13 +75,22 @@ class Field:
         own_t = matching_time(self.along, self.path, t)
         return x * like(scale(self.along, self.path, t, own_t), x).to(x), own_t.to(t)
 
-    def _predict(self, x: Tensor, t: Tensor, t_along: Tensor) -> Tensor:
+    def _predict(self, x: Tensor, t: Tensor, t_along: Tensor, until: Tensor | None = None) -> Tensor:
         """The network's own target at (x, t), guided where t_along says so."""
-        return guided(lambda labels: self._call(x, t, labels), t_along, self.labels, self.no_label, self.guidance)
+        strong = self._call(self.network, x, t, self.condition, until)
+        if not self.guidance.acts_at(t_along):
+            return strong
+        if self.weak is None:
+            weak = self._call(self.network, x, t, self.null, until)
+        else:
+            weak = self._call(self.weak, x, t, self.condition, until)
+        return guided(weak, strong, self.guidance.scales(t_along))
 
-    def _call(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+    def _call(self, network: nn.Module, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None) -> Tensor:
         self.nfe += 1
-        dtype = next(self.network.parameters()).dtype
+        dtype = next(network.parameters()).dtype
         x_seen, t_seen = network_inputs(self.path, self.target, x, t)
-        out: Tensor = self.network(x_seen.to(dtype), t_seen.to(dtype), {"label": labels})
+        told = {name: value.to(dtype) if value.is_floating_point() else value for name, value in condition.items()}
+        second = {} if until is None else {"until": until.to(dtype)}
+        out: Tensor = network(x_seen.to(dtype), t_seen.to(dtype), told, **second)
         return out.to(x.dtype)

@@ -235,7 +235,7 @@ class Generator:
         signs = torch.where(uniform(Purpose.DIVERGENCE) < 0.5, -1.0, 1.0)
         start, end = self.path.interval
         found = log_likelihood(
-            Field(self.network, self.path, self.config.target, wanted.to(device), self.no_label).velocity,
+            Field(self.network, self.path, self.config.target, {"label": wanted.to(device)}).velocity,
             (x1 + shift * (2 / 255)).to(device),
             None if exact else signs.to(device),
             self.path.prior_scale,
@@ -253,8 +253,8 @@ class Generator:
             self.network,
             self.path,
             self.config.target,
-            labels,
-            self.no_label,
+            {"label": labels},
+            {"label": torch.full_like(labels, self.no_label)},
             Guidance(sampler.guidance, sampler.guidance_interval),
             along=None if sampler.path is None else path_named(sampler.path),
         )

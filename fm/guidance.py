@@ -1,15 +1,15 @@
-"""Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), if wanted within an interval of time only
-(Kynkaanniemi et al. 2024, arXiv 2404.07724)."""
+"""Guidance: away from a weak prediction, through a strong one. The weak one is the same network's under no condition
+(classifier-free guidance: Ho & Salimans 2022, arXiv 2207.12598) or that of a second, weaker network (autoguidance:
+Karras et al. 2024, arXiv 2406.02507), if wanted within an interval of time only (Kynkaanniemi et al. 2024, arXiv
+2404.07724).
+"""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fm.paths import like
-
-Prediction = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -20,28 +20,26 @@ class Guidance:
     interval: tuple[float, float] = (0.0, 1.0)
 
     def acts_at(self, t: Tensor) -> bool:
-        """Whether any of the times t (B,) is guided, so that the network must be asked twice."""
+        """Whether any of the times t (B,) is guided, so that there must be a weak prediction too."""
         return self.scale != 1 and bool(self.within(t).any())
 
     def within(self, t: Tensor) -> Tensor:
         return (t >= self.interval[0]) & (t <= self.interval[1])
 
+    def scales(self, t: Tensor) -> Tensor:
+        """That of each of the times t (B,)."""
+        return torch.where(self.within(t), self.scale, 1.0)
+
 
 NONE = Guidance()
 
 
-def guided(predict: Prediction, t: Tensor, labels: Tensor, no_label: int, guidance: Guidance) -> Tensor:
-    """unconditional + scale * (conditional - unconditional), which costs two calls; without guidance one.
+def guided(weak: Tensor, strong: Tensor, scale: Tensor) -> Tensor:
+    """weak + scale * (strong - weak), with weak and strong (B, ...) and scale (B,).
 
     Any quantity that is linear in the prediction (velocity, data, noise, score) can be guided this way.
 
-    Args:
-        predict: what the network says, (B, ...), given labels int64 (B,).
-        t: times (B,), which decide where an interval of guidance acts.
+    >>> guided(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([3.0]))
+    tensor([4.])
     """
-    conditional = predict(labels)
-    if not guidance.acts_at(t):
-        return conditional
-    unconditional = predict(torch.full_like(labels, no_label))
-    scale = torch.where(guidance.within(t), guidance.scale, 1.0).to(conditional)
-    return unconditional + like(scale, conditional) * (conditional - unconditional)
+    return weak + like(scale.to(strong), strong) * (strong - weak)

@@ -69,7 +69,7 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
     x = float(own.sigma(times[0])) * x0.double()
 
     def field(along: Path) -> Field:
-        return Field(network, own, generator.config.target, labels, generator.no_label, along=along)
+        return Field(network, own, generator.config.target, {"label": labels}, along=along)
 
     expected = ddim(field(own).ends, own, x, times)
     there = matching_time(own, straight, times)

@@ -27,7 +27,7 @@ class Network(nn.Module):
 
 
 def field(path: Path, along: Path | None = None) -> Field:
-    return Field(Network(), path, "noise", torch.arange(5), no_label=10, along=along)
+    return Field(Network(), path, "noise", {"label": torch.arange(5)}, along=along)
 
 
 def start() -> Tensor:

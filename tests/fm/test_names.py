@@ -51,7 +51,7 @@ TIMES = torch.linspace(0.1, 1, 3, dtype=torch.float64)
             lambda: Objective.named("cond_ot", "independent", "uniform", "velocit", "flat"),  # type: ignore[arg-type]
             "no target 'velocit': must be one of velocity, data",
         ),
-        (lambda: Field(torch.nn.Identity(), CondOT(), "velocit", torch.zeros(1), 0), "no target 'velocit'"),
+        (lambda: Field(torch.nn.Identity(), CondOT(), "velocit"), "no target 'velocit'"),
         (
             lambda: CondOT().convert(start(), start(), TIMES, "velocit", "velocit"),  # type: ignore[arg-type]
             "quantity 'velocit'",

@@ -95,7 +95,7 @@ def times_of(scheduler: SchedulerMixin) -> Tensor:
 def test_samples(kind: type[SchedulerMixin], solver: Callable[..., Tensor], steps: int, fault: Fault) -> None:
     scheduler, network, x = made(kind, steps), Network(), 40 * normal(*SHAPE)
     path, times = fault.path(EDM()), fault.times(times_of(scheduler))
-    field = Field(network, path, "edm", torch.zeros(SHAPE[0], dtype=torch.int64), no_label=0)
+    field = Field(network, path, "edm", {"label": torch.zeros(SHAPE[0], dtype=torch.int64)})
     ours = solver(field.ends, path, x, times)
     for timestep, level in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
         says = network(scheduler.scale_model_input(x, timestep), scheduler.precondition_noise(level))

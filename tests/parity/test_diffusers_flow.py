@@ -86,7 +86,8 @@ def test_guidance(original: bool, fault: Fault) -> None:
     for step in range(10):
         t = torch.full((SHAPE[0],), step / 10, dtype=torch.float64)
         predict = partial(under_label, network, x, t)
-        ours.append(guided(predict, t, labels, no_label=0, guidance=guidance))
+        strong = predict(labels)
+        ours.append(guided(predict(none), strong, guidance.scales(t)) if guidance.acts_at(t) else strong)
         guider.set_state(step, 10, None)
         theirs.append(guider.forward(predict(labels), predict(none)).pred)
     same(torch.stack(ours), torch.stack(theirs))

@@ -161,8 +161,7 @@ EITHER_PATH = pytest.mark.parametrize("suspect", ["old", "new"])
 def changed(old: Path, new: Path, suspect: str, fault: Fault) -> Field:
     """A network of one path asked along another, one of which is at fault."""
     path, along = (fault.path(old), new) if suspect == "old" else (old, fault.path(new))
-    labels = torch.zeros(SHAPE[0], dtype=torch.int64)
-    return Field(Network(), path, "velocity", labels, no_label=0, along=along)
+    return Field(Network(), path, "velocity", {"label": torch.zeros(SHAPE[0], dtype=torch.int64)}, along=along)
 
 
 @notices(*COEFFICIENTS)
