@@ -8,6 +8,8 @@ Conventions: t = 0 is noise and t = 1 is data; x0 is noise and x1 is data; image
 import os
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 """How OpenMP's threads wait for each other. By themselves they spin, and on a machine that others use too a training
 then gets half of its share. GNU's OpenMP reads it once, when PyTorch is imported."""
@@ -17,7 +19,7 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 if TYPE_CHECKING:
     from fm.generator import Generator
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

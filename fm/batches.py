@@ -1,15 +1,13 @@
 """The stream of training batches: what step number n sees, a function of (seed, n) and nothing else."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from fm import noise
 from fm.images import Images, to_float
@@ -103,36 +101,3 @@ class Batches(Dataset[Batch]):
             shuffle = noise.stream(self.budget.seed, epoch, Purpose.ORDER)
             self._order = epoch, shuffle.permutation(len(self.images))
         return int(self._order[1][offset])
-
-
-class From:
-    """Steps from `start` on, in a sampler that still says how many there are in all: Lightning counts from 0."""
-
-    def __init__(self, start: int, stop: int) -> None:
-        self.start, self.stop = start, stop
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.start, self.stop))
-
-    def __len__(self) -> int:
-        return self.stop
-
-
-class TrainingData(LightningDataModule):
-    """The stream of batches, taken up at the trainer's present step."""
-
-    def __init__(
-        self, images: Images, labels: npt.NDArray[np.int64], no_label: int, budget: Budget, stratified: bool
-    ) -> None:
-        super().__init__()
-        self.source = (images, labels, no_label, budget, stratified)
-        self.steps = budget.steps
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        assert self.trainer is not None
-        batches = Batches(*self.source, rank=self.trainer.global_rank, world_size=self.trainer.world_size)
-        # A GPU would wait for its batches; on a CPU a second process would take the cores from the training.
-        workers = 0 if self.trainer.strategy.root_device.type == "cpu" else 2
-        return DataLoader(
-            batches, batch_size=None, sampler=From(self.trainer.global_step, self.steps), num_workers=workers
-        )

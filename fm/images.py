@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 Images = npt.NDArray[np.uint8]
@@ -45,6 +44,8 @@ def columns(num_labels: int) -> int:
 
 def png(image: Images) -> bytes:
     """A PNG file of one image (H, W, 1) grey or (H, W, 3) colour; equal pixels give equal bytes."""
+    from PIL import Image  # of the extra `data`: arrays are made and measured without it
+
     content = io.BytesIO()
     Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(content, format="PNG")
     return content.getvalue()

@@ -32,7 +32,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from fm.batches import Batch, Budget, TrainingData
+from fm.batches import Batch, Budget
 from fm.checkpoints import Checkpoint, usable
 from fm.divergence import Divergence
 from fm.ema import ema_with_warmup
@@ -40,6 +40,7 @@ from fm.errors import UserError
 from fm.generator import Generator
 from fm.images import Images
 from fm.objectives import Objective
+from fm.training_data import TrainingData
 
 TORCHRUN = "TORCHELASTIC_RUN_ID"
 STARTED_BY = "FM_TRAINING_PROCESS"

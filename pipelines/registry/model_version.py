@@ -24,7 +24,7 @@ ARTIFACTS = "artifacts"
 """The folder of a model that has the generator and the pages."""
 LEFT_BY_LOADING = "registered_model_meta"
 """MLflow's load_model writes it where the model lies, if that is a folder of this machine."""
-NEEDED_BY_FM = ("torch", "numpy", "safetensors", "pydantic", "pillow")
+NEEDED_BY_FM = ("torch", "numpy", "scipy", "safetensors", "pydantic", "torchdiffeq", "pillow")
 
 
 def create(

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fm import noise
-from fm.batches import Batches, Budget, From
+from fm.batches import Batches, Budget
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
 LABELS = np.arange(50) % 10
@@ -61,8 +61,3 @@ def test_labels_are_dropped_as_often_as_said() -> None:
     assert float(dropped) == pytest.approx(0.5, abs=0.04)
     kept = batches[0].condition != 10
     assert torch.equal(batches[0].condition[kept], batches[0].labels[kept])
-
-
-def test_sampler_starts_late_and_counts_from_zero() -> None:
-    assert list(From(3, 6)) == [3, 4, 5]
-    assert len(From(3, 6)) == 6

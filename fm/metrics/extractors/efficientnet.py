@@ -9,7 +9,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -88,6 +87,8 @@ class EfficientNetExtractor(Extractor):
 
 def resized(image: Images) -> Images:
     """One image (H, W, 3) as (SIZE, SIZE, 3)."""
+    from PIL import Image
+
     return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
