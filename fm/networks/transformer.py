@@ -47,6 +47,7 @@ class Transformer(Conditioned):
         ValueError: sizes that do not fit together.
 
     Example:
+        >>> import torch
         >>> network = TransformerOptions(width=16).build((1, 4, 6, 8), {}, until=True)
         >>> x, t = torch.randn(2, 1, 4, 6, 8), torch.rand(2)
         >>> network(x, t, {}, until=torch.ones(2)).shape
