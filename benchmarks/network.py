@@ -16,10 +16,12 @@ import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
 from fm import devices
+from fm.batches import Batch
 from fm.conditions import Label
 from fm.networks import Network
 from fm.networks.layers import in_channels_last
-from fm.objectives import Objective
+from fm.noise import Draws, Purpose
+from fm.objectives import Regression
 from pipelines import params
 
 ROUNDS = 7
@@ -35,20 +37,21 @@ def main(dataset: str) -> None:
     chosen = Network.of({"name": sizes.pop("kind"), **sizes})
     network = in_channels_last(chosen.build((1, size, size), {"label": Label(10)})).to(device)
     optimizer = torch.optim.AdamW(network.parameters())
-    objective = Objective.named("cond_ot", "independent", "uniform", "velocity", "flat")
+    objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
     x1 = torch.randn(batch, 1, size, size, device=device)
-    u, labels = torch.rand(batch, device=device), torch.randint(0, 10, (batch,), device=device)
+    u, condition = torch.rand(batch, device=device), {"label": torch.randint(0, 10, (batch,), device=device)}
+    draws = Draws(0, range(batch)).ahead({}, {Purpose.TIME: 1}).to(device)
     square = torch.randn(2048, 2048, device=device)
 
     def train() -> None:
-        loss = objective.loss(network, torch.randn_like(x1), x1, u, labels, labels)
+        loss = objective.loss(network, Batch(x1, condition, condition, draws, torch.randn_like(x1)), network)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     @torch.no_grad()
     def sample() -> None:
-        network(x1, u, {"label": labels})
+        network(x1, u, condition)
 
     def limit() -> None:
         square @ square

@@ -24,16 +24,19 @@ TRAIN = f"""
 import time, torch
 from fm.conditions import Label
 from fm.networks import UNetOptions
-from fm.objectives import Objective
+from fm.batches import Batch
+from fm.noise import Draws, Purpose
+from fm.objectives import Regression
 network = UNetOptions(width=32, blocks=1, multipliers=(1, 2)).build((1, 28, 28), {{"label": Label(10)}})
 optimizer = torch.optim.AdamW(network.parameters())
-objective = Objective.named("cond_ot", "independent", "uniform", "velocity", "flat")
-x1, u, labels = torch.randn(64, 1, 28, 28), torch.rand(64), torch.randint(0, 10, (64,))
+objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
+x1, condition = torch.randn(64, 1, 28, 28), {{"label": torch.randint(0, 10, (64,))}}
+draws = Draws(0, range(64)).ahead({{}}, {{Purpose.TIME: 1}})
 print("ready", flush=True)
 input()
 steps, started = 0, time.perf_counter()
 while time.perf_counter() - started < {SECONDS}:
-    loss = objective.loss(network, torch.randn_like(x1), x1, u, labels, labels)
+    loss = objective.loss(network, Batch(x1, condition, condition, draws, torch.randn_like(x1)), network)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -1,22 +1,31 @@
 """The stream of training batches: what step number n sees, a function of (seed, n) and nothing else."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from fm import noise
-from fm.images import Images, to_float
-from fm.noise import Purpose
+from fm.codecs import Codec, Pixels
+from fm.conditions import Condition, Conditioner, Labels, withheld
+from fm.data.prepared import Prepared
+from fm.data.rows import Arrays, Rows
+from fm.noise import Draws, Purpose
+from fm.paths import like
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long and how fast to train."""
+    """How long and how fast to train.
+
+    Attributes:
+        label_dropout: how often a condition is withheld.
+        horizontal_flips: how often a datum is seen in a mirror, its last axis the other way round.
+    """
 
     images_seen: int
     batch_size: int
@@ -26,6 +35,7 @@ class Budget:
     label_dropout: float
     gradient_clip: float
     seed: int
+    horizontal_flips: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -37,39 +47,65 @@ class Budget:
         return min(1.0, step / max(self.warmup_steps, 1))
 
 
-class Batch(NamedTuple):
-    """x1 (B, C, H, W) in [-1, 1], x0 like it, u (B,) in [0, 1), labels and condition int64 (B,)."""
+@dataclass(frozen=True)
+class Examples:
+    """What a network learns from: rows as stored, and how they and what lies beside them are read."""
 
-    x1: Tensor
-    x0: Tensor
-    u: Tensor
-    labels: Tensor
-    condition: Tensor
+    rows: Rows
+    codec: Codec
+    conditioner: Conditioner
+
+    @classmethod
+    def of(cls, dataset: Prepared) -> Self:
+        """The training split of a prepared dataset."""
+        images, labels = dataset.train.images, dataset.train.labels
+        return cls(Arrays({"data": images, "label": labels}), Pixels(images.shape[1:]), Labels(dataset.label_names))
+
+
+class Batch(NamedTuple):
+    """What one training step sees.
+
+    Attributes:
+        data: float (B, C, *spatial).
+        condition: what each datum is under, each value (B, ...).
+        given: the same, withheld from some of them: what the network is told.
+        draws: the random numbers of these data.
+        source: noise like `data`, where the pairs are given; it is drawn otherwise.
+    """
+
+    data: Tensor
+    condition: Condition
+    given: Condition
+    draws: Draws
+    source: Tensor | None = None
+
+    def noise(self) -> Tensor:
+        """What the data are mixed with, like them."""
+        source = self.draws.normal(self.data.shape[1:], Purpose.NOISE) if self.source is None else self.source
+        return source.to(self.data)
+
+    def to(self, device: torch.device | str, **how: Any) -> Self:
+        """On another device, by Tensor.to's own options."""
+        condition, given = (
+            {name: value.to(device, **how) for name, value in one.items()} for one in (self.condition, self.given)
+        )
+        source = None if self.source is None else self.source.to(device, **how)
+        return type(self)(self.data.to(device, **how), condition, given, self.draws.to(device, **how), source)
 
 
 class Batches(Dataset[Batch]):
     """Batch number `step` of a training, a function of (seed, step) and nothing else.
 
-    Image number p of the training is the datum p mod N of epoch p // N, whose order is drawn anew; its noise, time and
+    Datum number p of the training is row p mod N of epoch p // N, whose order is drawn anew; its noise, time and
     dropout come from the streams at position p. Every process of several takes each world_size-th row of the same
-    global batch. Stratified, the u of row i of B is uniform on [i / B, (i + 1) / B).
+    global batch.
     """
 
-    def __init__(
-        self,
-        images: Images,
-        labels: npt.NDArray[np.int64],
-        no_label: int,
-        budget: Budget,
-        stratified: bool = False,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        self.images = images
-        self.labels = labels
-        self.no_label = no_label
+    def __init__(self, examples: Examples, budget: Budget, rank: int = 0, world_size: int = 1) -> None:
+        if budget.horizontal_flips and len(examples.codec.shape) < 2:
+            raise ValueError(f"data of shape {examples.codec.shape} have no axis to flip")
+        self.examples = examples
         self.budget = budget
-        self.stratified = stratified
         self.rank = rank
         self.world_size = world_size
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
@@ -78,26 +114,30 @@ class Batches(Dataset[Batch]):
         return self.budget.steps
 
     def __getitem__(self, step: int) -> Batch:
-        first = step * self.budget.batch_size
-        positions = range(first + self.rank, first + self.budget.batch_size, self.world_size)
-        rows = np.array([self._row(position) for position in positions])
-        x1 = to_float(self.images[rows])
-        labels = torch.from_numpy(self.labels[rows].astype(np.int64))
-        x0 = noise.normal(self._streams(positions, Purpose.NOISE), tuple(x1.shape[1:]))
-        u = noise.uniform(self._streams(positions, Purpose.TIME), 1).squeeze(1)
-        drop = noise.uniform(self._streams(positions, Purpose.DROPOUT), 1).squeeze(1)
-        if self.stratified:
-            strata = torch.tensor([position - first for position in positions], dtype=torch.float64)
-            u = ((strata + u) / self.budget.batch_size).float().clamp(max=1 - 2**-24)
-        condition = torch.where(drop < self.budget.label_dropout, self.no_label, labels)
-        return Batch(x1, x0, u, labels, condition)
+        draws = self._draws(step)
+        rows = self.examples.rows[np.array([self._row(position) for position in draws.positions])]
+        data = self._flipped(self.examples.codec.encode(rows["data"], draws), draws)
+        condition = self.examples.conditioner.stored(rows)
+        drop = draws.uniform(1, Purpose.DROPOUT)[:, 0] < self.budget.label_dropout
+        given = withheld(condition, self.examples.conditioner.null(condition), drop)
+        if get_worker_info() is not None:  # this process has the time, and the one that trains has not
+            draws = draws.ahead({Purpose.NOISE: data.shape[1:]}, {Purpose.TIME: 1})
+        return Batch(data, condition, given, draws)
 
-    def _streams(self, positions: range, purpose: Purpose) -> list[noise.Stream]:
-        return noise.streams(self.budget.seed, positions, purpose)
+    def _draws(self, step: int) -> Draws:
+        size = self.budget.batch_size
+        first = step * size
+        return Draws(self.budget.seed, range(first + self.rank, first + size, self.world_size), first, size)
+
+    def _flipped(self, data: Tensor, draws: Draws) -> Tensor:
+        if not self.budget.horizontal_flips:
+            return data
+        flip = draws.uniform(1, Purpose.FLIP)[:, 0] < self.budget.horizontal_flips
+        return torch.where(like(flip, data), data.flip(-1), data)
 
     def _row(self, position: int) -> int:
-        epoch, offset = divmod(position, len(self.images))
+        epoch, offset = divmod(position, len(self.examples.rows))
         if self._order is None or self._order[0] != epoch:
             shuffle = noise.stream(self.budget.seed, epoch, Purpose.ORDER)
-            self._order = epoch, shuffle.permutation(len(self.images))
+            self._order = epoch, shuffle.permutation(len(self.examples.rows))
         return int(self._order[1][offset])

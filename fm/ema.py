@@ -16,6 +16,7 @@ def ema_with_warmup(decay: float) -> Callable[[Any, Any, Any], None]:
     @torch.no_grad()
     def update(averaged: list[torch.Tensor], current: list[torch.Tensor], updates: torch.Tensor) -> None:
         n = float(updates)
+        current = [value.to(mean) for value, mean in zip(current, averaged, strict=True)]  # where precisions differ
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
 
     return update

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-import numpy.typing as npt
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from fm.batches import Batch, Batches, Budget
-from fm.images import Images
+from fm.batches import Batch, Batches, Budget, Examples
 
 
 class From:
@@ -27,18 +24,16 @@ class From:
 class TrainingData(LightningDataModule):
     """The stream of batches, taken up at the trainer's present step."""
 
-    def __init__(
-        self, images: Images, labels: npt.NDArray[np.int64], no_label: int, budget: Budget, stratified: bool
-    ) -> None:
+    def __init__(self, examples: Examples, budget: Budget) -> None:
         super().__init__()
-        self.source = (images, labels, no_label, budget, stratified)
-        self.steps = budget.steps
+        self.examples = examples
+        self.budget = budget
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.trainer is not None
-        batches = Batches(*self.source, rank=self.trainer.global_rank, world_size=self.trainer.world_size)
+        batches = Batches(self.examples, self.budget, self.trainer.global_rank, self.trainer.world_size)
         # A GPU would wait for its batches; on a CPU a second process would take the cores from the training.
         workers = 0 if self.trainer.strategy.root_device.type == "cpu" else 2
         return DataLoader(
-            batches, batch_size=None, sampler=From(self.trainer.global_step, self.steps), num_workers=workers
+            batches, batch_size=None, sampler=From(self.trainer.global_step, self.budget.steps), num_workers=workers
         )

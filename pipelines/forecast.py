@@ -5,8 +5,7 @@ import time
 
 import torch
 
-from fm.batches import Batches, Budget
-from fm.data.prepared import Split
+from fm.batches import Batches, Budget, Examples
 from fm.generator import Generator
 from fm.objectives import Objective
 
@@ -49,20 +48,16 @@ def duration(seconds: float) -> str:
 
 
 def seconds_of_a_step(
-    generator: Generator, objective: Objective, budget: Budget, split: Split, device: torch.device
+    generator: Generator, objective: Objective, budget: Budget, examples: Examples, device: torch.device
 ) -> float:
     """Measured with a copy of the network, so that the training is what it would be without; the optimiser's part,
     which is small, left out."""
     network = copy.deepcopy(generator.network).to(device)
-    batches = Batches(split.images, split.labels, generator.no_label, budget, objective.stratified)
+    batches = Batches(examples, budget)
 
     def step() -> float:
         started = time.perf_counter()
-        batch = batches[0]
-        x0, x1, u, labels, condition = (
-            part.to(device) for part in (batch.x0, batch.x1, batch.u, batch.labels, batch.condition)
-        )
-        torch.autograd.backward(objective.loss(network, x0, x1, u, labels, condition))
+        torch.autograd.backward(objective.loss(network, batches[0].to(device), network))
         if device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - started

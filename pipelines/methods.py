@@ -11,7 +11,7 @@ from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.names import Choice, parts
-from fm.objectives import Objective
+from fm.objectives import Objective, Regression
 from pipelines.params import Params
 from pipelines.rehearsal import rehearse, rehearse_settings
 
@@ -39,7 +39,7 @@ class Method:
         with named(name):
             return cls(
                 name,
-                Objective.named(**row.objective.model_dump()),
+                Regression.named(**row.objective.model_dump()),
                 Config(
                     path=row.objective.path,
                     target=row.objective.target,

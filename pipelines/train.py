@@ -9,10 +9,14 @@ from pathlib import Path
 import torch
 
 from fm import devices, images, training
+from fm.batches import Examples
+from fm.callbacks import Point, Totals
 from fm.conditions import Labels
 from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
 from fm.networks.flops import flops_of_a_call
+from fm.processes import is_helper, launched
+from fm.training import Hardware, Keeping, Watching
 from pipelines import finished, forecast, methods, params, snapshots
 from pipelines.machine import Moment
 from pipelines.methods import Method
@@ -54,22 +58,23 @@ def train(stage: Stage, name: str) -> None:
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
     torch.manual_seed(settings.train.seed)
     generator = method.untrained()
-    checkpoint = workspace / "last.ckpt"
-    if training.is_helper():
-        fit(settings, method, dataset, generator, checkpoint, stage.key, None)
+    kept = settings.train
+    keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots)
+    if is_helper():
+        fit(settings, method, dataset, generator, keeping, None)
         return
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type):
         # Looked at when its turn has come: what it waited for may have been the same training, whose DVC was killed.
         # torchrun's processes could not agree on it: another node may have another cache.
-        if not training.launched() and finished.is_waiting(stage):
+        if not launched() and finished.is_waiting(stage):
             finished.take(stage, outputs(name))
             return
         with tracking.stage_run(stage, settings.dataset.name) as tracked:
             log_settings(tracked, stage, settings, name)
             foretell(settings, method, dataset, generator, device)
             began = Moment.now()
-            totals = fit(settings, method, dataset, generator, checkpoint, stage.key, tracked)
+            totals = fit(settings, method, dataset, generator, keeping, tracked)
             metrics = summarise(settings, generator, totals, began.load())
             require_unchanged(stage)
             write(name, generator, totals, metrics)
@@ -90,8 +95,8 @@ def foretell(settings: Params, method: Method, dataset: Prepared, generator: Gen
     """Say what the budget comes to, and what later stages will refuse."""
     plan = methods.budget(settings)
     seconds = None  # several devices share a step in ways that one does not show
-    if settings.train.devices == 1 and not training.launched():
-        seconds = forecast.seconds_of_a_step(generator, method.objective, plan, dataset.train, device)
+    if settings.train.devices == 1 and not launched():
+        seconds = forecast.seconds_of_a_step(generator, method.objective, plan, Examples.of(dataset), device)
     told = forecast.sentences(plan, len(dataset.train), seconds)
     try:
         params.require_nfe(settings)
@@ -106,34 +111,22 @@ def fit(
     method: Method,
     dataset: Prepared,
     generator: Generator,
-    checkpoint: Path,
-    key: str,
+    keeping: Keeping,
     run: tracking.StageRun | None,
-) -> training.Totals:
+) -> Totals:
     chosen = settings.train
     return training.train(
         generator,
         method.objective,
+        Examples.of(dataset),
         methods.budget(settings),
-        dataset.train.images,
-        dataset.train.labels,
-        checkpoint,
-        key=key,
-        checkpoint_every=chosen.checkpoint_every,
-        snapshots=chosen.snapshots,
-        title=f"train {method.name}",
-        report=partial(report, run, method.name),
-        show=partial(show, run),
-        hardware={
-            "accelerator": chosen.accelerator,
-            "devices": chosen.devices,
-            "strategy": chosen.strategy,
-            "precision": chosen.precision,
-        },
+        keeping,
+        Hardware(chosen.accelerator, chosen.devices, chosen.strategy, chosen.precision),
+        Watching(f"train {method.name}", partial(report, run, method.name), partial(show, run)),
     )
 
 
-def report(run: tracking.StageRun | None, method: str, point: training.Point, images_per_second: float) -> None:
+def report(run: tracking.StageRun | None, method: str, point: Point, images_per_second: float) -> None:
     """One point of the training curve into MLflow."""
     if run is None:
         return
@@ -156,7 +149,7 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
     run.image("samples", images.grid(samples, columns), step)
 
 
-def summarise(settings: Params, generator: Generator, totals: training.Totals, load: Load) -> TrainMetrics:
+def summarise(settings: Params, generator: Generator, totals: Totals, load: Load) -> TrainMetrics:
     plan = methods.budget(settings)
     seen = plan.steps * plan.batch_size
     last_tenth = totals.curve[-max(len(totals.curve) // 10, 1) :]
@@ -165,7 +158,7 @@ def summarise(settings: Params, generator: Generator, totals: training.Totals, l
         steps=plan.steps,
         seconds=totals.seconds,
         images_per_second=seen / totals.seconds,
-        peak_memory_bytes=training.peak_memory_bytes(),
+        peak_memory_bytes=devices.peak_memory_bytes(),
         final_loss=sum(point.loss for point in last_tenth) / len(last_tenth),
         parameters=sum(weight.numel() for weight in generator.network.parameters()),
         flops=flops_of_a_call(generator.network, generator.shape, Labels().read([None])),
@@ -174,12 +167,12 @@ def summarise(settings: Params, generator: Generator, totals: training.Totals, l
     )
 
 
-def write(method: str, generator: Generator, totals: training.Totals, metrics: TrainMetrics) -> None:
+def write(method: str, generator: Generator, totals: Totals, metrics: TrainMetrics) -> None:
     with whole_folder(MODELS / method) as folder:
         generator.save(folder)
     with whole_file(CURVES / f"{method}.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(training.Point._fields)
+        rows.writerow(Point._fields)
         rows.writerows(totals.curve)
     metrics.save(METRICS / "train" / f"{method}.json")
 

@@ -10,7 +10,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 from torch.profiler import ProfilerActivity, profile
 
-from fm.batches import Batch, Batches, Budget
+from fm.batches import Batches, Budget, Examples
 from fm.data.prepared import Prepared
 from fm.ema import ema_with_warmup
 from fm.generator import Generator
@@ -55,11 +55,13 @@ def costs(
 def prepared(generator: Generator, objective: Objective, budget: Budget, dataset: Prepared) -> Callable[[], None]:
     """STEPS training steps of a copy of the generator's network, ready to be taken, as fm.training takes them."""
     device = device_of(generator)
-    training = Training(copy.deepcopy(generator.network).train(), objective, budget)
+    network = copy.deepcopy(generator.network).train()
+    # The averaged network would do as well, but a cycle of references keeps its memory for a while.
+    training = Training(network, objective, budget, averaged=lambda: network)
     optimizer = training.configure_optimizers()["optimizer"]
     averaged = AveragedModel(training, multi_avg_fn=ema_with_warmup(budget.ema_decay))
-    source = Batches(dataset.train.images, dataset.train.labels, generator.no_label, budget, objective.stratified)
-    batches = [Batch(*(part.to(device) for part in source[number % len(source)])) for number in range(STEPS)]
+    source = Batches(Examples.of(dataset), budget)
+    batches = [source[number % len(source)].to(device) for number in range(STEPS)]
 
     def take() -> None:
         for batch in batches:

@@ -3,10 +3,17 @@ import pytest
 import torch
 
 from fm import noise
-from fm.batches import Batches, Budget
+from fm.batches import Batches, Budget, Examples
+from fm.codecs import Pixels
+from fm.conditions import Labels
+from fm.data.rows import Arrays
+from fm.images import to_float
+from fm.noise import Purpose
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
 LABELS = np.arange(50) % 10
+DIGITS = tuple("0123456789")
+EXAMPLES = Examples(Arrays({"data": IMAGES, "label": LABELS}), Pixels((8, 8, 1)), Labels(DIGITS))
 
 
 def budget(**changes: float) -> Budget:
@@ -14,50 +21,78 @@ def budget(**changes: float) -> Budget:
     return Budget(**(plan | {"label_dropout": 0.5, "gradient_clip": 1.0, "seed": 3} | changes))  # type: ignore[arg-type]
 
 
+def numbered(count: int) -> Examples:
+    """Data that can be told apart by their labels."""
+    names = tuple(map(str, range(count)))
+    return Examples(Arrays({"data": IMAGES[:count], "label": np.arange(count)}), Pixels((8, 8, 1)), Labels(names))
+
+
 def test_a_batch_is_a_function_of_its_step() -> None:
-    batches, again = Batches(IMAGES, LABELS, 10, budget()), Batches(IMAGES, LABELS, 10, budget())
+    batches, again = Batches(EXAMPLES, budget()), Batches(EXAMPLES, budget())
     assert len(batches) == 25
     in_order = [batches[step] for step in range(25)]
     for step in (20, 3, 11):
-        for mine, other in zip(in_order[step], again[step], strict=True):
-            assert torch.equal(mine, other)
-    assert not torch.equal(in_order[0].x0, in_order[1].x0)
-    assert not torch.equal(in_order[0].x0, Batches(IMAGES, LABELS, 10, budget(seed=4))[0].x0)
+        one, other = in_order[step], again[step]
+        assert torch.equal(one.data, other.data)
+        assert torch.equal(one.noise(), other.noise())
+        assert torch.equal(one.condition["label"], other.condition["label"])
+        assert torch.equal(one.given["label"], other.given["label"])
+    assert not torch.equal(in_order[0].noise(), in_order[1].noise())
+    assert not torch.equal(in_order[0].noise(), Batches(EXAMPLES, budget(seed=4))[0].noise())
+
+
+def test_a_batch_has_the_bits_of_before_there_were_draws() -> None:
+    batch = Batches(EXAMPLES, budget())[7]  # positions 112 to 127, in the third epoch
+    order = noise.stream(3, 2, Purpose.ORDER).permutation(50)
+    rows = order[112 - 100 : 128 - 100]
+    assert torch.equal(batch.data, to_float(IMAGES[rows]))
+    assert batch.condition["label"].tolist() == LABELS[rows].tolist()
+    streams = {purpose: noise.streams(3, range(112, 128), purpose) for purpose in Purpose}
+    assert torch.equal(batch.noise(), noise.normal(streams[Purpose.NOISE], (1, 8, 8)))
+    u = noise.uniform(streams[Purpose.TIME], 1).squeeze(1)
+    assert torch.equal(batch.draws.uniform(1, Purpose.TIME)[:, 0], u)
+    strata = ((torch.arange(16, dtype=torch.float64) + u) / 16).float().clamp(max=1 - 2**-24)
+    assert torch.equal(batch.draws.stratified(Purpose.TIME), strata)
+    drop = noise.uniform(streams[Purpose.DROPOUT], 1).squeeze(1)
+    assert torch.equal(batch.given["label"], torch.where(drop < 0.5, 10, batch.condition["label"]))
 
 
 def test_no_sample_of_the_same_seed_starts_from_noise_seen_in_training() -> None:
-    batches = Batches(IMAGES, LABELS, 10, budget())
-    seen = torch.cat([batches[step].x0 for step in range(25)]).flatten(1)
-    starts = noise.normal(noise.streams(3, range(400), noise.Purpose.SAMPLE), (64,))
+    batches = Batches(EXAMPLES, budget())
+    seen = torch.cat([batches[step].noise() for step in range(25)]).flatten(1)
+    starts = noise.normal(noise.streams(3, range(400), Purpose.SAMPLE), (64,))
     shared = np.corrcoef(seen.numpy(), starts.numpy())[:400, 400:]
     assert np.abs(shared).max() < 0.8  # of 64 numbers, in 160,000 pairs: by chance about 0.6
 
 
-def test_every_epoch_has_every_image_once_in_another_order() -> None:
-    batches = Batches(IMAGES, np.arange(50), 50, budget(batch_size=50))
-    first, second = batches[0].labels, batches[1].labels
+def test_every_epoch_has_every_datum_once_in_another_order() -> None:
+    batches = Batches(numbered(50), budget(batch_size=50))
+    first, second = batches[0].condition["label"], batches[1].condition["label"]
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(50))
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("stratified", [False, True])
-def test_processes_share_one_global_batch(stratified: bool) -> None:
-    whole = Batches(IMAGES, LABELS, 10, budget(), stratified)[7]
-    parts = [Batches(IMAGES, LABELS, 10, budget(), stratified, rank, 2)[7] for rank in range(2)]
-    for name in ("x1", "x0", "u", "labels", "condition"):
-        joined = torch.stack([getattr(part, name) for part in parts], dim=1).flatten(0, 1)
-        assert torch.equal(joined, getattr(whole, name)), name
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_processes_share_one_global_batch(world_size: int) -> None:
+    plan = budget(horizontal_flips=0.5)
+    whole = Batches(EXAMPLES, plan)[7]
+    parts = [Batches(EXAMPLES, plan, rank, world_size)[7] for rank in range(world_size)]
+
+    def joined(of_part: list[torch.Tensor]) -> torch.Tensor:
+        return torch.stack(of_part, dim=1).flatten(0, 1)
+
+    assert torch.equal(joined([part.data for part in parts]), whole.data)
+    assert torch.equal(joined([part.noise() for part in parts]), whole.noise())
+    for of in ("condition", "given"):
+        assert torch.equal(joined([getattr(part, of)["label"] for part in parts]), getattr(whole, of)["label"]), of
+    for purpose in (Purpose.TIME, Purpose.OBJECTIVE):
+        assert torch.equal(joined([p.draws.uniform(2, purpose) for p in parts]), whole.draws.uniform(2, purpose))
+    strata = whole.draws.stratified(Purpose.TIME)
+    assert torch.equal(joined([part.draws.stratified(Purpose.TIME) for part in parts]), strata)
+    assert torch.equal((strata * 16).floor(), torch.arange(16.0))
 
 
-def test_stratified_times_have_one_in_each_of_equal_intervals() -> None:
-    u = Batches(IMAGES, LABELS, 10, budget(), stratified=True)[3].u
-    assert torch.equal((u * 16).floor(), torch.arange(16.0))
-    assert not torch.equal(u, Batches(IMAGES, LABELS, 10, budget(), stratified=True)[4].u)
-
-
-def test_labels_are_dropped_as_often_as_said() -> None:
-    batches = Batches(IMAGES, LABELS, 10, budget(images_seen=16_000))
-    dropped = torch.cat([batches[step].condition == 10 for step in range(200)]).float().mean()
+def test_conditions_are_withheld_as_often_as_said() -> None:
+    batches = Batches(EXAMPLES, budget(images_seen=16_000))
+    dropped = torch.cat([batches[step].given["label"] == 10 for step in range(200)]).float().mean()
     assert float(dropped) == pytest.approx(0.5, abs=0.04)
-    kept = batches[0].condition != 10
-    assert torch.equal(batches[0].condition[kept], batches[0].labels[kept])

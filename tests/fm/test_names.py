@@ -10,7 +10,7 @@ from fm.config import SamplerConfig
 from fm.couplings import Independent
 from fm.field import Field
 from fm.grids import EDM as EDMGrid
-from fm.objectives import Objective
+from fm.objectives import Regression
 from fm.paths import EDM, CondOT, Polynomial, VariancePreserving, path_named
 from fm.solvers.gaussian import ddim, dpmpp_2m, edm
 from fm.solvers.ode import solve
@@ -46,9 +46,9 @@ TIMES = torch.linspace(0.1, 1, 3, dtype=torch.float64)
         (lambda: edm(ends_of(CondOT()), CondOT(), start(), TIMES, churn=-1.0), "solver 'edm': churn = -1.0"),
         (lambda: solve(velocity_of(CondOT()), start(), "dopri5", tolerance=0.0), "solver 'dopri5': tolerance = 0.0"),
         (lambda: SamplerConfig(solver={"name": "edm", "churn": "much"}, steps=5), "churn = 'much'"),
-        (lambda: Objective(CondOT(), Independent(), Uniform(), "velocit", Flat()), "no target 'velocit': must be one"),
+        (lambda: Regression(CondOT(), Independent(), Uniform(), "velocit", Flat()), "no target 'velocit': must be one"),
         (
-            lambda: Objective.named("cond_ot", "independent", "uniform", "velocit", "flat"),  # type: ignore[arg-type]
+            lambda: Regression.named("cond_ot", "independent", "uniform", "velocit", "flat"),  # type: ignore[arg-type]
             "no target 'velocit': must be one of velocity, data",
         ),
         (lambda: Field(torch.nn.Identity(), CondOT(), "velocit"), "no target 'velocit'"),

@@ -7,18 +7,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from fm import training
-from fm.batches import Budget
+from fm.batches import Batch, Budget, Examples
+from fm.callbacks import Point, Totals
 from fm.checkpoints import before
+from fm.codecs import Pixels
+from fm.conditions import Labels
+from fm.data.rows import Arrays
 from fm.divergence import Diverged
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.objectives import Objective
+from fm.objectives import Objective, Regression
+from fm.training import Hardware, Keeping, Watching
+from fm.training import train as train_by_lightning
 from tests.fm.conftest import tiny_generator
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
-LABELS = np.arange(50) % 10
+ROWS = Arrays({"data": IMAGES, "label": np.arange(50) % 10})
+VELOCITY = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
 STEPS = 12
 
 
@@ -33,35 +40,31 @@ def train(
     generator: Generator | None = None,
     see: Callable[[int, Generator], None] = lambda step, generator: None,
     accelerator: str = "cpu",
+    precision: str = "32-true",
+    objective: Objective = VELOCITY,
     **budget: Any,
-) -> tuple[Generator, training.Totals]:
+) -> tuple[Generator, Totals]:
     plan = {"images_seen": STEPS * 4, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 4, "ema_decay": 0.9}
 
-    def report(point: training.Point, images_per_second: float) -> None:
+    def report(point: Point, images_per_second: float) -> None:
         if point.step == killed_at:
             raise Killed
 
     generator = generator or tiny_generator()
-    totals = training.train(
+    totals = train_by_lightning(
         generator,
-        Objective.named("cond_ot", "independent", "uniform", "velocity", "flat"),
+        objective,
+        Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names))),
         Budget(**(plan | {"label_dropout": 0.1, "gradient_clip": 1.0, "seed": 0} | budget)),  # type: ignore[arg-type]
-        IMAGES,
-        LABELS,
-        folder / "last.ckpt",
-        key="this training",
-        checkpoint_every=every,
-        snapshots=2,
-        title="train",
-        report=report,
-        show=see,
-        hardware={"accelerator": accelerator, "devices": 1, "strategy": "auto", "precision": "32-true"},
+        Keeping(folder / "last.ckpt", key="this training", every=every, snapshots=2),
+        Hardware(accelerator, precision=precision),
+        Watching("train", report, see),
     )
     return generator, totals
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], list[training.Point]]:
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], list[Point]]:
     generator, totals = train(tmp_path_factory.mktemp("unbroken"))
     return generator.network.state_dict(), totals.curve
 
@@ -80,7 +83,7 @@ def cut(file: Path) -> None:
 )
 def test_what_is_left_of_a_killed_training_ends_with_the_same_bytes(
     tmp_path: Path,
-    unbroken: tuple[dict[str, torch.Tensor], list[training.Point]],
+    unbroken: tuple[dict[str, torch.Tensor], list[Point]],
     capsys: pytest.CaptureFixture[str],
     damaged: list[str],
     told: str,
@@ -168,3 +171,32 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"a weight is not finite at step 1 of 12, .*; no checkpoint was saved\. A"):
         train(tmp_path, generator=generator)
     assert not list(tmp_path.glob("*.ckpt"))
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16-true", torch.bfloat16), ("64-true", torch.float64)])
+def test_noise_and_times_are_of_the_networks_own_precision(tmp_path: Path, precision: str, dtype: torch.dtype) -> None:
+    generator, _ = train(tmp_path, precision=precision)
+    assert {value.dtype for value in generator.network.parameters()} == {dtype}
+
+
+class Compared:
+    """Velocity matching, which notes how far the averaged network is from the one that is trained."""
+
+    path = VELOCITY.path
+
+    def __init__(self) -> None:
+        self.distances: list[float] = []
+
+    def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> torch.Tensor:
+        loss = VELOCITY.loss(network, batch, averaged)
+        with torch.no_grad():
+            self.distances.append(float(loss - VELOCITY.loss(averaged, batch, averaged)))
+        return loss
+
+
+def test_an_objective_of_ones_own_has_the_averaged_network_beside_the_other(tmp_path: Path) -> None:
+    objective = Compared()
+    train(tmp_path, objective=objective)
+    assert len(objective.distances) == STEPS
+    assert objective.distances[0] == 0
+    assert any(objective.distances)

@@ -1,9 +1,11 @@
 import numpy as np
 import torch
 
-from fm.batches import Budget
-from fm.data.prepared import Split
-from fm.objectives import Objective
+from fm.batches import Budget, Examples
+from fm.codecs import Pixels
+from fm.conditions import Labels
+from fm.data.rows import Arrays
+from fm.objectives import Regression
 from pipelines.forecast import duration, seconds_of_a_step, sentences
 from tests.fm.conftest import tiny_generator
 
@@ -44,10 +46,11 @@ def test_a_step_is_timed_and_the_training_left_as_it_was() -> None:
     before = {name: value.clone() for name, value in generator.network.state_dict().items()}
     state = torch.get_rng_state()
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
-    objective = Objective.named("cond_ot", "independent", "uniform", "velocity", "flat")
-    split = Split(images, np.zeros(40, dtype=np.int64))
+    objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
+    rows = Arrays({"data": images, "label": np.zeros(40, dtype=np.int64)})
+    examples = Examples(rows, Pixels((8, 8, 1)), Labels(tuple("0123456789")))
     few, many = (
-        seconds_of_a_step(generator, objective, budget(6400, size), split, torch.device("cpu")) for size in (2, 800)
+        seconds_of_a_step(generator, objective, budget(6400, size), examples, torch.device("cpu")) for size in (2, 800)
     )
     assert 0 < few < many
     assert torch.equal(torch.get_rng_state(), state)

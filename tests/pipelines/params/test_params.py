@@ -16,7 +16,7 @@ from fm.grids import GRIDS
 from fm.metrics.extractors import EXTRACTORS
 from fm.metrics.extractors.classifier_network import Classifier
 from fm.metrics.extractors.efficientnet import COMPONENTS
-from fm.objectives import Objective
+from fm.objectives import Regression
 from fm.paths import PATHS, Quantity
 from fm.paths import Path as PathOfOurs
 from fm.solvers.gaussian import GAUSSIAN
@@ -403,7 +403,7 @@ def test_what_a_user_registers_can_be_named(monkeypatch: pytest.MonkeyPatch) -> 
         params.parse(changed("methods.diffusion.objective", row))
     monkeypatch.setitem(custom.REGISTERED["path"], "squared", Squared)
     settings = params.parse(changed("methods.diffusion.objective", row))
-    objective = Objective.named(**settings.methods["diffusion"].objective.model_dump())
+    objective = Regression.named(**settings.methods["diffusion"].objective.model_dump())
     assert objective.path == Squared(power=3.0)
 
 

@@ -2,12 +2,12 @@ import torch
 
 from fm.batches import Budget
 from fm.data.prepared import Prepared
-from fm.objectives import Objective
+from fm.objectives import Regression
 from pipelines.probes import training_step
 
 OBJECTIVES = {
-    "flow_matching": Objective.named("cond_ot", "independent", "uniform", "velocity", "flat"),
-    "diffusion": Objective.named("ddpm", "independent", "discrete", "noise", "flat"),
+    "flow_matching": Regression.named("cond_ot", "independent", "uniform", "velocity", "flat"),
+    "diffusion": Regression.named("ddpm", "independent", "discrete", "noise", "flat"),
 }
 
 
