@@ -59,7 +59,14 @@ def read(archive: bytes, names: tuple[str, ...]) -> dict[str, dict[bytes, Any]]:
 
 
 class ArraysOnly(pickle.Unpickler):
-    """Of all that a pickle can name, only what makes up NumPy arrays."""
+    """Of all that a pickle can name, only what makes up NumPy arrays.
+
+    >>> ArraysOnly(io.BytesIO(pickle.dumps({"data": np.arange(3)}))).load()
+    {'data': array([0, 1, 2])}
+    >>> ArraysOnly(io.BytesIO(pickle.dumps(print))).load()
+    Traceback (most recent call last):
+    _pickle.UnpicklingError: builtins.print has no place in an archive of images
+    """
 
     allowed = frozenset({"_reconstruct", "ndarray", "dtype"})
 

@@ -34,6 +34,11 @@ class Decoded(NamedTuple):
     Attributes:
         pixels: uint8 (size, size, channels).
         is_dim: whether it has 16 bits and uses 12 of them at most, as cameras and microscopes write: nearly black.
+
+    >>> content = io.BytesIO()
+    >>> Image.new("RGB", (40, 30), "white").save(content, format="PNG")
+    >>> decode(content.getvalue(), size=8, channels=1).pixels.shape
+    (8, 8, 1)
     """
 
     pixels: NDArray[np.uint8]
@@ -41,7 +46,13 @@ class Decoded(NamedTuple):
 
 
 class Allowance:
-    """So many pixels or bytes may be in memory at once, whatever the number of threads; who wants more waits."""
+    """So many pixels or bytes may be in memory at once, whatever the number of threads; who wants more waits.
+
+    >>> memory = Allowance(1000)
+    >>> with memory.of(300):
+    ...     memory.left
+    700
+    """
 
     def __init__(self, amount: int) -> None:
         self.left = amount

@@ -37,6 +37,10 @@ class Origin:
         label: what it is called in messages.
         read: gives the files asked for one by one, as a generator of (name, bytes). Raises Unusable
             at the first that it can't give.
+
+    >>> here = Origin("memory", lambda names: ((name, b"content") for name in names))
+    >>> list(here.read(["file"]))
+    [('file', b'content')]
     """
 
     label: str
@@ -45,7 +49,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Collected:
-    """Checked content of each file, and the labels of the origins that it came from."""
+    """Checked content of each file, and the labels of the origins that it came from.
+
+    >>> Collected({"labels": b"0 1"}, "local cache").contents["labels"]
+    b'0 1'
+    """
 
     contents: dict[str, bytes]
     origin: str

@@ -54,6 +54,9 @@ class Place:
         label: the first part of its name, TOP for the first folder itself.
         by_link: whether a link to a folder leads out of the first folder and to it.
         no_images: why nothing in it is an image; empty for where images are.
+
+    >>> below(Place("shoes/old", "/data/shoes/old", frozenset(), label="shoes"), "left.png")
+    'shoes/old/left.png'
     """
 
     name: str
@@ -75,6 +78,9 @@ class Contents:
         left_out: files that are no images, by label and kind.
         elsewhere: images that links lead to outside of the folder, and the folder they have in common, by label and
             whether the link was one to a folder.
+
+    >>> contents = Contents(images=[("shoes/left.png", Path("data/shoes/left.png"))], folders={"shoes"})
+    >>> contents.left_out["shoes", ".txt"] += 1
     """
 
     images: list[tuple[str, Path]] = field(default_factory=list)

@@ -31,7 +31,11 @@ SPLIT_NAME = re.compile(r"(train|training|val|valid|validation|dev|eval|test|tes
 
 @dataclass(frozen=True)
 class Found:
-    """An image file: its path below the folder, in NFC, and its label's number (0 without labels)."""
+    """An image file: its path below the folder, in NFC, and its label's number (0 without labels).
+
+    >>> Found("shoes/left.png", Path("data/shoes/left.png"), label=0).label
+    0
+    """
 
     name: str
     path: Path
@@ -40,7 +44,12 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A decoded file and the SHA-256 of its content."""
+    """A decoded file and the SHA-256 of its content.
+
+    >>> found = Found("left.png", Path("data/left.png"), label=0)
+    >>> Read(found, np.zeros((8, 8, 1), np.uint8), is_dim=False, digest=hashlib.sha256(b"").digest()).pixels.shape
+    (8, 8, 1)
+    """
 
     found: Found
     pixels: NDArray[np.uint8]

@@ -8,14 +8,22 @@ from numpy.typing import NDArray
 
 
 class Skipped(NamedTuple):
-    """A file that is no image of the dataset, and why."""
+    """A file that is no image of the dataset, and why.
+
+    >>> Skipped("shoes/left.png", "cut off").reason
+    'cut off'
+    """
 
     file: str
     reason: str
 
 
 class LeftOut(NamedTuple):
-    """Files that are no images: how many of a kind (their suffix, or what they are) below a label's folder."""
+    """Files that are no images: how many of a kind (their suffix, or what they are) below a label's folder.
+
+    >>> LeftOut("shoes", ".txt", files=2).files
+    2
+    """
 
     label: str
     kind: str
@@ -29,6 +37,9 @@ class Elsewhere(NamedTuple):
         label: whose folder the links are in.
         place: the folder that all of these images lie in.
         by_folder: whether a link to a folder leads there, or links to the files.
+
+    >>> Elsewhere("shoes", "/archive/shoes", images=40, by_folder=True).images
+    40
     """
 
     label: str

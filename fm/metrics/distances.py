@@ -44,7 +44,12 @@ def distance_limits(sets: Sequence[Features], reference: "Moments") -> list[floa
 
 
 class Moments(NamedTuple):
-    """Mean (D,) and unbiased covariance (D, D), float64."""
+    """Mean (D,) and unbiased covariance (D, D), float64.
+
+    >>> fitted = moments(np.random.default_rng(0).normal(size=(100, 4)))
+    >>> fitted.mean.shape, fitted.covariance.shape
+    ((4,), (4, 4))
+    """
 
     mean: npt.NDArray[np.float64]
     covariance: npt.NDArray[np.float64]

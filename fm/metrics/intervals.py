@@ -8,7 +8,12 @@ from scipy import stats
 
 
 class Interval(NamedTuple):
-    """A mean and the ends of its confidence interval."""
+    """A mean and the ends of its confidence interval.
+
+    >>> mean, low, high = mean_interval([4.0, 5.0, 6.0])
+    >>> round(low, 2), mean, round(high, 2)
+    (2.52, 5.0, 7.48)
+    """
 
     mean: float
     low: float
