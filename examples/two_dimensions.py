@@ -26,8 +26,7 @@ from fm.field import Field
 from fm.noise import Draws, Purpose
 from fm.objectives import Regression
 from fm.sampling import times_of
-from fm.solvers.gaussian import ddim
-from fm.solvers.ode import solve
+from fm.solvers import Solver
 
 SEED = 0
 TRAINING_STEPS = 4000
@@ -145,10 +144,7 @@ def trajectories(method: Method, network: Network, start: Tensor, steps: int) ->
     points = [float(field.along.sigma(times[0])) * start]
     for interval in pairwise(times):
         step = torch.stack(interval)
-        if method.solver == "ddim":
-            points.append(ddim(field.ends, field.along, points[-1], step))
-        else:
-            points.append(solve(field.velocity, points[-1], method.solver, times=step).x1)
+        points.append(Solver.of(method.solver).draw(field, points[-1], step, lambda: torch.randn_like(start)))
     return torch.stack(points)
 
 

@@ -55,6 +55,8 @@ PLACE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 BASES: dict[str, type["Component"]] = {}
 NAMED: dict[str, dict[str, type["Component"]]] = {}
+OWN: dict[str, dict[str, type["Component"]]] = {}
+"""What there is of each kind: with a name, and without one by its place."""
 
 
 class Everything:
@@ -110,14 +112,16 @@ class Component:
             cls.kind = kind
             BASES[kind] = cls
             return
-        cls.name = name or f"{cls.__module__}:{cls.__qualname__}"
+        cls.name = name or place_of(cls)
         cls.title = title or (name or cls.__qualname__).replace("_", " ")
         cls.says, cls.source, cls.formula = says, source, formula
-        if name is not None:
-            other = NAMED.setdefault(cls.kind, {}).setdefault(name, cls)
-            if place_of(other) != place_of(cls):
-                raise TypeError(f"{place_of(cls)}: {place_of(other)} is the {cls.kind} {name!r} already")
-            NAMED[cls.kind][name] = cls
+        if name is None:
+            OWN.setdefault(cls.kind, {})[cls.name] = cls
+            return
+        other = NAMED.setdefault(cls.kind, {}).setdefault(name, cls)
+        if place_of(other) != place_of(cls):
+            raise TypeError(f"{place_of(cls)}: {place_of(other)} is the {cls.kind} {name!r} already")
+        NAMED[cls.kind][name] = cls
 
     def __post_init__(self) -> None:
         for each in options_of(type(self)).values():
@@ -243,10 +247,12 @@ def label(choice: Choice) -> str:
     """A choice in one word, fit for a file's name: `edm-churn40`; one's own is called by its class alone."""
     name, options = parts(choice)
     given = [key + as_word(value) for key, value in sorted(options.items()) if value is not None]
-    return "-".join([name.rpartition(":")[2], *given])
+    return "-".join([re.split("[:.]", name)[-1], *given])
 
 
 def as_word(value: object) -> str:
+    if value == "codec":  # what the data say themselves needs no saying
+        return ""
     if isinstance(value, list | tuple):
         return "x".join(as_word(each) for each in value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -315,6 +321,8 @@ def find(kind: str, name: str, own: Container[str] = ()) -> type[Component] | No
     if name in there:
         return there[name]
     place = entry_points(kind).get(name, name)
+    if place in OWN.get(kind, {}):
+        return OWN[kind][place]
     if not PLACE.fullmatch(place):
         brought = sorted(entry_points(kind))
         names = [*there, *brought]

@@ -1,33 +1,45 @@
 """What a generator is made of, as its config.json and params.yaml say it. Importable without PyTorch."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from pydantic import Field as Setting
+from pydantic_core import CoreSchema, core_schema
 
-from fm import custom, names
-from fm.names import Choice
+from fm import components
+from fm.components import Choice
 
 MOST_STEPS, MOST_GUIDANCE = 10_000, 100
 
 
-def known(kind: str) -> PlainValidator:
-    """That a choice is one of names.KINDS, or registered in fm/custom.py, with options that it can have."""
+@dataclass(frozen=True)
+class Chosen:
+    """That a choice is one of a kind of components, with options that it can have.
 
-    def check(choice: Choice) -> Choice:
-        name, options = names.read(kind, choice, custom.options(kind))
-        return {"name": name, **options} if options else name
+    A validation's context says what may be imported for it: `own`, as components.read takes it, nothing if it is not
+    there.
+    """
 
-    return PlainValidator(check)
+    kind: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: Any) -> dict[str, Any]:
+        return components.schema(self.kind)
+
+    def check(self, choice: Choice, info: core_schema.ValidationInfo) -> Choice:
+        return components.read(self.kind, choice, (info.context or {}).get("own", ()))
 
 
-PathChoice = Annotated[Choice, known("path")]
-CouplingChoice = Annotated[Choice, known("coupling")]
-TimestepsChoice = Annotated[Choice, known("timesteps")]
-WeightChoice = Annotated[Choice, known("weight")]
-SolverChoice = Annotated[Choice, known("solver")]
-GridChoice = Annotated[Choice, known("grid")]
-Target = Literal["velocity", "data", "noise", "score", "v", "edm"]
+PathChoice = Annotated[Choice, Chosen("path")]
+CouplingChoice = Annotated[Choice, Chosen("coupling")]
+TimestepsChoice = Annotated[Choice, Chosen("timesteps")]
+TargetChoice = Annotated[Choice, Chosen("target")]
+WeightChoice = Annotated[Choice, Chosen("weight")]
+SolverChoice = Annotated[Choice, Chosen("solver")]
+GridChoice = Annotated[Choice, Chosen("grid")]
 Steps = Annotated[int, Setting(strict=True, ge=1, le=MOST_STEPS)]
 
 
@@ -56,11 +68,11 @@ class SamplerSettings(Frozen):
     @property
     def label(self) -> str:
         """The sampler in one word, fit for a file's name and a chart's: `dpmpp_2m-grid_edm-guidance1.5`."""
-        words = [names.label(self.solver)]
+        words = [components.label(self.solver)]
         if self.grid != "uniform":
-            words.append(f"grid_{names.label(self.grid)}")
+            words.append(f"grid_{components.label(self.grid)}")
         if self.path is not None:
-            words.append(f"path_{names.label(self.path)}")
+            words.append(f"path_{components.label(self.path)}")
         if self.guidance != 1:
             words.append(f"guidance{self.guidance:g}")
             if self.guidance_interval != (0, 1):
@@ -84,7 +96,7 @@ class Config(Frozen):
 
     version: Literal[1] = 1
     path: PathChoice
-    target: Target
+    target: TargetChoice
     network: dict[str, Any] = Setting(description="kind and sizes: a choice of fm.networks.Network")
     sampler: SamplerConfig
     image: ImageFormat

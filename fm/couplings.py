@@ -1,40 +1,47 @@
 """Which noise is paired with which datum. Noise is permuted; data and labels keep their places."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from fm.names import Choice
-from fm.registry import build
+from fm.components import Component
 
 
-class Coupling(Protocol):
+class Coupling(Component, ABC, kind="coupling"):
+    @abstractmethod
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         """x0 (B, ...) permuted along its first axis to fit x1 (B, ...) and labels (B,)."""
 
 
-class Independent:
-    """Noise stays where it was drawn (Lipman et al. 2022)."""
+class Independent(Coupling, name="independent", says="at random", source="Lipman et al. 2022, arXiv 2210.02747"):
+    """Noise stays where it was drawn."""
 
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         return x0
 
 
-class OptimalTransport:
-    """Minibatch optimal transport under squared Euclidean cost, by exact assignment (Tong et al. 2023,
-    arXiv 2302.00482; Pooladian et al. 2023, arXiv 2304.14772). Every row is used once."""
+class OptimalTransport(
+    Coupling,
+    name="optimal_transport",
+    says="by optimal transport within each batch",
+    source="Tong et al. 2023, arXiv 2302.00482; Pooladian et al. 2023, arXiv 2304.14772",
+):
+    """Minibatch optimal transport under squared Euclidean cost, by exact assignment. Every row is used once."""
 
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         return x0[assignment(x0, x1)]
 
 
-class LabelledOptimalTransport:
-    """Optimal transport within each label's rows, which leaves the prior given a label what it was.
-
-    Plain minibatch transport skews it (Cheng & Schwing 2025, C2OT, arXiv 2503.10636, section 3).
-    """
+class LabelledOptimalTransport(
+    Coupling,
+    name="labelled_optimal_transport",
+    says="by optimal transport within each batch and label",
+    source="Cheng & Schwing 2025, arXiv 2503.10636, section 3",
+):
+    """Optimal transport within each label's rows, which leaves the prior given a label what it was: plain minibatch
+    transport skews it."""
 
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         if labels is None:
@@ -51,16 +58,3 @@ def assignment(x0: Tensor, x1: Tensor) -> Tensor:
     cost = torch.cdist(x1.flatten(1).double(), x0.flatten(1).double()).square()
     _, columns = linear_sum_assignment(cost.cpu().numpy())
     return torch.from_numpy(columns).to(x0.device)
-
-
-COUPLINGS: dict[str, type[Coupling]] = {
-    "independent": Independent,
-    "optimal_transport": OptimalTransport,
-    "labelled_optimal_transport": LabelledOptimalTransport,
-}
-
-
-def coupling_named(choice: Choice) -> Coupling:
-    """A coupling by its name. Raises ValueError with the names there are."""
-    coupling: Coupling = build("coupling", choice, COUPLINGS)
-    return coupling

@@ -5,9 +5,8 @@ from torch import Tensor, nn
 from fm.change_of_path import matching_time, scale
 from fm.conditions import Condition
 from fm.guidance import NONE, Guidance, guided
-from fm.names import require_target
-from fm.paths import Ends, Path, Quantity, like
-from fm.targets import network_inputs
+from fm.paths import Ends, Path, like
+from fm.targets import Target, Velocity
 
 
 class Field:
@@ -27,14 +26,13 @@ class Field:
         self,
         network: nn.Module,
         path: Path,
-        target: Quantity,
+        target: Target,
         condition: Condition | None = None,
         null: Condition | None = None,
         guidance: Guidance = NONE,
         along: Path | None = None,
         weak: nn.Module | None = None,
     ) -> None:
-        require_target(target)
         self.network = network
         self.path = path
         self.target = target
@@ -48,12 +46,12 @@ class Field:
     def ends(self, x: Tensor, t: Tensor) -> Ends:
         """The noise and the data that x (B, ...) at t (B,) lies between, by one prediction."""
         own_x, own_t = self._own(x, t)
-        return self.path.ends(self._predict(own_x, own_t, t), own_x, own_t, self.target)
+        return self.path.ends(self._predict(own_x, own_t, t), own_x, own_t, self.target.quantity)
 
     def velocity(self, x: Tensor, t: Tensor) -> Tensor:
         """dx/dt along the path at x (B, ...) and t (B,)."""
         if self.along == self.path:
-            return self.path.convert(self._predict(x, t, t), x, t, source=self.target, target="velocity")
+            return self.path.convert(self._predict(x, t, t), x, t, source=self.target.quantity, target="velocity")
         x0, x1 = self.ends(x, t)
         a, b = self.along.mixture("velocity", like(t, x))
         return a * x1 + b * x0
@@ -64,7 +62,7 @@ class Field:
         Raises:
             ValueError: the network says something else, or of another path.
         """
-        if self.target != "velocity" or self.along != self.path:
+        if self.target != Velocity() or self.along != self.path:
             raise ValueError("only a network that predicts the velocity can jump, and only along its own path")
         return x + like(t_next - t, x) * self._predict(x, t, t, t_next)
 
@@ -89,7 +87,7 @@ class Field:
     def _call(self, network: nn.Module, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None) -> Tensor:
         self.nfe += 1
         dtype = next(network.parameters()).dtype
-        x_seen, t_seen = network_inputs(self.path, self.target, x, t)
+        x_seen, t_seen = self.target.inputs(self.path, x, t)
         told = {name: value.to(dtype) if value.is_floating_point() else value for name, value in condition.items()}
         second = {} if until is None else {"until": until.to(dtype)}
         out: Tensor = network(x_seen.to(dtype), t_seen.to(dtype), told, **second)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fm import images, noise
+from fm.components import Choice
 from fm.conditions import Label
 from fm.config import Config, ImageFormat, SamplerConfig
 from fm.errors import UserError
@@ -21,12 +22,13 @@ from fm.finite import not_finite
 from fm.guidance import Guidance
 from fm.label_names import label_index
 from fm.likelihood import bits_per_dimension, log_likelihood
-from fm.names import Choice
 from fm.networks import Network
 from fm.networks.layers import in_channels_last
 from fm.noise import Purpose
-from fm.paths import path_named
+from fm.paths import SIGMA_DATA
+from fm.paths import Path as ProbabilityPath
 from fm.sampling import draw
+from fm.targets import Target
 
 __all__ = ["Config", "Generator", "GeneratorError", "ImageFormat", "SamplerConfig"]
 
@@ -48,7 +50,8 @@ class Generator:
     def __init__(self, config: Config, network: nn.Module) -> None:
         self.config = config
         self.network = network
-        self.path = path_named(config.path)
+        self.path = ProbabilityPath.of(config.path)
+        self.target = Target.of(config.target).at_scale(SIGMA_DATA)
 
     @classmethod
     def untrained(cls, config: Config) -> Self:
@@ -235,7 +238,7 @@ class Generator:
         signs = torch.where(uniform(Purpose.DIVERGENCE) < 0.5, -1.0, 1.0)
         start, end = self.path.interval
         found = log_likelihood(
-            Field(self.network, self.path, self.config.target, {"label": wanted.to(device)}).velocity,
+            Field(self.network, self.path, self.target, {"label": wanted.to(device)}).velocity,
             (x1 + shift * (2 / 255)).to(device),
             None if exact else signs.to(device),
             self.path.prior_scale,
@@ -252,11 +255,11 @@ class Generator:
         return Field(
             self.network,
             self.path,
-            self.config.target,
+            self.target,
             {"label": labels},
             {"label": torch.full_like(labels, self.no_label)},
             Guidance(sampler.guidance, sampler.guidance_interval),
-            along=None if sampler.path is None else path_named(sampler.path),
+            along=None if sampler.path is None else ProbabilityPath.of(sampler.path),
         )
 
     def _labels(self, num_images: int, labels: Sequence[int] | None, first_index: int) -> Tensor:

@@ -1,59 +1,62 @@
 """Time grids: at which times a sampler calls the network."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
-from fm.names import Choice
+from fm.components import Choice, Component, option
 from fm.paths import Path
-from fm.registry import build, require_options
-from fm.timesteps import shifted
-
-Grid = Callable[[Path, int, float, float], Tensor]
+from fm.timesteps import SHIFT, shifted
 
 
-@dataclass(frozen=True)
-class Uniform:
-    """Equal steps of t."""
+class Grid(Component, ABC, kind="grid"):
+    @abstractmethod
+    def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
+        """The steps + 1 times of at least one step on a path, float64, rising from t0 or a little later to t1."""
 
+
+class Uniform(Grid, name="uniform", says="equal steps of t"):
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         return between(t0, t1, fractions(steps))
 
 
-@dataclass(frozen=True)
-class Shifted:
-    """Smaller steps near noise, for larger images (Esser et al. 2024, arXiv 2403.03206, eq. 23)."""
-
-    shift: float = 3.0
-
-    def __post_init__(self) -> None:
-        require_options("grid", self, GRIDS)
+class Shifted(
+    Grid,
+    name="shifted",
+    says="smaller steps near noise, for larger images",
+    source="Esser et al. 2024, arXiv 2403.03206, eq. 23",
+):
+    shift: float = SHIFT
 
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         return between(t0, t1, shifted(fractions(steps), self.shift))
 
 
-@dataclass(frozen=True)
-class Cosine:
-    """t = 1 - cos(pi u / 2): smaller steps near noise (Du et al. 2024, arXiv 2407.05407, section 2.4)."""
-
+class Cosine(
+    Grid,
+    name="cosine",
+    says="smaller steps near noise",
+    source="Du et al. 2024, arXiv 2407.05407, section 2.4",
+    formula=r"$t = 1 - \cos(\pi u / 2)$",
+):
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         return between(t0, t1, 1 - torch.cos(fractions(steps) * (torch.pi / 2)))
 
 
-@dataclass(frozen=True)
-class EDM:
-    """Noise levels sigma / alpha evenly spaced in their rho-th root, then none (Karras et al. 2022, arXiv 2206.00364,
-    eq. 5). Within what the path has between t0 and t1: on most paths that starts a little after t0."""
+class EDM(
+    Grid,
+    name="edm",
+    title="EDM",
+    says="noise levels evenly spaced in their `rho`-th root, then none: smaller steps near data",
+    source="Karras et al. 2022, arXiv 2206.00364, eq. 5",
+):
+    """Levels sigma / alpha within what the path has between t0 and t1: on most paths that starts a little after t0."""
 
-    rho: float = 7.0
-    ratio_min: float = 0.002
-    ratio_max: float = 80.0
-
-    def __post_init__(self) -> None:
-        require_options("grid", self, GRIDS)
+    # Noise levels fall from ratio_max to ratio_min, whatever the two are.
+    rho: float = option(7.0, least=1, most=100, says="the larger, the smaller the steps near data")
+    ratio_min: float = option(0.002, above=0, most=0.5, says="the lowest level above none")
+    ratio_max: float = option(80.0, least=1, most=1e6, says="the highest level")
 
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         first, last = path.ratio(torch.tensor([t0, t1], dtype=torch.float64)).tolist()
@@ -76,15 +79,6 @@ def fractions(steps: int) -> Tensor:
     return torch.linspace(0, 1, steps + 1, dtype=torch.float64)
 
 
-GRIDS: dict[str, Callable[..., Grid]] = {"uniform": Uniform, "shifted": Shifted, "cosine": Cosine, "edm": EDM}
-
-
-def grid_named(choice: Choice) -> Grid:
-    """A grid by its name, with options or without. Raises ValueError with the names there are."""
-    grid: Grid = build("grid", choice, GRIDS)
-    return grid
-
-
 def time_grid(choice: Choice, path: Path, steps: int, t0: float, t1: float) -> Tensor:
     """The steps + 1 times of a grid on a path, float64, rising from t0 or a little later to t1.
 
@@ -93,4 +87,4 @@ def time_grid(choice: Choice, path: Path, steps: int, t0: float, t1: float) -> T
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
-    return grid_named(choice)(path, steps, t0, t1)
+    return Grid.of(choice)(path, steps, t0, t1)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fm.components import Choice
 from fm.solvers.ode import Velocity, at_least_float32, solve
 
 Divergence = Callable[[Velocity, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -34,11 +35,10 @@ def log_likelihood(
     x1: Tensor,
     probe: Tensor | None = None,
     prior_scale: float = 1.0,
-    solver: str = "midpoint",
+    solver: Choice = "midpoint",
     steps: int = 50,
     t0: float = 0.0,
     t1: float = 1.0,
-    tolerance: float = 1e-5,
 ) -> Likelihood:
     """Integrate x1 (B, ...) back from t1 to t0, where it is N(0, prior_scale^2), with the divergence on the way.
 
@@ -46,7 +46,7 @@ def log_likelihood(
         velocity: velocity(x, t) with x (B, ...) and t (B,), differentiable by x.
         probe: numbers of mean 0 and variance 1 like x1, +1 and -1 at best, for Hutchinson's unbiased estimate of the
             divergence (Grathwohl et al. 2019, arXiv 1810.01367); the exact one, a backward pass a dimension, if none.
-        solver, steps, tolerance: as in fm.solvers.solve.
+        solver, steps: as in fm.solvers.solve.
     """
     x1 = at_least_float32(x1)
     shape = x1.shape
@@ -57,7 +57,7 @@ def log_likelihood(
         return torch.cat([v.flatten(1), div[:, None]], dim=1)
 
     start = torch.cat([x1.flatten(1), torch.zeros_like(x1.flatten(1)[:, :1])], dim=1)
-    solution = solve(augmented, start, solver, steps, t1, t0, tolerance=tolerance)
+    solution = solve(augmented, start, solver, steps, t1, t0)
     x0, integral = solution.x1[:, :-1], solution.x1[:, -1]
     dimensions = x0.shape[1]
     log_prior = -0.5 * (x0 / prior_scale).square().sum(1) - dimensions * math.log(prior_scale * math.sqrt(2 * math.pi))

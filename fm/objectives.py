@@ -10,13 +10,13 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from fm.batches import Batch
-from fm.couplings import Coupling, coupling_named
-from fm.names import Choice, require_target
+from fm.components import Choice
+from fm.couplings import Coupling
 from fm.noise import Draws, Purpose
-from fm.paths import Path, Quantity, path_named
-from fm.targets import network_inputs, regression_target
-from fm.timesteps import Stratified, Timesteps, timesteps_named
-from fm.weights import Weight, weight_named
+from fm.paths import SIGMA_DATA, Path
+from fm.targets import Target
+from fm.timesteps import Stratified, Timesteps
+from fm.weights import Weight
 
 
 class Objective(Protocol):
@@ -45,25 +45,28 @@ class Regression:
     path: Path
     coupling: Coupling
     timesteps: Timesteps
-    target: Quantity
+    target: Target
     weight: Weight
 
-    def __post_init__(self) -> None:
-        require_target(self.target)
-
     @classmethod
-    def named(cls, path: Choice, coupling: Choice, timesteps: Choice, target: Quantity, weight: Choice) -> "Regression":
+    def named(cls, path: Choice, coupling: Choice, timesteps: Choice, target: Choice, weight: Choice) -> "Regression":
         """From a method's row in params.yaml. Raises ValueError for a name or an option that cannot be."""
-        return cls(path_named(path), coupling_named(coupling), timesteps_named(timesteps), target, weight_named(weight))
+        return cls(
+            Path.of(path),
+            Coupling.of(coupling),
+            Timesteps.of(timesteps),
+            Target.of(target).at_scale(SIGMA_DATA),
+            Weight.of(weight).at_scale(SIGMA_DATA),
+        )
 
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         t = self.timesteps(self._uniform(batch.draws).to(batch.data), self.path).clamp(*self.path.interval)
         x0 = self.coupling(batch.noise(), batch.data, batch.condition.get("label"))
         point = self.path.sample(x0, batch.data, t)
-        seen = network_inputs(self.path, self.target, point.x_t, t)
-        error: Tensor = (network(*seen, batch.given) - regression_target(self.path, point, self.target)).square()
+        seen = self.target.inputs(self.path, point.x_t, t)
+        error: Tensor = (network(*seen, batch.given) - self.target.answer(self.path, point)).square()
         # A weight can be 0 times infinity at the very ends, which are drawn once in 16 million times.
-        weight = self.weight(t.clamp(1e-5, 1 - 1e-5), self.path, self.target)
+        weight = self.weight(t.clamp(1e-5, 1 - 1e-5), self.path, self.target.quantity)
         return (weight * error.flatten(1).mean(dim=1)).mean()
 
     def _uniform(self, draws: Draws) -> Tensor:

@@ -2,25 +2,32 @@
 
 Flow matching and diffusion differ here in nothing but the two functions alpha and sigma (Lipman et al. 2022,
 arXiv 2210.02747, eq. 10; Song et al. 2020, arXiv 2011.13456, section 3.4). A path of your own needs
-just those two: fm/custom.py shows one.
+just those two: docs/methods.md shows one.
 """
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple, cast, dataclass_transform
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
 
-from fm.names import TARGETS, Choice
-from fm.registry import build, require_options
+from fm.components import Component, option
 
-Quantity = Literal["velocity", "data", "noise", "score", "v", "edm"]
+
+class Mixed(Protocol):
+    """A quantity that is no path's own word: it says itself what it is on a path."""
+
+    def mixture(self, path: "Path", t: Tensor) -> tuple[Tensor, Tensor]:
+        """The a and b of a x1 + b x0, each like t."""
+
+
+QUANTITIES = ("velocity", "data", "noise", "score", "v", "edm")
+Quantity = Literal["velocity", "data", "noise", "score", "v", "edm"] | Mixed
 
 SIGMA_DATA = 0.5
-"""The data's standard deviation that EDM's preconditioning and weight assume (Karras et al. 2022, table 1)."""
+"""The data's standard deviation that the quantity `edm` assumes (Karras et al. 2022, table 1); fm.targets has any."""
 
 
 class PathSample(NamedTuple):
@@ -45,12 +52,11 @@ def like(t: Tensor, x: Tensor) -> Tensor:
     return t.reshape(t.shape + (1,) * (x.ndim - t.ndim))
 
 
-@dataclass_transform(frozen_default=True)
-class Path(ABC):
+class Path(Component, ABC, kind="path"):
     """alpha, sigma and their derivatives by t, each elementwise on a tensor of times in [0, 1].
 
-    A subclass gives alpha and sigma; its annotated fields are its options (every subclass is made a frozen
-    dataclass). The derivatives are those of automatic differentiation unless it gives them too.
+    A subclass gives alpha and sigma; its annotated fields are its options (fm.components). The derivatives are those of
+    automatic differentiation unless it gives them too.
 
     Attributes:
         interval: the times between which a velocity exists, where an integration starts and ends by default.
@@ -61,13 +67,6 @@ class Path(ABC):
     """
 
     interval: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    def __init_subclass__(cls) -> None:
-        dataclass(frozen=True)(cls)
-
-    def __post_init__(self) -> None:
-        require_options("path", self, PATHS)
-        self._check()
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor: ...
@@ -124,13 +123,13 @@ class Path(ABC):
             v           alpha x0 - sigma x1                      (Salimans & Ho 2022, arXiv 2202.00512, appendix D)
             edm         (sigma x1 / s - alpha s x0) / |alpha s, sigma|     with s = SIGMA_DATA
 
-        The last is what EDM's preconditioned network is trained to say, F in Karras et al. 2022 (arXiv 2206.00364),
-        eq. 8: solve x1 = c_skip x_t / alpha + c_out F with c_skip and c_out of their table 1 for the noise level
-        sigma / alpha. With s = 1 it is -v on a variance-preserving path.
+        The last is `preconditioned`; what is no word of these says itself what it is (Mixed).
 
         Raises:
             ValueError: the quantity is infinite at such a t.
         """
+        if not isinstance(quantity, str):
+            return quantity.mixture(self, t)
         one, zero = torch.ones_like(t), torch.zeros_like(t)
         match quantity:
             case "velocity":
@@ -144,14 +143,22 @@ class Path(ABC):
             case "v":
                 return -self.sigma(t), self.alpha(t)
             case "edm":
-                a, b = self.sigma(t) / SIGMA_DATA, -self.alpha(t) * SIGMA_DATA
-                spread = self.spread(t)
-                return a / spread, b / spread
+                return self.preconditioned(t, SIGMA_DATA)
         raise ValueError(f"quantity {quantity!r}: must be velocity, data, noise, score, v or edm")
 
-    def spread(self, t: Tensor) -> Tensor:
-        """Standard deviation of x_t for data of standard deviation SIGMA_DATA."""
-        return torch.hypot(self.alpha(t) * SIGMA_DATA, self.sigma(t))
+    def preconditioned(self, t: Tensor, sigma_data: float) -> tuple[Tensor, Tensor]:
+        """The a and b of what EDM's preconditioned network is trained to say, each like t.
+
+        F in Karras et al. 2022 (arXiv 2206.00364), eq. 8: solve x1 = c_skip x_t / alpha + c_out F with c_skip and c_out
+        of their table 1 for the noise level sigma / alpha. With sigma_data = 1 it is -v on a variance-preserving path.
+        """
+        a, b = self.sigma(t) / sigma_data, -self.alpha(t) * sigma_data
+        spread = self.spread(t, sigma_data)
+        return a / spread, b / spread
+
+    def spread(self, t: Tensor, sigma_data: float) -> Tensor:
+        """Standard deviation of x_t for data of standard deviation `sigma_data`."""
+        return torch.hypot(self.alpha(t) * sigma_data, self.sigma(t))
 
     def ends(self, value: Tensor, x_t: Tensor, t: Tensor, source: Quantity) -> Ends:
         """The noise and the data that x_t (B, ...) lies between at t (B,), given another quantity there.
@@ -168,7 +175,7 @@ class Path(ABC):
         Raises:
             ValueError: the quantity does not exist at such a t, for example data from noise where alpha = 0.
         """
-        if source == target and source in TARGETS:
+        if source == target and (source in QUANTITIES or not isinstance(source, str)):
             return value
         s = like(t, x_t)
         if target == "data":
@@ -205,7 +212,7 @@ class Path(ABC):
         determinant = a * self.sigma(s) - b * self.alpha(s)
         return (a * x_t - self.alpha(s) * value) / nonzero(determinant, source, "noise")
 
-    def _check(self) -> None:
+    def check(self) -> None:
         t = torch.linspace(*self.interval, 1001, dtype=torch.float64)
         alpha, sigma = self.alpha(t), self.sigma(t)
         for name, values in (("alpha", alpha), ("sigma", sigma)):
@@ -225,9 +232,9 @@ def derivative(function: Any, t: Tensor) -> Tensor:
     return cast(Tensor, torch.func.jvp(function, (t,), (torch.ones_like(t),))[1])
 
 
-def nonzero(determinant: Tensor, source: str, target: str) -> Tensor:
+def nonzero(determinant: Tensor, source: Quantity, target: str) -> Tensor:
     if not bool((determinant != 0).all()):
-        where = {"noise": "alpha = 0", "data": "sigma = 0"}.get(source, "the path stands still")
+        where = {"noise": "alpha = 0", "data": "sigma = 0"}.get(str(source), "the path stands still")
         raise ValueError(f"{target} cannot be recovered from {source} at a t where {where}")
     return determinant
 
@@ -239,7 +246,13 @@ def finite(coefficient: Tensor, quantity: str) -> Tensor:
     return coefficient
 
 
-class CondOT(Path):
+class CondOT(
+    Path,
+    name="cond_ot",
+    says="the straight path from noise to data",
+    source="Lipman et al. 2022, arXiv 2210.02747, eq. 20",
+    formula=r"$\alpha = t$, $\sigma = 1 - t$",
+):
     """The straight path of flow matching: alpha = t, sigma = 1 - t (Lipman et al. 2022, eq. 20 with sigma_min = 0)."""
 
     def alpha(self, t: Tensor) -> Tensor:
@@ -255,10 +268,16 @@ class CondOT(Path):
         return -torch.ones_like(t)
 
 
-class Polynomial(Path):
+class Polynomial(
+    Path,
+    name="polynomial",
+    says="a polynomial path from noise to data",
+    source="Lipman et al. 2024, arXiv 2412.06264, section 4.7",
+    formula=r"$\alpha = t^n$, $\sigma = 1 - t^n$",
+):
     """alpha = t^n, sigma = 1 - t^n: the straight path at another pace (Lipman et al. 2024, section 4.7)."""
 
-    n: float = 2.0
+    n: float = option(2.0, above=0, most=100, says="exponent of t")
 
     def alpha(self, t: Tensor) -> Tensor:
         return t**self.n
@@ -273,7 +292,13 @@ class Polynomial(Path):
         return -self.n * t ** (self.n - 1)
 
 
-class Cosine(Path):
+class Cosine(
+    Path,
+    name="cosine",
+    says="the cosine path",
+    source="Nichol & Dhariwal 2021, arXiv 2102.09672",
+    formula=r"$\alpha = \sin(\pi t / 2)$, $\sigma = \cos(\pi t / 2)$",
+):
     """alpha = sin(pi t / 2), sigma = cos(pi t / 2) (Nichol & Dhariwal 2021, arXiv 2102.09672, without its offset)."""
 
     def alpha(self, t: Tensor) -> Tensor:
@@ -289,13 +314,19 @@ class Cosine(Path):
         return -(math.pi / 2) * self.alpha(t)
 
 
-class EDM(Path):
+class EDM(
+    Path,
+    name="edm",
+    says="EDM's variance-exploding path",
+    source="Karras et al. 2022, arXiv 2206.00364, table 1",
+    formula=r"$\alpha = 1$, $\sigma = \sigma_{\max} (1 - t)$",
+):
     """Variance exploding: alpha = 1, sigma = sigma_max (1 - t) (Karras et al. 2022, arXiv 2206.00364, table 1).
 
     Their time is sigma itself, so that their ODE, dx / dsigma = (x - D) / sigma, is this path's velocity.
     """
 
-    sigma_max: float = 80.0
+    sigma_max: float = option(80.0, above=0, most=1e6, says="the noise's standard deviation at t = 0")
 
     def alpha(self, t: Tensor) -> Tensor:
         return torch.ones_like(t)
@@ -338,14 +369,21 @@ class LogVariancePreserving(Path):
         return -self.alpha(t) * self.d_alpha(t) / self.sigma(t)
 
 
-class VariancePreserving(LogVariancePreserving):
+class VariancePreserving(
+    LogVariancePreserving,
+    name="variance_preserving",
+    says="the variance-preserving diffusion in continuous time",
+    source="Song et al. 2020, arXiv 2011.13456, eq. 33",
+    formula=r"$\alpha = \exp(-\frac14 s^2 (\beta_1 - \beta_0) - \frac12 s \beta_0)$ with $s = 1 - t$, "
+    r"$\sigma = \sqrt{1 - \alpha^2}$",
+):
     """The variance-preserving diffusion in continuous time (Song et al. 2020, arXiv 2011.13456, eq. 33).
 
     alpha does not quite reach 0 at t = 0: exp(-(beta_min + beta_max) / 4) is left, 0.0066 by default.
     """
 
-    beta_min: float = 0.1
-    beta_max: float = 20.0
+    beta_min: float = option(0.1, least=0, most=1000, says="rate of noising at the data, per unit of time")
+    beta_max: float = option(20.0, above=0, most=1000, says="and at the noise")
 
     def log_alpha_bar(self, t: Tensor) -> Tensor:
         s = 1 - t
@@ -355,7 +393,14 @@ class VariancePreserving(LogVariancePreserving):
         return self.beta_min + (self.beta_max - self.beta_min) * (1 - t)
 
 
-class DDPM(LogVariancePreserving):
+class DDPM(
+    LogVariancePreserving,
+    name="ddpm",
+    title="DDPM",
+    says="DDPM's variance-preserving diffusion",
+    source="Ho et al. 2020, arXiv 2006.11239, section 4",
+    formula=r"$\alpha = \sqrt{\bar\alpha_k}$ at $t = 1 - k/1000$, $\sigma = \sqrt{1 - \alpha^2}$",
+):
     """DDPM's chain of 1000 steps with linear betas (Ho et al. 2020, arXiv 2006.11239, section 4).
 
     t = 1 - k/1000 is the state after k noising steps; between them log alpha-bar is linear.
@@ -384,19 +429,3 @@ class DDPM(LogVariancePreserving):
     def d_log_alpha_bar(self, t: Tensor) -> Tensor:
         _, left, right = self._segment(t)
         return self.steps * (left - right)
-
-
-PATHS: dict[str, type[Path]] = {
-    "cond_ot": CondOT,
-    "variance_preserving": VariancePreserving,
-    "ddpm": DDPM,
-    "cosine": Cosine,
-    "edm": EDM,
-    "polynomial": Polynomial,
-}
-
-
-def path_named(choice: Choice) -> Path:
-    """A path by its name, with options or without. Raises ValueError with the names there are."""
-    path: Path = build("path", choice, PATHS)
-    return path

@@ -7,10 +7,8 @@ from torch import Tensor
 from fm.config import SamplerConfig
 from fm.field import Field
 from fm.grids import time_grid
-from fm.names import parts
 from fm.paths import Path
-from fm.solvers.gaussian import GAUSSIAN
-from fm.solvers.ode import solve
+from fm.solvers import Solver
 
 
 def draw(field: Field, noise: Tensor, sampler: SamplerConfig, fresh: Callable[[], Tensor]) -> Tensor:
@@ -19,13 +17,9 @@ def draw(field: Field, noise: Tensor, sampler: SamplerConfig, fresh: Callable[[]
     Args:
         fresh: standard normal noise like `noise`, for stochastic samplers.
     """
-    path = field.along
-    solver, options = parts(sampler.solver)
-    times = times_of(sampler, path)
-    x = float(path.sigma(times[0])) * noise
-    if solver in GAUSSIAN:
-        return GAUSSIAN[solver](field.ends, path, x, times, fresh, **options)
-    return solve(field.velocity, x, solver, sampler.steps, times=times, **options).x1
+    times = times_of(sampler, field.along)
+    x = float(field.along.sigma(times[0])) * noise
+    return Solver.of(sampler.solver).draw(field, x, times, fresh)
 
 
 def times_of(sampler: SamplerConfig, path: Path) -> Tensor:
@@ -33,6 +27,4 @@ def times_of(sampler: SamplerConfig, path: Path) -> Tensor:
 
     A solver of differential equations stays where the path has a velocity; the others end at t = 1.
     """
-    start, end = path.interval
-    solver, _ = parts(sampler.solver)
-    return time_grid(sampler.grid, path, sampler.steps, start, 1.0 if solver in GAUSSIAN else end)
+    return time_grid(sampler.grid, path, sampler.steps, path.interval[0], Solver.of(sampler.solver).last(path))

@@ -3,92 +3,102 @@
 So a time depends on its image's own random number and nothing else, and any distribution can be stratified.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
-from fm import names
-from fm.names import Choice
+from fm.components import Component, option
 from fm.paths import Path
-from fm.registry import build, require_options
+
+SHIFT = option(3.0, above=0, most=1000, says="how far, the square root of the ratio of pixel counts")
 
 
-class Timesteps(Protocol):
+class Timesteps(Component, ABC, kind="timesteps"):
+    @abstractmethod
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         """Times in [0, 1], like u: float (B,) uniform on [0, 1)."""
 
 
-@dataclass(frozen=True)
-class Uniform:
+class Uniform(Timesteps, name="uniform", says="uniformly"):
     """t uniform on [0, 1)."""
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return u
 
 
-@dataclass(frozen=True)
-class Stratified:
-    """t uniform on [0, 1), one from each of B equal intervals, which makes the loss less noisy (Kingma et al. 2021,
-    arXiv 2107.00630, appendix I.1). The batch's u are made so where they are drawn: fm.batches."""
+class Stratified(
+    Timesteps,
+    name="stratified",
+    says="uniformly, one from each of B equal intervals",
+    source="Kingma et al. 2021, arXiv 2107.00630, appendix I.1",
+):
+    """Makes the loss less noisy. The batch's u are made so where they are drawn: fm.batches."""
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return u
 
 
-@dataclass(frozen=True)
-class Discrete:
+class Discrete(
+    Timesteps,
+    name="discrete",
+    says="from evenly spaced ones",
+    source="Ho et al. 2020, arXiv 2006.11239",
+    formula=r"$0, 1/1000, \dots, 999/1000$",
+):
     """t uniform on {0, 1/steps, ..., 1 - 1/steps}: DDPM's 1000 noisy states, clean data left out."""
 
-    steps: int = 1000
-
-    def __post_init__(self) -> None:
-        require_options("timesteps", self, TIMESTEPS)
+    steps: int = option(1000, least=1, most=1e6, says="number of times")
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return torch.floor(u * self.steps) / self.steps
 
 
-@dataclass(frozen=True)
-class LogitNormal:
-    """logit(t) normal: more of the middle (Esser et al. 2024, arXiv 2403.03206, eq. 19; a positive mean is to data)."""
+class LogitNormal(
+    Timesteps,
+    name="logit_normal",
+    says="from a logit-normal distribution",
+    source="Esser et al. 2024, arXiv 2403.03206, eq. 19",
+    formula=r"$\ln(t / (1 - t))$ normal",
+):
+    """More of the middle."""
 
-    mean: float = 0.0
-    deviation: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_options("timesteps", self, TIMESTEPS)
+    mean: float = option(0.0, least=-20, most=20, says="of the logit; above 0 is to the data")
+    deviation: float = option(1.0, above=0, most=20, says="of the logit")
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         t: Tensor = torch.sigmoid(self.mean + self.deviation * standard_normal(u))
         return t.to(u)
 
 
-@dataclass(frozen=True)
-class EDM:
-    """log(sigma / alpha) normal (Karras et al. 2022, arXiv 2206.00364, table 1), the larger the u the less noise."""
+class EDM(
+    Timesteps,
+    name="edm",
+    title="EDM",
+    says="from EDM's log-normal distribution of noise levels",
+    source="Karras et al. 2022, arXiv 2206.00364, table 1",
+    formula=r"$\ln(\sigma / \alpha)$ normal",
+):
+    """The larger the u the less noise."""
 
-    mean: float = -1.2
-    deviation: float = 1.2
-
-    def __post_init__(self) -> None:
-        require_options("timesteps", self, TIMESTEPS)
+    mean: float = option(-1.2, least=-20, most=20, says="of the logarithm of the noise level")
+    deviation: float = option(1.2, above=0, most=20, says="of the logarithm of the noise level")
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         t: Tensor = path.time_of(torch.exp(self.mean - self.deviation * standard_normal(u)))
         return t.to(u)
 
 
-@dataclass(frozen=True)
-class Shifted:
-    """Uniform, then moved towards noise for larger images: with n = 1 - t, n' = shift n / (1 + (shift - 1) n)
-    (Esser et al. 2024, eq. 23; shift is the square root of the ratio of pixel counts)."""
+class Shifted(
+    Timesteps,
+    name="shifted",
+    says="uniformly, then shifted towards noise",
+    source="Esser et al. 2024, arXiv 2403.03206, eq. 23",
+    formula=r"$t = u / (u + \mathrm{shift}\, (1 - u))$",
+):
+    """Moved towards noise for larger images: with n = 1 - t, n' = shift n / (1 + (shift - 1) n)."""
 
-    shift: float = 3.0
-
-    def __post_init__(self) -> None:
-        require_options("timesteps", self, TIMESTEPS)
+    shift: float = SHIFT
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return shifted(u, self.shift)
@@ -96,7 +106,6 @@ class Shifted:
 
 def shifted(t: Tensor, shift: float) -> Tensor:
     """t moved towards noise by `shift` > 1: t / (t + shift (1 - t))."""
-    names.require("timesteps", "shifted", shift=shift)
     return t / (t + shift * (1 - t))
 
 
@@ -104,19 +113,3 @@ def standard_normal(u: Tensor) -> Tensor:
     """Standard normal numbers, float64, from uniform float32 ones: never infinite, since u is taken mid-cell."""
     z: Tensor = torch.special.ndtri(u.double() + 2.0**-25)
     return z
-
-
-TIMESTEPS: dict[str, type[Timesteps]] = {
-    "uniform": Uniform,
-    "stratified": Stratified,
-    "discrete": Discrete,
-    "logit_normal": LogitNormal,
-    "edm": EDM,
-    "shifted": Shifted,
-}
-
-
-def timesteps_named(choice: Choice) -> Timesteps:
-    """A timestep distribution by its name, with options or without. Raises ValueError with the names there are."""
-    timesteps: Timesteps = build("timesteps", choice, TIMESTEPS)
-    return timesteps

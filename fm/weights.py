@@ -4,38 +4,51 @@ Published weights belong to the error of the predicted data. A network that pred
 data error gain * (error of q) at a fixed x_t (Path.gain), so the weight of q's error is the data's times gain^2.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from fm.names import Choice
-from fm.paths import SIGMA_DATA, Path, Quantity
-from fm.registry import build, require_options
+from fm import targets
+from fm.components import Component, option
+from fm.paths import Path, Quantity
 
 
-class Weight(Protocol):
+class Weight(Component, ABC, kind="weight"):
+    @abstractmethod
     def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
         """The weight of the squared error of `target` at t (B,), like t."""
 
+    def at_scale(self, sigma_data: float) -> Self:
+        """The same for data of this standard deviation, where the weight depends on it and does not say its own."""
+        return self
 
-@dataclass(frozen=True)
-class Flat:
-    """Every t counts the same; with noise prediction this is L_simple (Ho et al. 2020, eq. 14)."""
+
+class Flat(
+    Weight,
+    name="flat",
+    says="with every error counting alike",
+    source="Ho et al. 2020, arXiv 2006.11239, eq. 14",
+    formula="1 on the network's own target",
+):
+    """With noise prediction this is L_simple."""
 
     def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
         return torch.ones_like(t)
 
 
-@dataclass(frozen=True)
-class MinSNR:
-    """min(SNR, gamma) on the data's error (Hang et al. 2023, arXiv 2303.09556, section 3.4)."""
+class MinSNR(
+    Weight,
+    name="min_snr",
+    says="with errors weighted by the clipped signal-to-noise ratio",
+    source="Hang et al. 2023, arXiv 2303.09556, section 3.4",
+    formula=r"$\min(\alpha^2 / \sigma^2, \gamma)$",
+):
+    """min(SNR, gamma) on the data's error."""
 
-    gamma: float = 5.0
-
-    def __post_init__(self) -> None:
-        require_options("weight", self, WEIGHTS)
+    gamma: float = option(5.0, above=0, most=1e6, says="where the ratio is clipped")
 
     def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
         snr = path.ratio(t).pow(-2)
@@ -43,21 +56,23 @@ class MinSNR:
         return torch.clamp(snr, max=self.gamma) * path.gain(target, t).square()
 
 
-@dataclass(frozen=True)
-class EDM:
-    """(s^2 + d^2) / (s d)^2 on the data's error, with s = sigma / alpha and d = SIGMA_DATA (Karras et al. 2022,
-    table 1). On the error of EDM's own target it is 1."""
+class EDM(
+    Weight,
+    name="edm",
+    title="EDM",
+    says="with EDM's weights",
+    source="Karras et al. 2022, arXiv 2206.00364, table 1",
+    formula=r"$(r^2 + s^2) / (r s)^2$ with $r = \sigma / \alpha$ and $s$ = `sigma_data`",
+):
+    """As given on the data's error. On the error of EDM's own target for the same data it is 1."""
+
+    sigma_data: float | None = targets.SIGMA_DATA
 
     def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
-        if target == "edm":
+        scale = targets.known_scale(self.sigma_data, "weight")
+        if target == targets.EDM(scale):
             return torch.ones_like(t)
-        return (path.spread(t) / (path.sigma(t) * SIGMA_DATA) * path.gain(target, t)).square()
+        return (path.spread(t, scale) / (path.sigma(t) * scale) * path.gain(target, t)).square()
 
-
-WEIGHTS: dict[str, type[Weight]] = {"flat": Flat, "min_snr": MinSNR, "edm": EDM}
-
-
-def weight_named(choice: Choice) -> Weight:
-    """A weight by its name, with options or without. Raises ValueError with the names there are."""
-    weight: Weight = build("weight", choice, WEIGHTS)
-    return weight
+    def at_scale(self, sigma_data: float) -> Self:
+        return replace(self, sigma_data=sigma_data) if self.sigma_data is None else self

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from fm.batches import Budget
+from fm.components import Choice, parts
 from fm.config import Config, ImageFormat, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.names import Choice, parts
 from fm.objectives import Objective, Regression
 from pipelines.params import Params
 from pipelines.rehearsal import rehearse, rehearse_settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fm import custom, names
+from fm.components import known, options_of
 from pipelines.params import Sampler
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,8 +14,7 @@ METHODS = (ROOT / "docs/methods.md").read_text()
 
 
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", METHODS, re.DOTALL))
-def test_every_snippet_runs(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(custom, "REGISTERED", {kind: dict(own) for kind, own in custom.REGISTERED.items()})
+def test_every_snippet_runs(code: str) -> None:
     exec(compile(code, "docs/methods.md", "exec"), {"__name__": "docs"})
 
 
@@ -26,12 +25,12 @@ def test_every_sampler_shown_is_one() -> None:
         Sampler.model_validate(yaml.safe_load(row))
 
 
-@pytest.mark.parametrize("kind", ["PATHS", "COUPLINGS", "TIMESTEPS", "TARGETS", "WEIGHTS", "SOLVERS", "GRIDS"])
+@pytest.mark.parametrize("kind", ["path", "coupling", "timesteps", "target", "weight", "solver", "grid"])
 def test_every_name_is_explained(kind: str) -> None:
-    missing = [name for name in getattr(names, kind) if f"`{name}`" not in METHODS]
+    missing = [name for name in known(kind) if f"`{name}`" not in METHODS]
     assert not missing
-    for name, options in getattr(names, kind).items() if kind != "TARGETS" else ():
-        for option in options:
+    for name, component in known(kind).items():
+        for option in options_of(component):
             assert f"`{option}`" in METHODS or option in {"noise_scale"}, f"{name}: {option}"
 
 

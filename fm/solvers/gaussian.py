@@ -1,22 +1,21 @@
 """Samplers that know they are on a Gaussian path: from predictions of the two ends, one step after another.
 
-All take ends(x, t), the path, the start x (B, ...), rising times (steps + 1,) and a source of fresh noise. The
-coefficients are made in float64, whatever x is.
+The coefficients are made in float64, whatever x is.
 """
 
 import math
-from collections.abc import Callable
+from abc import abstractmethod
+from dataclasses import replace
 from itertools import pairwise
-from typing import Protocol
+from typing import Literal, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from fm.names import require
+from fm.components import option
 from fm.paths import Ends, Path, like
 from fm.solvers.ode import at_least_float32
-
-Fresh = Callable[[], Tensor]
+from fm.solvers.solver import Fresh, Solver, Walkable
 
 
 class Predict(Protocol):
@@ -41,44 +40,90 @@ def clipped(ends: Predict, path: Path, bound: float | None) -> Predict:
     return predict
 
 
-def ddim(
-    ends: Predict,
-    path: Path,
-    x: Tensor,
-    times: Tensor,
-    fresh: Fresh | None = None,
-    eta: float = 0.0,
-    clip: float | None = None,
-) -> Tensor:
-    """The conditionals q(x_next | x_t, x1) of the path (Song et al. 2020, arXiv 2010.02502, eq. 12 and 16).
+class Gaussian(Solver):
+    """Calls what the network says of the two ends."""
+
+    def draw(self, field: Walkable, x: Tensor, times: Tensor, fresh: Fresh) -> Tensor:
+        return self(field.ends, field.along, x, times, fresh)
+
+    def last(self, path: Path) -> float:
+        return 1.0
+
+    @abstractmethod
+    def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
+        """From x (B, ...) at the first of the rising times (steps + 1,) to the last of them.
+
+        Args:
+            fresh: standard normal noise like x, asked for once a step where fresh noise is wanted.
+
+        Raises:
+            ValueError: fresh noise is wanted and there is none, or the path has no such step.
+        """
+
+
+class Clipping(Gaussian):
+    """Keeps the predicted data within a bound (clipped)."""
+
+    clip: float | Literal["codec"] | None = option(
+        None, above=0, most=1e6, says="bound that predicted data are kept to; codec: the data's own"
+    )
+
+    def bounded(self, bound: float | None) -> Self:
+        return replace(self, clip=bound) if self.clip == "codec" else self
+
+    @property
+    def bound(self) -> float | None:
+        """Raises ValueError where it is a codec's that is not known."""
+        if self.clip == "codec":
+            raise ValueError(
+                f"solver {self.name!r}: clip = codec: the codec's bound is not known; Solver.bounded tells it"
+            )
+        return self.clip
+
+
+class DDIM(
+    Clipping,
+    name="ddim",
+    title="DDIM",
+    says="the path's own conditionals; deterministic, or with fresh noise",
+    source="Song et al. 2020, arXiv 2010.02502",
+    convergence="1",
+    calls=1,
+):
+    """The conditionals q(x_next | x_t, x1) of the path (Song et al. 2020, eq. 12 and 16).
 
     eta = 0 is DDIM, deterministic; eta = 1 is DDPM's ancestral sampling. On the straight path DDIM is Euler's method.
-
-    Args:
-        eta: 0 to 1, the share of the posterior's standard deviation that is drawn anew at every step.
-        clip: bound of the predicted data (clipped).
-        fresh: standard normal noise like x, asked for once a step when eta > 0.
     """
-    require("solver", "ddim", eta=eta, clip=clip)
-    source = needed(fresh, eta)
-    ends = clipped(ends, path, clip)
-    x = at_least_float32(x)
-    for t, t_next in pairwise(times.double()):
-        x0_hat, x1_hat = ends(x, spread_out(t, x))
-        sigma = path.sigma(t_next)
-        drawn = eta * posterior_deviation(path, t, t_next)
-        kept = (sigma.square() - drawn.square()).clamp(min=0).sqrt()
-        x = float(path.alpha(t_next)) * x1_hat + float(kept) * x0_hat
-        if eta > 0:
-            x = x + float(drawn) * source().to(x)
-    return x
+
+    eta: float = option(
+        0.0, least=0, most=1, says="share of the posterior's standard deviation that is drawn anew at every step"
+    )
+
+    def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
+        source = needed(fresh, self.eta)
+        ends = clipped(ends, path, self.bound)
+        x = at_least_float32(x)
+        for t, t_next in pairwise(times.double()):
+            x0_hat, x1_hat = ends(x, spread_out(t, x))
+            sigma = path.sigma(t_next)
+            drawn = self.eta * posterior_deviation(path, t, t_next)
+            kept = (sigma.square() - drawn.square()).clamp(min=0).sqrt()
+            x = float(path.alpha(t_next)) * x1_hat + float(kept) * x0_hat
+            if self.eta > 0:
+                x = x + float(drawn) * source().to(x)
+        return x
 
 
-def ddpm(
-    ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None, clip: float | None = None
-) -> Tensor:
-    """DDPM's ancestral sampling (Ho et al. 2020, arXiv 2006.11239, algorithm 2): DDIM with eta = 1."""
-    return ddim(ends, path, x, times, fresh, eta=1.0, clip=clip)
+class DDPM(
+    Clipping,
+    name="ddpm",
+    title="DDPM",
+    says="ancestral sampling: DDIM with `eta` = 1",
+    source="Ho et al. 2020, arXiv 2006.11239, algorithm 2",
+    calls=1,
+):
+    def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
+        return DDIM(eta=1.0, clip=self.clip)(ends, path, x, times, fresh)
 
 
 def posterior_deviation(path: Path, t: Tensor, t_next: Tensor) -> Tensor:
@@ -87,32 +132,35 @@ def posterior_deviation(path: Path, t: Tensor, t_next: Tensor) -> Tensor:
     return path.sigma(t_next) * (1 - shrink.square()).clamp(min=0).sqrt()
 
 
-def dpmpp_2m(
-    ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None, clip: float | None = None
-) -> Tensor:
-    """DPM-Solver++(2M) (Lu et al. 2022, arXiv 2211.01095, algorithm 2), one call a step.
+class DPMSolver(
+    Clipping,
+    name="dpmpp_2m",
+    title="DPM-Solver++(2M)",
+    says="multistep, from this step's predicted data and the last one's",
+    source="Lu et al. 2022, arXiv 2211.01095, algorithm 2",
+    convergence="2",
+    calls=1,
+):
+    """Second order in lambda = log(alpha / sigma).
 
-    Second order in lambda = log(alpha / sigma), from this step's predicted data and the last one's. A step from
-    alpha = 0 or to sigma = 0, where lambda is infinite, is of first order, and that is DDIM's.
-
-    Args:
-        clip: bound of the predicted data (clipped).
+    A step from alpha = 0 or to sigma = 0, where lambda is infinite, is of first order, and that is DDIM's.
     """
-    require("solver", "dpmpp_2m", clip=clip)
-    ends = clipped(ends, path, clip)
-    x = at_least_float32(x)
-    before: tuple[Tensor, float] | None = None
-    for t, t_next in pairwise(times.double()):
-        data = ends(x, spread_out(t, x)).x1
-        h = log_snr_half(path, t_next) - log_snr_half(path, t)
-        extrapolated = data
-        if before is not None and math.isfinite(h):
-            last, h_last = before
-            extrapolated = data + h / (2 * h_last) * (data - last)
-        keep = float(path.sigma(t_next) / path.sigma(t))
-        x = keep * x + float(path.alpha(t_next) - path.alpha(t) * keep) * extrapolated
-        before = data, h
-    return x
+
+    def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
+        ends = clipped(ends, path, self.bound)
+        x = at_least_float32(x)
+        before: tuple[Tensor, float] | None = None
+        for t, t_next in pairwise(times.double()):
+            data = ends(x, spread_out(t, x)).x1
+            h = log_snr_half(path, t_next) - log_snr_half(path, t)
+            extrapolated = data
+            if before is not None and math.isfinite(h):
+                last, h_last = before
+                extrapolated = data + h / (2 * h_last) * (data - last)
+            keep = float(path.sigma(t_next) / path.sigma(t))
+            x = keep * x + float(path.alpha(t_next) - path.alpha(t) * keep) * extrapolated
+            before = data, h
+        return x
 
 
 def log_snr_half(path: Path, t: Tensor) -> float:
@@ -120,46 +168,49 @@ def log_snr_half(path: Path, t: Tensor) -> float:
     return float(path.alpha(t).log() - path.sigma(t).log())
 
 
-def edm(
-    ends: Predict,
-    path: Path,
-    x: Tensor,
-    times: Tensor,
-    fresh: Fresh | None = None,
-    churn: float = 0.0,
-    noise_scale: float = 1.0,
-) -> Tensor:
-    """Heun's method in the noise level s = sigma / alpha, with churn (Karras et al. 2022, arXiv 2206.00364,
-    algorithm 2), on any path: x / alpha follows d(x / alpha) / ds = noise.
+class EDM(
+    Gaussian,
+    name="edm",
+    title="EDM",
+    says="Heun's method in the noise level, with noise added on the way if wanted; the last step makes one call",
+    source="Karras et al. 2022, arXiv 2206.00364, algorithm 2",
+    convergence="2",
+    calls=2,
+):
+    """Heun's method in the noise level s = sigma / alpha, with churn, on any path: x / alpha follows
+    d(x / alpha) / ds = noise. Two calls a step, but one for a step to sigma = 0.
 
-    Two calls a step, but one for a step to sigma = 0.
-
-    Args:
-        churn: their S_churn: at each step noise is added that raises s by churn / steps, at most by 41%.
-        noise_scale: their S_noise, a little above 1 to make up for detail that the network loses.
-        fresh: standard normal noise like x, asked for once a step when churn > 0.
-
-    Raises:
-        ValueError: the times start where alpha = 0, so that s is infinite.
+    The times must start where alpha > 0: elsewhere s is infinite.
     """
-    require("solver", "edm", churn=churn, noise_scale=noise_scale)
-    source = needed(fresh, churn)
-    x = at_least_float32(x)
-    times = times.double()
-    if float(path.alpha(times[0])) == 0:
-        raise ValueError(f"solver edm on {path}: must start where alpha > 0; the time grid edm does")
-    rise = min(churn / (len(times) - 1), math.sqrt(2) - 1)
-    for t, t_next in pairwise(times):
-        if rise > 0:
-            x, t = churned(path, x, t, rise, noise_scale * source().to(x))
-        s, s_next = path.ratio(t), path.ratio(t_next)
-        alpha_next, sigma_next = float(path.alpha(t_next)), float(path.sigma(t_next))
-        slope, data = ends(x, spread_out(t, x))
-        x = alpha_next * data + sigma_next * slope
-        if sigma_next > 0:
-            slope_next = ends(x, spread_out(t_next, x)).x0
-            x = x + alpha_next * float(s_next - s) / 2 * (slope_next - slope)
-    return x
+
+    churn: float = option(
+        0.0, least=0, most=1e6, says="S_churn: each step adds noise that raises s by churn / steps, at most by 41%"
+    )
+    noise_scale: float = option(
+        1.0, above=0, most=10, says="S_noise, a little above 1 to make up for detail that the network loses"
+    )
+
+    def evaluations(self, steps: int) -> int:
+        return 2 * steps - 1  # the last, to no noise, makes one
+
+    def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
+        source = needed(fresh, self.churn)
+        x = at_least_float32(x)
+        times = times.double()
+        if float(path.alpha(times[0])) == 0:
+            raise ValueError(f"solver edm on {path}: must start where alpha > 0; the time grid edm does")
+        rise = min(self.churn / (len(times) - 1), math.sqrt(2) - 1)
+        for t, t_next in pairwise(times):
+            if rise > 0:
+                x, t = churned(path, x, t, rise, self.noise_scale * source().to(x))
+            s, s_next = path.ratio(t), path.ratio(t_next)
+            alpha_next, sigma_next = float(path.alpha(t_next)), float(path.sigma(t_next))
+            slope, data = ends(x, spread_out(t, x))
+            x = alpha_next * data + sigma_next * slope
+            if sigma_next > 0:
+                slope_next = ends(x, spread_out(t_next, x)).x0
+                x = x + alpha_next * float(s_next - s) / 2 * (slope_next - slope)
+        return x
 
 
 def churned(path: Path, x: Tensor, t: Tensor, rise: float, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,6 +239,3 @@ def _none() -> Tensor:
 def spread_out(t: Tensor, x: Tensor) -> Tensor:
     """One time for all of x's rows, (B,) of x's dtype."""
     return t.to(x).expand(len(x))
-
-
-GAUSSIAN: dict[str, Callable[..., Tensor]] = {"ddim": ddim, "ddpm": ddpm, "dpmpp_2m": dpmpp_2m, "edm": edm}

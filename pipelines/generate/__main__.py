@@ -12,8 +12,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fm.components import ANY, Choice, read
 from fm.errors import UserError
-from fm.names import SOLVERS
 from pipelines import s3
 from pipelines.program import run
 
@@ -67,7 +67,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=natural, default=0, help="other noise, other images (%(default)s)")
     parser.add_argument("--steps", type=positive, help="steps of the solver, instead of the model's own")
-    parser.add_argument("--solver", choices=tuple(SOLVERS), help="instead of the model's own")
+    parser.add_argument("--solver", type=solver, help="instead of the model's own")
     parser.add_argument("--guidance", type=float, nargs="+", metavar="SCALE", help="1 means none; several: a sweep")
     parser.add_argument("--interpolate", type=natural, metavar="SEED", help="the other seed")
     parser.add_argument("--shard", type=share, metavar="I/N", help="make the I-th of N shares of what is no sheet")
@@ -170,6 +170,13 @@ def place(text: str) -> "Path | s3.Place":
 
 def natural(text: str) -> int:
     return at_least(0, text)
+
+
+def solver(text: str) -> Choice:
+    try:
+        return read("solver", text, ANY)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def positive(text: str) -> int:

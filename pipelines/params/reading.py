@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fm.components import ANY
 from pipelines import yaml_reading
 from pipelines.params.defaults import filled_in
 from pipelines.params.mistakes import ParamsError, told
@@ -20,7 +21,7 @@ def parse(content: Any, source: str = str(FILE)) -> Params:
         ParamsError: one line a mistake: key, value and what is allowed.
     """
     try:
-        return Params.model_validate(filled_in(content))
+        return Params.model_validate(filled_in(content), context={"own": ANY})
     except ValidationError as error:
         raise told(error, source, Params) from None
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from fm import names
+from fm import components
 from fm.config import (
     MOST_STEPS,
     CouplingChoice,
@@ -10,7 +10,7 @@ from fm.config import (
     SamplerConfig,
     SamplerSettings,
     Steps,
-    Target,
+    TargetChoice,
     TimestepsChoice,
     WeightChoice,
 )
@@ -22,7 +22,7 @@ class Objective(Section):
     path: PathChoice
     coupling: CouplingChoice
     timesteps: TimestepsChoice
-    target: Target
+    target: TargetChoice
     weight: WeightChoice
 
 
@@ -32,13 +32,12 @@ class Sampler(SamplerSettings):
     def evaluations(self) -> set[int]:
         """Numbers of calls of the network that its rows make; every one that can be where guidance or an adaptive
         solver decides as it goes."""
-        solver, _ = names.parts(self.solver)
-        if solver not in names.CALLS:
-            return set(range(1, MOST_STEPS))
+        solver = components.build("solver", self.solver)
         found: set[int] = set()
         for steps in self.steps:
-            # EDM's last step, to no noise, makes one call.
-            calls = names.CALLS[solver] * steps - (solver == "edm")
+            calls = solver.evaluations(steps)
+            if calls is None:
+                return set(range(1, MOST_STEPS))
             guided = range(calls, 2 * calls + 1) if self.guidance_interval != (0, 1) else [2 * calls]
             found.update([calls] if self.guidance == 1 else guided)
         return found

@@ -14,7 +14,7 @@ from fm.generator import Generator
 from fm.paths import CondOT, Path
 from fm.sampling import times_of
 from fm.solvers import solve
-from fm.solvers.gaussian import ddim
+from fm.solvers.gaussian import DDIM
 from fm.trajectories import straightness, trajectory
 from pipelines.schemas.probes import ChangeOfPath, Convergence
 
@@ -69,9 +69,9 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
     x = float(own.sigma(times[0])) * x0.double()
 
     def field(along: Path) -> Field:
-        return Field(network, own, generator.config.target, {"label": labels}, along=along)
+        return Field(network, own, generator.target, {"label": labels}, along=along)
 
-    expected = ddim(field(own).ends, own, x, times)
+    expected = DDIM()(field(own).ends, own, x, times)
     there = matching_time(own, straight, times)
     factor = scale(own, straight, times, there)
     found = solve(field(straight).velocity, x * float(factor[0]), "euler", times=there).x1 / float(factor[-1])

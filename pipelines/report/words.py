@@ -4,19 +4,8 @@ import math
 import re
 from collections.abc import Callable
 
+from fm.components import known
 from pipelines.schemas.comparison import Claim
-
-SOLVERS = {
-    "euler": "Euler",
-    "midpoint": "midpoint",
-    "heun": "Heun",
-    "rk4": "RK4",
-    "dopri5": "Dormand–Prince",
-    "ddim": "DDIM",
-    "ddpm": "DDPM",
-    "dpmpp_2m": "DPM-Solver++(2M)",
-    "edm": "EDM",
-}
 
 # What a distance in the features of each extractor is, beside its name.
 EXTRACTORS = {
@@ -52,8 +41,11 @@ def method_name(method: str) -> str:
 def solver_name(label: str) -> str:
     """A sampler's label (SamplerSettings.label) for people: `DPM-Solver++(2M), clipped, guidance 1.5`."""
     solver, *settings = label.split("-")
-    words = ["clipped" if one == "clip1" else SETTING.sub(r"\1 \2", one).replace("_", " ", 1) for one in settings]
-    return ", ".join([SOLVERS.get(solver, solver), *words])
+    words = [
+        "clipped" if one in ("clip", "clip1") else SETTING.sub(r"\1 \2", one).replace("_", " ", 1) for one in settings
+    ]
+    titles = {name: one.title for name, one in known("solver").items()}
+    return ", ".join([titles.get(solver, solver), *words])
 
 
 def number(value: float) -> str:

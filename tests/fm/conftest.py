@@ -3,9 +3,9 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from fm.components import Choice
 from fm.config import Config, ImageFormat, SamplerConfig
 from fm.generator import Generator
-from fm.names import Choice
 
 
 def tiny_generator(

@@ -9,7 +9,8 @@ from fm.conditions import Condition
 from fm.field import Field
 from fm.paths import DDPM, EDM, CondOT, Cosine, Path, Polynomial, VariancePreserving, like
 from fm.solvers import solve
-from fm.solvers.gaussian import ddim
+from fm.solvers.gaussian import DDIM
+from fm.targets import Noise
 
 PATHS = [CondOT(), Cosine(), DDPM(), EDM(), Polynomial(3.0), VariancePreserving()]
 
@@ -27,7 +28,7 @@ class Network(nn.Module):
 
 
 def field(path: Path, along: Path | None = None) -> Field:
-    return Field(Network(), path, "noise", {"label": torch.arange(5)}, along=along)
+    return Field(Network(), path, Noise(), {"label": torch.arange(5)}, along=along)
 
 
 def start() -> Tensor:
@@ -39,7 +40,7 @@ def start() -> Tensor:
 def test_ddim_is_eulers_method_after_the_change_to_the_straight_path(path: Path) -> None:
     """To rounding; Euler's method on the path's own velocity ends somewhere else."""
     straight, times = CondOT(), torch.linspace(0.02, 0.98, 11, dtype=torch.float64)
-    expected = ddim(field(path).ends, path, start(), times)
+    expected = DDIM()(field(path).ends, path, start(), times)
 
     there = matching_time(path, straight, times)
     to_straight = scale(path, straight, times, there)

@@ -169,6 +169,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     sys.modules.pop("mint", None)
+    components.OWN["flavour"].pop("mint:Mint", None)
 
 
 def test_ones_own_is_called_by_where_it_is(outside: Path) -> None:

@@ -8,6 +8,7 @@ from fm.conditions import Condition
 from fm.field import Field
 from fm.guidance import Guidance
 from fm.paths import DDPM, CondOT, like
+from fm.targets import Data, Velocity
 
 X, T = torch.ones(2, 3), torch.tensor([0.25, 0.5])
 CONDITION, NULL = {"word": torch.tensor([[2.0], [3.0]])}, {"word": torch.zeros(2, 1)}
@@ -27,25 +28,25 @@ class Says(nn.Module):
 
 
 def test_what_it_says_is_of_the_points_own_precision() -> None:
-    field = Field(Says(1.0), CondOT(), "velocity", CONDITION)
+    field = Field(Says(1.0), CondOT(), Velocity(), CONDITION)
     assert torch.equal(field.velocity(X, T), torch.tensor([[2.0], [3.0]]) * X)
     assert field.nfe == 1
 
 
 def test_guidance_leads_away_from_no_condition() -> None:
-    field = Field(Says(1.0), CondOT(), "velocity", CONDITION, NULL, Guidance(2.0))
+    field = Field(Says(1.0), CondOT(), Velocity(), CONDITION, NULL, Guidance(2.0))
     assert torch.equal(field.velocity(X, T), torch.tensor([[4.0], [6.0]]) * X)
     assert field.nfe == 2
 
 
 def test_guidance_leads_away_from_a_weaker_network_where_there_is_one() -> None:
-    field = Field(Says(1.0), CondOT(), "velocity", CONDITION, NULL, Guidance(2.0), weak=Says(0.5))
+    field = Field(Says(1.0), CondOT(), Velocity(), CONDITION, NULL, Guidance(2.0), weak=Says(0.5))
     assert torch.equal(field.velocity(X, T), torch.tensor([[3.0], [4.5]]) * X)
     assert field.nfe == 2
 
 
 def test_a_jump_is_one_call_that_knows_both_times() -> None:
-    field = Field(Says(1.0), CondOT(), "velocity", CONDITION, NULL, Guidance(2.0, (0.4, 1.0)))
+    field = Field(Says(1.0), CondOT(), Velocity(), CONDITION, NULL, Guidance(2.0, (0.4, 1.0)))
     jumped = field.jump(X, T, torch.tensor([0.75, 1.0]))
     assert torch.equal(jumped, torch.tensor([[1 + 0.5 * 2.5], [1 + 0.5 * 6.5]]) * X)
     assert field.nfe == 2
@@ -53,8 +54,8 @@ def test_a_jump_is_one_call_that_knows_both_times() -> None:
 
 def test_only_a_velocity_jumps() -> None:
     for field in (
-        Field(Says(1.0), CondOT(), "data", CONDITION),
-        Field(Says(1.0), DDPM(), "velocity", CONDITION, along=CondOT()),
+        Field(Says(1.0), CondOT(), Data(), CONDITION),
+        Field(Says(1.0), DDPM(), Velocity(), CONDITION, along=CondOT()),
     ):
         with pytest.raises(ValueError, match="only a network that predicts the velocity can jump"):
             field.jump(X, T, T)

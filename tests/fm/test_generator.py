@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import fm
+from fm.components import Choice
 from fm.config import SamplerConfig
 from fm.generator import Generator, GeneratorError, NotFinite
-from fm.names import Choice
 from tests.fm.conftest import tiny_generator
 
 

@@ -3,16 +3,17 @@ import math
 import pytest
 import torch
 
-from fm.grids import GRIDS, time_grid
-from fm.paths import EDM, PATHS, CondOT, path_named
+from fm.components import known
+from fm.grids import time_grid
+from fm.paths import EDM, CondOT, Path
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("path", known("path"))
+@pytest.mark.parametrize("name", known("grid"))
 @pytest.mark.parametrize("steps", [1, 2, 10, 100])
 def test_rises_strictly_within_the_times_given(path: str, name: str, steps: int) -> None:
-    for t0, t1 in ((0.0, 1.0), (0.1, 0.9), path_named(path).interval):
-        times = time_grid(name, path_named(path), steps, t0, t1)
+    for t0, t1 in ((0.0, 1.0), (0.1, 0.9), Path.of(path).interval):
+        times = time_grid(name, Path.of(path), steps, t0, t1)
         assert times.dtype == torch.float64
         assert times.shape == (steps + 1,)
         assert bool((times.diff() > 0).all())
@@ -41,6 +42,6 @@ def test_edms_levels_are_karras_et_al_equation_5(path: object) -> None:
 
 
 def test_no_steps_are_refused() -> None:
-    for name in GRIDS:
+    for name in known("grid"):
         with pytest.raises(ValueError, match="at least 1"):
             time_grid(name, CondOT(), 0, 0, 1)

@@ -52,7 +52,7 @@ def test_the_start_is_scaled_as_the_path_says() -> None:
 
 def test_from_the_end_of_the_interval_of_a_path_whose_slope_is_infinite() -> None:
     path = VariancePreserving()
-    found = log_likelihood(velocity_of(path), X1, solver="dopri5", t1=path.interval[1], tolerance=1e-7)
+    found = log_likelihood(velocity_of(path), X1, solver={"name": "dopri5", "tolerance": 1e-7}, t1=path.interval[1])
     end = torch.tensor(path.interval[1], dtype=torch.float64)
     spread = float(torch.hypot(path.alpha(end) * DEVIATION, path.sigma(end)))
     exact = torch.distributions.Normal(float(path.alpha(end)) * MEAN, spread).log_prob(X1).flatten(1).sum(1)

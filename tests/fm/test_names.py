@@ -1,21 +1,23 @@
-"""That no option from Python is what it cannot be; those of params.yaml are in tests/pipelines/test_params.py."""
+"""That no option from Python is what it cannot be; tests/pipelines/params has those of params.yaml."""
 
 from collections.abc import Callable
 
 import pytest
 import torch
 
-from fm import custom, names, registry
+from fm.components import read
 from fm.config import SamplerConfig
-from fm.couplings import Independent
-from fm.field import Field
 from fm.grids import EDM as EDMGrid
+from fm.grids import Grid
 from fm.objectives import Regression
-from fm.paths import EDM, CondOT, Polynomial, VariancePreserving, path_named
-from fm.solvers.gaussian import ddim, dpmpp_2m, edm
+from fm.paths import EDM, CondOT, Path, Polynomial, VariancePreserving
+from fm.solvers.gaussian import DDIM, DPMSolver
+from fm.solvers.gaussian import EDM as EDMSolver
 from fm.solvers.ode import solve
-from fm.timesteps import Discrete, LogitNormal, Shifted, Uniform, timesteps_named
-from fm.weights import Flat, MinSNR
+from fm.targets import EDM as EDMTarget
+from fm.targets import Target
+from fm.timesteps import Discrete, LogitNormal, Shifted, Timesteps
+from fm.weights import MinSNR
 from tests.fm.conftest import tiny_generator
 from tests.fm.gaussian_data import ends_of, start, velocity_of
 
@@ -35,23 +37,30 @@ TIMES = torch.linspace(0.1, 1, 3, dtype=torch.float64)
         (lambda: EDM(-1.0), "path 'edm': sigma_max = -1.0"),
         (lambda: Polynomial("three"), "path 'polynomial': n = 'three'"),  # type: ignore[arg-type]
         (lambda: VariancePreserving(beta_min=-5.0), "path 'variance_preserving': beta_min = -5.0"),
-        (lambda: path_named({"name": "edm", "sigma_max": [80]}), r"path 'edm': sigma_max = \[80\]"),
-        (lambda: path_named({"name": "edm", "sigma": 80}), "path 'edm' has no option 'sigma': it has sigma_max"),
-        (lambda: path_named("vp"), "no path 'vp': must be one of cond_ot, variance_preserving"),
-        (lambda: path_named({"sigma_max": 80}), "must be a name, or have a name"),
-        (lambda: timesteps_named({"name": "discrete", "steps": "x" * 10_000}), "steps = 'xxx.{70,90}: must be a whole"),
-        (lambda: ddim(ends_of(CondOT()), CondOT(), start(), TIMES, eta=-3.0), "solver 'ddim': eta = -3.0"),
-        (lambda: ddim(ends_of(CondOT()), CondOT(), start(), TIMES, clip=-1.0), "solver 'ddim': clip = -1.0"),
-        (lambda: dpmpp_2m(ends_of(CondOT()), CondOT(), start(), TIMES, clip=0.0), "clip = 0.0: .*, or null"),
-        (lambda: edm(ends_of(CondOT()), CondOT(), start(), TIMES, churn=-1.0), "solver 'edm': churn = -1.0"),
-        (lambda: solve(velocity_of(CondOT()), start(), "dopri5", tolerance=0.0), "solver 'dopri5': tolerance = 0.0"),
-        (lambda: SamplerConfig(solver={"name": "edm", "churn": "much"}, steps=5), "churn = 'much'"),
-        (lambda: Regression(CondOT(), Independent(), Uniform(), "velocit", Flat()), "no target 'velocit': must be one"),
+        (lambda: Path.of({"name": "edm", "sigma_max": [80]}), r"path 'edm': sigma_max = \[80\]"),
+        (lambda: Path.of({"name": "edm", "sigma": 80}), "path 'edm' has no option 'sigma': it has sigma_max"),
+        (lambda: Path.of("vp"), "no path 'vp': must be one of cond_ot, polynomial, cosine"),
+        (lambda: Path.of({"sigma_max": 80}), "must be a name, or have a name"),
+        (lambda: Timesteps.of({"name": "discrete", "steps": "x" * 10_000}), "steps = 'xxx.{70,90}: must be a whole"),
+        (lambda: DDIM(eta=-3.0), "solver 'ddim': eta = -3.0"),
+        (lambda: DDIM(clip=-1.0), "solver 'ddim': clip = -1.0: must be a number above 0 .*, or codec, or null"),
+        (lambda: DPMSolver(clip=0.0), "solver 'dpmpp_2m': clip = 0.0"),
+        (lambda: EDMSolver(churn=-1.0), "solver 'edm': churn = -1.0"),
+        (lambda: EDMTarget(0.0), "target 'edm': sigma_data = 0.0: must be a number above 0 .*, or null"),
         (
-            lambda: Regression.named("cond_ot", "independent", "uniform", "velocit", "flat"),  # type: ignore[arg-type]
+            lambda: solve(velocity_of(CondOT()), start(), {"name": "dopri5", "tolerance": 0.0}),
+            "solver 'dopri5': tolerance = 0.0",
+        ),
+        (lambda: solve(velocity_of(CondOT()), start(), "ddim"), "solver 'ddim' does not integrate a velocity"),
+        (lambda: SamplerConfig(solver={"name": "edm", "churn": "much"}, steps=5), "churn = 'much'"),
+        (
+            lambda: Target.of("velocit"),
+            r"no target 'velocit': must be one of velocity, data.*; did you mean velocity\?",
+        ),
+        (
+            lambda: Regression.named("cond_ot", "independent", "uniform", "velocit", "flat"),
             "no target 'velocit': must be one of velocity, data",
         ),
-        (lambda: Field(torch.nn.Identity(), CondOT(), "velocit"), "no target 'velocit'"),
         (
             lambda: CondOT().convert(start(), start(), TIMES, "velocit", "velocit"),  # type: ignore[arg-type]
             "quantity 'velocit'",
@@ -71,16 +80,18 @@ def test_a_generators_sampler_is_refused_in_one_line(given: dict) -> None:
 
 
 def test_an_option_may_be_null_where_that_is_its_default() -> None:
-    free = ddim(ends_of(CondOT()), CondOT(), start(), TIMES, clip=None)
-    assert torch.isfinite(free).all()
-    assert names.read("solver", {"name": "ddim", "clip": None, "eta": "0.5"}, {}) == ("ddim", {"eta": 0.5})
+    assert torch.isfinite(DDIM(clip=None)(ends_of(CondOT()), CondOT(), start(), TIMES)).all()
+    assert read("solver", {"name": "ddim", "clip": None, "eta": "0.5"}) == {"name": "ddim", "eta": 0.5}
 
 
-def test_the_options_of_ones_own_are_its_own_business(monkeypatch: pytest.MonkeyPatch) -> None:
-    def mine(shape: str = "round") -> str:
-        return shape
+def test_a_sampler_is_called_after_its_options() -> None:
+    class Mine(Grid):
+        shape: str = "round"
 
-    monkeypatch.setitem(custom.REGISTERED["grid"], "mine", mine)
-    assert registry.build("grid", {"name": "mine", "shape": "a b/c"}, {}) == "a b/c"
-    sampler = SamplerConfig(solver="ddim", grid={"name": "mine", "shape": "a b/c"}, steps=2)
-    assert sampler.label == "ddim-grid_mine-shapea_b_c"
+        def __call__(self, path: Path, steps: int, t0: float, t1: float) -> torch.Tensor:
+            return torch.linspace(t0, t1, steps + 1)
+
+    grid = Mine("a b/c").choice
+    assert SamplerConfig(solver="ddim", grid=grid, steps=2).label == "ddim-grid_Mine-shapea_b_c"
+    assert SamplerConfig(solver={"name": "ddim", "clip": "codec"}, steps=2).label == "ddim-clip"
+    assert SamplerConfig(solver={"name": "ddim", "clip": 1}, steps=2).label == "ddim-clip1"

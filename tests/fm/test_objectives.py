@@ -5,10 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from fm.batches import Batch
+from fm.components import known
 from fm.conditions import Condition
 from fm.noise import Draws, Purpose
 from fm.objectives import Regression
-from fm.paths import PATHS, CondOT
+from fm.paths import CondOT
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of
 
 
@@ -77,7 +78,7 @@ def test_the_minimum_for_gaussian_data_is_the_posterior_variance() -> None:
     assert float(objective.loss(Posterior(), batch_of(x0, x1, u), Posterior())) == pytest.approx(expected, rel=0.02)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", known("path"))
 @pytest.mark.parametrize("target", ["velocity", "data", "noise", "v", "edm"])
 @pytest.mark.parametrize("weight", ["flat", "min_snr"])
 def test_the_loss_is_finite_even_for_the_rarest_times(path: str, target: str, weight: str) -> None:

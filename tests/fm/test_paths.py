@@ -7,10 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fm.paths import DDPM, PATHS, SIGMA_DATA, CondOT, Cosine, Path, VariancePreserving, derivative, path_named
+from fm.components import known
+from fm.paths import DDPM, SIGMA_DATA, CondOT, Cosine, Path, VariancePreserving, derivative
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of, flow_of, start
 
-EVERY_PATH = [pytest.param(path_named(name), id=name) for name in PATHS]
+EVERY_PATH = [pytest.param(Path.of(name), id=name) for name in known("path")]
 QUANTITIES = ["velocity", "data", "noise", "score", "v", "edm"]
 
 
@@ -46,7 +47,7 @@ def test_conversions_recover_what_the_point_was_made_of(path: Path, source: str,
     t = torch.linspace(0.05, 0.95, 5, dtype=torch.float64)
     point = path.sample(x0, x1, t)
     scale = path.sigma(t)[:, None, None, None]
-    alpha, spread = path.alpha(t)[:, None, None, None], path.spread(t)[:, None, None, None]
+    alpha, spread = path.alpha(t)[:, None, None, None], path.spread(t, SIGMA_DATA)[:, None, None, None]
     truth = {
         "velocity": point.velocity,
         "data": x1,
@@ -75,10 +76,10 @@ def test_score_and_velocity_of_gaussian_data_are_the_known_ones(path: Path) -> N
     torch.testing.assert_close(velocity, (moved - x) / step, rtol=1e-3, atol=1e-4)
 
 
-@given(t=st.floats(0.05, 0.95), seed=st.integers(0, 1000), name=st.sampled_from(sorted(PATHS)))
+@given(t=st.floats(0.05, 0.95), seed=st.integers(0, 1000), name=st.sampled_from(sorted(known("path"))))
 @settings(max_examples=50, deadline=None)
 def test_conversions_there_and_back(t: float, seed: int, name: str) -> None:
-    path = path_named(name)
+    path = Path.of(name)
     x_t, value = ends(seed)
     times = torch.full((5,), t, dtype=torch.float64)
     for quantity in ["data", "noise", "score", "v", "edm"]:
@@ -119,7 +120,7 @@ def test_what_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         CondOT().sample(x, x, torch.zeros(3))
     with pytest.raises(ValueError, match="no path 'vp'"):
-        path_named("vp")
+        Path.of("vp")
 
 
 @pytest.mark.parametrize("path", EVERY_PATH)
@@ -175,6 +176,6 @@ def test_a_path_that_does_not_lead_to_the_data_is_refused_when_made() -> None:
     with pytest.raises(ValueError, match=r"alpha is -0\.1 at t = 0"):
         Negative()
     with pytest.raises(ValueError, match="sigma_max = 0"):
-        path_named({"name": "edm", "sigma_max": 0.0})
+        Path.of({"name": "edm", "sigma_max": 0.0})
     with pytest.raises(ValueError, match="path 'polynomial' has no option 'm': it has n"):
-        path_named({"name": "polynomial", "m": 1})
+        Path.of({"name": "polynomial", "m": 1})

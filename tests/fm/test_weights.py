@@ -3,19 +3,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fm.paths import DDPM, PATHS, SIGMA_DATA, CondOT, Quantity, path_named
-from fm.weights import weight_named
+from fm.components import known
+from fm.paths import DDPM, QUANTITIES, SIGMA_DATA, CondOT, Path
+from fm.targets import EDM as EDMTarget
+from fm.weights import EDM, Weight
 
 T = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
-TARGETS: list[Quantity] = ["velocity", "data", "noise", "score", "v", "edm"]
+TARGETS = [*QUANTITIES, EDMTarget(0.3)]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", known("path"))
 @pytest.mark.parametrize("weight", ["min_snr", "edm"])
 @given(seed=st.integers(0, 100))
 def test_the_loss_is_the_same_whatever_the_network_predicts(path: str, weight: str, seed: int) -> None:
     """An error of the data is one of any other quantity, and weighs the same in each."""
-    gaussian, made = path_named(path), weight_named(weight)
+    gaussian, made = Path.of(path), Weight.of(weight).at_scale(SIGMA_DATA)
     x_t, x1, wrong = torch.randn(3, 25, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     losses = []
     for target in TARGETS:
@@ -27,7 +29,7 @@ def test_the_loss_is_the_same_whatever_the_network_predicts(path: str, weight: s
 
 
 def test_min_snr_is_hang_et_al() -> None:
-    path, made = DDPM(), weight_named({"name": "min_snr", "gamma": 3.0})
+    path, made = DDPM(), Weight.of({"name": "min_snr", "gamma": 3.0})
     snr = (path.alpha(T) / path.sigma(T)) ** 2
     torch.testing.assert_close(made(T, path, "data"), snr.clamp(max=3))
     torch.testing.assert_close(made(T, path, "noise"), snr.clamp(max=3) / snr)
@@ -35,12 +37,20 @@ def test_min_snr_is_hang_et_al() -> None:
 
 
 def test_edms_weight_is_karras_et_al_and_1_on_their_own_target() -> None:
-    path, made = path_named("edm"), weight_named("edm")
+    path, made = Path.of("edm"), EDM(SIGMA_DATA)
     sigma = path.sigma(T)
     expected = (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2
     torch.testing.assert_close(made(T, path, "data"), expected)
-    assert torch.equal(made(T, path, "edm"), torch.ones_like(T))
+    assert torch.equal(made(T, path, EDMTarget(SIGMA_DATA)), torch.ones_like(T))
+    torch.testing.assert_close(made(T, path, "edm"), torch.ones_like(T))
+
+
+def test_the_scale_of_the_data_is_what_was_measured_unless_it_is_given() -> None:
+    assert Weight.of("edm").at_scale(0.3) == EDM(0.3)
+    assert EDM(0.5).at_scale(0.3) == EDM(0.5)
+    with pytest.raises(ValueError, match="weight 'edm': sigma_data is not known"):
+        Weight.of("edm")(T, CondOT(), "data")
 
 
 def test_flat_is_one() -> None:
-    assert torch.equal(weight_named("flat")(T, CondOT(), "velocity"), torch.ones_like(T))
+    assert torch.equal(Weight.of("flat")(T, CondOT(), "velocity"), torch.ones_like(T))

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from fm.grids import EDM
 from fm.paths import DDPM, Path, Quantity
-from fm.solvers.gaussian import Predict, ddim, ddpm, dpmpp_2m, edm
+from fm.solvers import gaussian
+from fm.solvers.gaussian import DDIM, DPMSolver, Gaussian, Predict
 from tests.parity.agreement import SHAPE, Fault, Network, normal, notices, same
 from tests.parity.schedulers import LEVELS, LINEAR, in_float64, stepped, time_at, times_of
 
@@ -71,7 +72,7 @@ def sampled(
 def test_ddim(prediction: str, source: Quantity, spacing: str, steps: int, fault: Fault) -> None:
     scheduler = made(DDIMScheduler, steps, prediction_type=prediction, timestep_spacing=spacing, clip_sample=False)
     path = fault.path(DDPM())
-    ours = ddim(predict(path, source), path, START, fault.times(times_of(scheduler)))
+    ours = DDIM()(predict(path, source), path, START, fault.times(times_of(scheduler)))
     same(ours, sampled(scheduler))
 
 
@@ -81,7 +82,7 @@ def test_ddim(prediction: str, source: Quantity, spacing: str, steps: int, fault
 def test_ddim_with_noise(eta: float, spacing: str, steps: int, fault: Fault) -> None:
     scheduler = made(DDIMScheduler, steps, timestep_spacing=spacing, clip_sample=False)
     path, times, fresh = fault.path(DDPM()), fault.times(times_of(scheduler)), noises()
-    ours = ddim(predict(path, "noise"), path, START, times, noises(), eta=eta / fault.factor("eta"))
+    ours = DDIM(eta=eta / fault.factor("eta"))(predict(path, "noise"), path, START, times, noises())
     theirs = sampled(scheduler, step=lambda *told: scheduler.step(*told, eta=eta, variance_noise=fresh()))
     same(ours, theirs)
 
@@ -92,7 +93,7 @@ def test_ddim_with_noise(eta: float, spacing: str, steps: int, fault: Fault) -> 
 def test_ancestral_sampling(prediction: str, source: Quantity, steps: int, fault: Fault) -> None:
     scheduler = made(DDPMScheduler, steps, prediction_type=prediction, variance_type="fixed_small", clip_sample=False)
     path = fault.path(DDPM())
-    ours = ddpm(predict(path, source), path, START, fault.times(times_of(scheduler)), noises())
+    ours = gaussian.DDPM()(predict(path, source), path, START, fault.times(times_of(scheduler)), noises())
     same(ours, sampled(scheduler, step=partial(scheduler.step, generator=torch.Generator().manual_seed(5))))
 
 
@@ -103,7 +104,7 @@ def test_ddim_with_clipped_data(prediction: str, source: Quantity, clip: float, 
     bounds = {"clip_sample": True, "clip_sample_range": clip}
     scheduler = made(DDIMScheduler, 10, prediction_type=prediction, timestep_spacing="trailing", **bounds)
     path, times = fault.path(DDPM()), fault.times(times_of(scheduler))
-    ours = ddim(predict(path, source), path, START, times, clip=clip * fault.factor("clip"))
+    ours = DDIM(clip=clip * fault.factor("clip"))(predict(path, source), path, START, times)
     theirs = sampled(scheduler, step=lambda *told: scheduler.step(*told, use_clipped_model_output=True))
     same(ours, theirs)
 
@@ -115,7 +116,7 @@ def test_ancestral_sampling_with_clipped_data(prediction: str, source: Quantity,
     scheduler = made(DDPMScheduler, 20, prediction_type=prediction, **options)
     path = fault.path(DDPM())
     times, clip = fault.times(times_of(scheduler)), 1.0 * fault.factor("clip")
-    ours = ddpm(predict(path, source), path, START, times, noises(), clip=clip)
+    ours = gaussian.DDPM(clip=clip)(predict(path, source), path, START, times, noises())
     same(ours, sampled(scheduler, step=partial(scheduler.step, generator=torch.Generator().manual_seed(5))))
 
 
@@ -126,7 +127,7 @@ def test_dpm_solver_2m(prediction: str, source: Quantity, steps: int, fault: Fau
     # From 15 steps on theirs would end in order 2, were the step to sigma = 0 not infinitely long.
     scheduler = made(DPMSolverMultistepScheduler, steps, prediction_type=prediction)
     path = fault.path(DDPM())
-    ours = dpmpp_2m(predict(path, source), path, START, fault.times(times_of(scheduler)))
+    ours = DPMSolver()(predict(path, source), path, START, fault.times(times_of(scheduler)))
     same(ours, sampled(scheduler))
 
 
@@ -158,7 +159,7 @@ def test_dpm_solver_2m_at_karras_levels(steps: int, fault: Fault) -> None:
     # Their network hears the nearest index; here it hears the time of the very level.
     scheduler = at_karras_levels(steps)
     times, path = DDPM().time_of(scheduler.sigmas), fault.path(DDPM())
-    ours = dpmpp_2m(predict(path, "noise"), path, START, fault.times(times))
+    ours = DPMSolver()(predict(path, "noise"), path, START, fault.times(times))
     same(ours, sampled(scheduler, times=times[:-1]))
 
 
@@ -169,7 +170,7 @@ def test_heun_in_the_noise_level(prediction: str, source: Quantity, steps: int, 
     # 9 and 27 divide 999, so that their evenly spaced indices are whole.
     scheduler = made(HeunDiscreteScheduler, steps, prediction_type=prediction)
     path, times = fault.path(DDPM()), times_of(scheduler)
-    ours = edm(predict(path, source), path, START, fault.times(times))
+    ours = gaussian.EDM()(predict(path, source), path, START, fault.times(times))
     same(ours, sampled(scheduler, x=START / DDPM().alpha(times[0])))
 
 
@@ -177,15 +178,15 @@ def test_heun_in_the_noise_level(prediction: str, source: Quantity, steps: int, 
 @pytest.mark.parametrize(
     ("scheduler", "solver"),
     [
-        pytest.param(DDIMScheduler(**LINEAR, prediction_type="v_prediction", clip_sample=False), ddim, id="ddim"),
-        pytest.param(DPMSolverMultistepScheduler(**LINEAR, prediction_type="v_prediction"), dpmpp_2m, id="dpmpp_2m"),
+        pytest.param(DDIMScheduler(**LINEAR, prediction_type="v_prediction", clip_sample=False), DDIM, id="ddim"),
+        pytest.param(DPMSolverMultistepScheduler(**LINEAR, prediction_type="v_prediction"), DPMSolver, id="dpmpp_2m"),
     ],
 )
-def test_as_they_come(scheduler: SchedulerMixin, solver: Callable[..., Tensor], fault: Fault) -> None:
+def test_as_they_come(scheduler: SchedulerMixin, solver: type[Gaussian], fault: Fault) -> None:
     """With their tables, and x within a step, in float32."""
     path, network, x = fault.path(DDPM()), Network(), START
     scheduler.set_timesteps(10)
-    ours = solver(predict(path, "v"), path, x, fault.times(times_of(scheduler)))
+    ours = solver()(predict(path, "v"), path, x, fault.times(times_of(scheduler)))
     for k in scheduler.timesteps:
         x = scheduler.step(network(x, time_at(k)), k, x).prev_sample
     same(ours, x, 1e-5)

@@ -4,7 +4,6 @@ Their time is the noise level itself, which falls from sigma_max; our t = 1 - le
 epsilon prediction is our quantity edm, the F of the paper's equation 7, not the noise.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -12,16 +11,15 @@ import torch
 from diffusers import EDMDPMSolverMultistepScheduler, EDMEulerScheduler, SchedulerMixin
 from torch import Tensor
 
-from fm import grids
+from fm import grids, targets
 from fm.field import Field
-from fm.paths import DDPM, EDM, CondOT, Path, like
-from fm.solvers.gaussian import churned, ddim, dpmpp_2m
-from fm.targets import network_inputs
+from fm.paths import DDPM, EDM, SIGMA_DATA, CondOT, Path, like
+from fm.solvers.gaussian import DDIM, DPMSolver, Gaussian, churned
 from tests.parity.agreement import SHAPE, TIMES, Fault, Network, noise_and_data, normal, notices, same
 from tests.parity.schedulers import stepped
 
 SCHEDULERS = [EDMEulerScheduler, EDMDPMSolverMultistepScheduler]
-SAMPLERS = [(EDMEulerScheduler, ddim), (EDMDPMSolverMultistepScheduler, dpmpp_2m)]
+SAMPLERS = [(EDMEulerScheduler, DDIM), (EDMDPMSolverMultistepScheduler, DPMSolver)]
 PATHS = pytest.mark.parametrize("path", [EDM(), CondOT(), DDPM()], ids=lambda path: type(path).__name__)
 PRECONDITIONED = TIMES.clamp(min=0.12)
 """DDPM's noise level is about 50 at first; c_noise tells none above 80."""
@@ -56,7 +54,7 @@ def unscaled(path: Path, x_t: Tensor) -> tuple[Tensor, Tensor]:
 @PATHS
 def test_what_the_network_sees(path: Path, fault: Fault) -> None:
     x_t, _ = noise_and_data()
-    ours, _ = network_inputs(fault.path(path), "edm", x_t, PRECONDITIONED)
+    ours, _ = targets.EDM(SIGMA_DATA).inputs(fault.path(path), x_t, PRECONDITIONED)
     same(ours, EDMEulerScheduler(sigma_data=0.5).precondition_inputs(*unscaled(path, x_t)))
 
 
@@ -64,7 +62,7 @@ def test_what_the_network_sees(path: Path, fault: Fault) -> None:
 @PATHS
 def test_what_the_network_is_told(path: Path, fault: Fault) -> None:
     x_t, _ = noise_and_data()
-    _, ours = network_inputs(fault.path(path), "edm", x_t, PRECONDITIONED)
+    _, ours = targets.EDM(SIGMA_DATA).inputs(fault.path(path), x_t, PRECONDITIONED)
     same(ours, EDMEulerScheduler(sigma_data=0.5).precondition_noise(path.ratio(PRECONDITIONED)))
 
 
@@ -92,11 +90,11 @@ def times_of(scheduler: SchedulerMixin) -> Tensor:
 @notices("alpha", "sigma", "time")
 @pytest.mark.parametrize(("kind", "solver"), SAMPLERS)
 @pytest.mark.parametrize("steps", [5, 18])
-def test_samples(kind: type[SchedulerMixin], solver: Callable[..., Tensor], steps: int, fault: Fault) -> None:
+def test_samples(kind: type[SchedulerMixin], solver: type[Gaussian], steps: int, fault: Fault) -> None:
     scheduler, network, x = made(kind, steps), Network(), 40 * normal(*SHAPE)
     path, times = fault.path(EDM()), fault.times(times_of(scheduler))
-    field = Field(network, path, "edm", {"label": torch.zeros(SHAPE[0], dtype=torch.int64)})
-    ours = solver(field.ends, path, x, times)
+    field = Field(network, path, targets.EDM(SIGMA_DATA), {"label": torch.zeros(SHAPE[0], dtype=torch.int64)})
+    ours = solver()(field.ends, path, x, times)
     for timestep, level in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
         says = network(scheduler.scale_model_input(x, timestep), scheduler.precondition_noise(level))
         x = stepped(scheduler.step, says, timestep, x)
@@ -118,5 +116,5 @@ def test_churn(churn: float, fault: Fault) -> None:
     rise = min(churn / steps, 2**0.5 - 1) * fault.factor("rise")
     noise = 1.003 * fault.factor("noise_scale") * normal(*SHAPE, seed=5)
     x, earlier = churned(path, x, times[i], rise, noise)
-    ours = ddim(lambda x, t: path.ends(says, x, t, "edm"), path, x, torch.stack([earlier, times[i + 1]]))
+    ours = DDIM()(lambda x, t: path.ends(says, x, t, "edm"), path, x, torch.stack([earlier, times[i + 1]]))
     same(ours, theirs)

@@ -9,7 +9,7 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_density_for_timestep_sampling, compute_snr
 
 from fm.paths import DDPM, CondOT, Quantity
-from fm.targets import regression_target
+from fm.targets import V
 from fm.timesteps import LogitNormal
 from fm.weights import MinSNR
 from tests.parity.agreement import Fault, noise_and_data, notices, same
@@ -31,7 +31,7 @@ def test_target_v(fault: Fault) -> None:
     x0, x1 = noise_and_data()
     path = fault.path(DDPM())
     theirs = in_float64(DDPMScheduler(**LINEAR)).get_velocity(x1, x0, INDICES)
-    same(regression_target(path, path.sample(x0, x1, time_at(INDICES)), "v"), theirs)
+    same(V().answer(path, path.sample(x0, x1, time_at(INDICES))), theirs)
 
 
 @notices("alpha", "sigma")

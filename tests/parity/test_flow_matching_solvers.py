@@ -24,8 +24,8 @@ from torch import Tensor
 from fm.field import Field
 from fm.likelihood import log_likelihood
 from fm.paths import CondOT, Cosine, Path, VariancePreserving, like
-from fm.solvers import solve
-from fm.solvers.ode import Velocity
+from fm.solvers import ode, solve
+from fm.targets import Velocity
 from tests.parity.agreement import COEFFICIENTS, SHAPE, TIMES, Fault, Network, noise_and_data, normal, notices, same
 
 SOLVERS = {"euler": "euler", "midpoint": "midpoint", "heun": "heun2", "rk4": "rk4"}
@@ -43,7 +43,7 @@ class FromData(ModelWrapper):
         return self.path.target_to_velocity(self.model(x, t), x_t=x, t=t)
 
 
-def from_data(path: Path) -> Velocity:
+def from_data(path: Path) -> ode.Velocity:
     """Our velocity of the same network."""
     network = Network()
     return lambda x, t: path.convert(network(x, t), x, t, source="data", target="velocity")
@@ -65,7 +65,9 @@ def test_adaptive_steps(tolerance: float, fault: Fault) -> None:
     theirs = ODESolver(FromData(CosineScheduler())).sample(
         normal(*SHAPE), step_size=None, method="dopri5", atol=tolerance, rtol=tolerance, time_grid=UNEVEN
     )
-    ours = solve(from_data(fault.path(Cosine())), normal(*SHAPE), "dopri5", times=UNEVEN, tolerance=tolerance)
+    ours = solve(
+        from_data(fault.path(Cosine())), normal(*SHAPE), {"name": "dopri5", "tolerance": tolerance}, times=UNEVEN
+    )
     # Theirs steps over the end and interpolates, ours ends there.
     same(ours.x1, theirs, 10 * tolerance)
 
@@ -93,7 +95,7 @@ def their_velocity(x: Tensor, t: Tensor) -> Tensor:
     return from_both_ends(x, t, at.d_alpha_t, at.d_sigma_t)
 
 
-def our_velocity(path: Path) -> Velocity:
+def our_velocity(path: Path) -> ode.Velocity:
     return lambda x, t: from_both_ends(x, t, *path.mixture("velocity", like(t, x)))
 
 
@@ -161,7 +163,7 @@ EITHER_PATH = pytest.mark.parametrize("suspect", ["old", "new"])
 def changed(old: Path, new: Path, suspect: str, fault: Fault) -> Field:
     """A network of one path asked along another, one of which is at fault."""
     path, along = (fault.path(old), new) if suspect == "old" else (old, fault.path(new))
-    return Field(Network(), path, "velocity", {"label": torch.zeros(SHAPE[0], dtype=torch.int64)}, along=along)
+    return Field(Network(), path, Velocity(), {"label": torch.zeros(SHAPE[0], dtype=torch.int64)}, along=along)
 
 
 @notices(*COEFFICIENTS)

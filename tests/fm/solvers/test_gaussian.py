@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fm.grids import grid_named
+from fm.grids import Grid
 from fm.paths import DDPM, EDM, CondOT, Cosine, Ends, Path, VariancePreserving, like
-from fm.solvers import solve
-from fm.solvers.gaussian import churned, clipped, ddim, ddpm, dpmpp_2m, edm, posterior_deviation
+from fm.solvers import gaussian, solve
+from fm.solvers.gaussian import DDIM, DPMSolver, Gaussian, churned, clipped, posterior_deviation
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of, flow_of, start, velocity_of
 
 STRAIGHT = CondOT()
-Sampler = Callable[..., Tensor]
+Sampler = Callable[..., Gaussian]
 
 
 def uniform(steps: int, t0: float = 0.0, t1: float = 1.0) -> Tensor:
@@ -25,14 +25,14 @@ def uniform(steps: int, t0: float = 0.0, t1: float = 1.0) -> Tensor:
 
 @pytest.mark.parametrize("steps", [1, 7, 50])
 def test_ddim_on_the_straight_path_is_eulers_method(steps: int) -> None:
-    sampled = ddim(ends_of(STRAIGHT), STRAIGHT, start(), uniform(steps))
+    sampled = DDIM()(ends_of(STRAIGHT), STRAIGHT, start(), uniform(steps))
     euler = solve(velocity_of(STRAIGHT), start(), "euler", steps).x1
     torch.testing.assert_close(sampled, euler, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("path", [DDPM(), VariancePreserving(), Cosine(), CondOT()])
 def test_ddim_converges_to_the_data(path: Path) -> None:
-    ended = ddim(ends_of(path), path, start(), uniform(500))
+    ended = DDIM()(ends_of(path), path, start(), uniform(500))
     torch.testing.assert_close(ended, MEAN + DEVIATION * start(), rtol=0, atol=0.01)
 
 
@@ -47,7 +47,7 @@ def test_ddim_is_song_et_al_equation_12() -> None:
     def ends(x: Tensor, t: Tensor) -> Ends:
         return path.ends(noise, x, t, "noise")
 
-    torch.testing.assert_close(ddim(ends, path, start(), uniform(5)), x, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(DDIM()(ends, path, start(), uniform(5)), x, rtol=1e-9, atol=1e-9)
 
 
 def test_posterior_deviation_is_ho_et_al_equation_7() -> None:
@@ -72,7 +72,7 @@ def drawing(seed: int, count: int) -> tuple[Tensor, object]:
 @pytest.mark.parametrize("eta", [0.5, 1.0])
 def test_stochastic_sampling_gives_the_datas_distribution(path: Path, eta: float) -> None:
     x0, fresh = drawing(0, 20_000)
-    ended = ddim(ends_of(path), path, x0, uniform(1000), fresh, eta)
+    ended = DDIM(eta=eta)(ends_of(path), path, x0, uniform(1000), fresh)
     assert float(ended.mean()) == pytest.approx(MEAN, abs=0.01)
     assert float(ended.std()) == pytest.approx(DEVIATION, abs=0.01)
     kept = abs(float(torch.corrcoef(torch.stack([x0[:, 0], ended[:, 0]]))[0, 1]))
@@ -82,10 +82,10 @@ def test_stochastic_sampling_gives_the_datas_distribution(path: Path, eta: float
 @pytest.mark.parametrize("path", [DDPM(), CondOT(), EDM()])
 def test_churned_sampling_gives_the_datas_distribution(path: Path) -> None:
     noise, fresh = drawing(0, 20_000)
-    times = grid_named("edm")(path, 100, *path.interval)
+    times = Grid.of("edm")(path, 100, *path.interval)
     x = float(path.sigma(times[0])) * noise
-    still = edm(ends_of(path), path, x, times)
-    moved = edm(ends_of(path), path, x, times, fresh, churn=30)
+    still = gaussian.EDM()(ends_of(path), path, x, times)
+    moved = gaussian.EDM(churn=30)(ends_of(path), path, x, times, fresh)
     for ended in (still, moved):
         assert float(ended.mean()) == pytest.approx(MEAN, abs=0.02)
         assert float(ended.std()) == pytest.approx(DEVIATION, abs=0.01)
@@ -106,9 +106,9 @@ def test_churn_adds_the_noise_that_is_missing() -> None:
 def test_dpm_solver_is_of_second_order_and_ddim_of_first() -> None:
     path = VariancePreserving()
     exact = flow_of(path, start(), 0.1, 0.99)
-    for sampler, order in ((ddim, 1), (dpmpp_2m, 2)):
+    for sampler, order in ((DDIM, 1), (DPMSolver, 2)):
         errors = [
-            float((sampler(ends_of(path), path, start(), uniform(steps, 0.1, 0.99)) - exact).abs().max())
+            float((sampler()(ends_of(path), path, start(), uniform(steps, 0.1, 0.99)) - exact).abs().max())
             for steps in (200, 400)
         ]
         assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.15), sampler
@@ -117,20 +117,20 @@ def test_dpm_solver_is_of_second_order_and_ddim_of_first() -> None:
 @pytest.mark.parametrize("path", [CondOT(), VariancePreserving(), Cosine()])
 def test_first_step_of_dpm_solver_is_ddims(path: Path) -> None:
     for times in (uniform(1), uniform(1, 0.2, 0.8)):
-        expected = ddim(ends_of(path), path, start(), times)
-        torch.testing.assert_close(dpmpp_2m(ends_of(path), path, start(), times), expected, rtol=1e-12, atol=1e-12)
+        expected = DDIM()(ends_of(path), path, start(), times)
+        torch.testing.assert_close(DPMSolver()(ends_of(path), path, start(), times), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_edm_is_heuns_method_in_the_noise_level() -> None:
     """On EDM's own path, and up to the last step, which is Euler's and costs one call."""
     path, calls = EDM(), []
-    times = grid_named("edm")(path, 6, 0.0, 1.0)
+    times = Grid.of("edm")(path, 6, 0.0, 1.0)
 
     def ends(x: Tensor, t: Tensor) -> Ends:
         calls.append(t)
         return ends_of(path)(x, t)
 
-    sampled = edm(ends, path, 80 * start(), times)
+    sampled = gaussian.EDM()(ends, path, 80 * start(), times)
     assert len(calls) == 2 * 6 - 1
     heun = solve(velocity_of(path), 80 * start(), "heun", times=times[:-1]).x1
     euler = solve(velocity_of(path), heun, "euler", times=times[-2:]).x1
@@ -141,7 +141,7 @@ def test_edm_converges_at_second_order_on_any_path() -> None:
     for path in (DDPM(), CondOT(), EDM()):
         exact = flow_of(path, start(), 0.2, 0.9)
         errors = [
-            float((edm(ends_of(path), path, start(), uniform(steps, 0.2, 0.9)) - exact).abs().max())
+            float((gaussian.EDM()(ends_of(path), path, start(), uniform(steps, 0.2, 0.9)) - exact).abs().max())
             for steps in (50, 100)
         ]
         assert math.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.2), path
@@ -149,22 +149,22 @@ def test_edm_converges_at_second_order_on_any_path() -> None:
 
 def test_what_cannot_be_done_is_said() -> None:
     with pytest.raises(ValueError, match="source of noise"):
-        ddpm(ends_of(STRAIGHT), STRAIGHT, start(), uniform(2))
+        gaussian.DDPM()(ends_of(STRAIGHT), STRAIGHT, start(), uniform(2))
     with pytest.raises(ValueError, match="must start where alpha > 0"):
-        edm(ends_of(STRAIGHT), STRAIGHT, start(), uniform(2))
+        gaussian.EDM()(ends_of(STRAIGHT), STRAIGHT, start(), uniform(2))
 
 
-@pytest.mark.parametrize("sampler", [ddim, dpmpp_2m])
+@pytest.mark.parametrize("sampler", [DDIM, DPMSolver])
 def test_float32_is_raised_from_less_and_float64_kept(sampler: Sampler) -> None:
     for dtype, expected in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32)):
-        ended = sampler(ends_of(STRAIGHT), STRAIGHT, start(dtype), uniform(3))
+        ended = sampler()(ends_of(STRAIGHT), STRAIGHT, start(dtype), uniform(3))
         assert ended.dtype == expected
 
 
 @given(
     inner=st.lists(st.floats(0.11, 0.98), max_size=6, unique_by=lambda t: round(t, 2)),
     path=st.sampled_from([CondOT(), DDPM(), EDM(), Cosine()]),
-    sampler=st.sampled_from([ddim, dpmpp_2m, edm]),
+    sampler=st.sampled_from([DDIM, DPMSolver, gaussian.EDM]),
 )
 @settings(max_examples=100, deadline=None)
 def test_a_perfect_prediction_arrives_whatever_the_grid(inner: list[float], path: Path, sampler: Sampler) -> None:
@@ -175,14 +175,14 @@ def test_a_perfect_prediction_arrives_whatever_the_grid(inner: list[float], path
     def ends(x: Tensor, t: Tensor) -> Ends:
         return Ends((x - path.alpha(like(t, x)) * x1) / path.sigma(like(t, x)), x1)
 
-    torch.testing.assert_close(sampler(ends, path, x, times), x1, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(sampler()(ends, path, x, times), x1, rtol=1e-9, atol=1e-9)
 
 
 @given(inner=st.lists(st.floats(0.01, 0.99), max_size=8, unique_by=lambda t: round(t, 3)))
 @settings(max_examples=50, deadline=None)
 def test_ddim_on_the_straight_path_is_eulers_method_on_any_grid(inner: list[float]) -> None:
     times = torch.tensor([0.0, *sorted(inner), 1.0], dtype=torch.float64)
-    sampled = ddim(ends_of(STRAIGHT), STRAIGHT, start(), times)
+    sampled = DDIM()(ends_of(STRAIGHT), STRAIGHT, start(), times)
     euler = solve(velocity_of(STRAIGHT), start(), "euler", times=times).x1
     torch.testing.assert_close(sampled, euler, rtol=1e-12, atol=1e-12)
 
@@ -192,12 +192,12 @@ def wild(x: Tensor, t: Tensor) -> Ends:
     return DDPM().ends(3 * torch.sin(5 * x), x, t, "noise")
 
 
-@pytest.mark.parametrize("sampler", [ddim, dpmpp_2m])
+@pytest.mark.parametrize("sampler", [DDIM, DPMSolver])
 def test_clipped_data_end_in_range(sampler: Sampler) -> None:
-    free = sampler(wild, DDPM(), start(), uniform(10))
-    kept = sampler(wild, DDPM(), start(), uniform(10), clip=0.5)
+    free = sampler()(wild, DDPM(), start(), uniform(10))
+    kept = sampler(clip=0.5)(wild, DDPM(), start(), uniform(10))
     assert float(free.abs().max()) > 1
-    assert float(kept.abs().max()) <= 0.5 + (0 if sampler is ddim else 0.5)  # what 2M extrapolates is not clipped
+    assert float(kept.abs().max()) <= 0.5 + (0 if sampler is DDIM else 0.5)  # what 2M extrapolates is not clipped
 
 
 def test_noise_makes_up_for_clipped_data() -> None:
@@ -207,9 +207,19 @@ def test_noise_makes_up_for_clipped_data() -> None:
     torch.testing.assert_close(like(DDPM().alpha(t), x) * data + like(DDPM().sigma(t), x) * noise, x)
 
 
-@pytest.mark.parametrize("sampler", [ddim, dpmpp_2m])
+@pytest.mark.parametrize("sampler", [DDIM, DPMSolver])
 def test_a_bound_that_nothing_reaches_changes_nothing(sampler: Sampler) -> None:
     path = VariancePreserving()
-    expected = sampler(ends_of(path), path, start(), uniform(10, 0.1, 0.99))
-    found = sampler(ends_of(path), path, start(), uniform(10, 0.1, 0.99), clip=1e6)
+    expected = sampler()(ends_of(path), path, start(), uniform(10, 0.1, 0.99))
+    found = sampler(clip=1e6)(ends_of(path), path, start(), uniform(10, 0.1, 0.99))
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_the_bound_of_a_codec_is_told_to_whoever_clips_to_it() -> None:
+    asked = DDIM(clip="codec", eta=0.5)
+    assert asked.bounded(0.5) == DDIM(clip=0.5, eta=0.5)
+    assert asked.bounded(None) == DDIM(eta=0.5)
+    assert DDIM(clip=2.0).bounded(0.5) == DDIM(clip=2.0)
+    assert gaussian.EDM().bounded(0.5) == gaussian.EDM()
+    with pytest.raises(ValueError, match="solver 'ddim': clip = codec: the codec's bound is not known"):
+        DDIM(clip="codec")(ends_of(STRAIGHT), STRAIGHT, start(), uniform(2))

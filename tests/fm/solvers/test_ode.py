@@ -27,8 +27,8 @@ def test_order_of_convergence_and_counted_calls(solver: str, order: int, calls: 
 @pytest.mark.parametrize("path", [CondOT(), Cosine(), Polynomial(3.0), VariancePreserving(), EDM()])
 def test_dormand_prince_keeps_its_tolerance_and_counts_its_calls(path: object) -> None:
     exact = flow_of(path, start(), 0, 0.9)
-    loose = solve(velocity_of(path), start(), "dopri5", t1=0.9, tolerance=1e-3)
-    tight = solve(velocity_of(path), start(), "dopri5", t1=0.9, tolerance=1e-9)
+    loose = solve(velocity_of(path), start(), {"name": "dopri5", "tolerance": 1e-3}, t1=0.9)
+    tight = solve(velocity_of(path), start(), {"name": "dopri5", "tolerance": 1e-9}, t1=0.9)
     torch.testing.assert_close(tight.x1, exact, rtol=1e-7, atol=1e-7)
     assert float((tight.x1 - exact).abs().max()) < float((loose.x1 - exact).abs().max())
     assert tight.nfe > loose.nfe > 0
@@ -47,7 +47,7 @@ def test_dormand_prince_asks_for_no_time_beyond_the_interval(path: Path, dtype: 
             return scale * velocity_of(path)(x, t)
 
         x0 = start(dtype)
-        solution = solve(velocity, x0, "dopri5", t0=t0, t1=t1, tolerance=1e-3)
+        solution = solve(velocity, x0, {"name": "dopri5", "tolerance": 1e-3}, t0=t0, t1=t1)
         times = torch.cat(asked)
         low, high = torch.tensor(sorted((t0, t1))).to(dtype)
         assert low <= times.min()

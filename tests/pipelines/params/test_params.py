@@ -1,28 +1,17 @@
 import copy
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
-from torch import Tensor
 
-from fm import custom, names
-from fm.components import known
-from fm.config import Target
-from fm.couplings import COUPLINGS
-from fm.grids import GRIDS
+from fm import components, names
+from fm.components import Option
 from fm.metrics.extractors import EXTRACTORS
 from fm.metrics.extractors.classifier_network import Classifier
 from fm.metrics.extractors.efficientnet import COMPONENTS
 from fm.objectives import Regression
-from fm.paths import PATHS, Quantity
-from fm.paths import Path as PathOfOurs
-from fm.solvers.gaussian import GAUSSIAN
-from fm.solvers.ode import ODE_STEPS
-from fm.timesteps import TIMESTEPS
-from fm.weights import WEIGHTS
+from fm.options import Either, Number
 from pipelines import params
 from pipelines.project import ROOT
 from tests.fm.conftest import tiny_generator
@@ -104,7 +93,7 @@ def test_what_is_given_stands() -> None:
         (
             "methods.diffusion.objective.path",
             "vp",
-            "params.yaml: methods.diffusion.objective.path: no path 'vp': must be one of cond_ot, variance_preserving,",
+            "params.yaml: methods.diffusion.objective.path: no path 'vp': must be one of cond_ot, polynomial, cosine,",
         ),
         (
             "methods.diffusion.objective.path",
@@ -134,13 +123,13 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_allowed(key: str, valu
 
 
 OPTIONS = [
-    (kind, name, option, number)
-    for kind, listed in names.KINDS.items()
-    for name, options in listed.items()
-    for option, number in options.items()
+    pytest.param(kind, name, option, id=f"{kind}-{name}-{option.name}")
+    for kind in ("path", "timesteps", "target", "weight", "solver", "grid")
+    for name, component in components.known(kind).items()
+    for option in components.options_of(component).values()
 ]
 KEYS = {
-    **{kind: f"methods.diffusion.objective.{kind}" for kind in ("path", "timesteps", "weight")},
+    **{kind: f"methods.diffusion.objective.{kind}" for kind in ("path", "timesteps", "target", "weight")},
     **dict.fromkeys(("solver", "grid"), "methods.diffusion.samplers"),
 }
 
@@ -152,25 +141,33 @@ def with_option(kind: str, name: str, option: str, value: Any) -> dict[str, Any]
     return changed(KEYS[kind], choice)
 
 
-@pytest.mark.parametrize(("kind", "name", "option", "number"), OPTIONS)
-def test_no_option_is_what_it_cannot_be(kind: str, name: str, option: str, number: names.Number) -> None:
-    wrong = [float("nan"), float("inf"), -float("inf"), "three", "nan", "", [1], {"a": 1}, True, number.high * 2, -1000]
-    wrong += [None] if not number.null else []
-    wrong += [number.low] if number.above else []
+def number_in(option: Option) -> Number:
+    readers = option.reader.readers if isinstance(option.reader, Either) else [option.reader]
+    return next(reader for reader in readers if isinstance(reader, Number))
+
+
+@pytest.mark.parametrize(("kind", "name", "option"), OPTIONS)
+def test_no_option_is_what_it_cannot_be(kind: str, name: str, option: Option) -> None:
+    number = number_in(option)
+    wrong = [float("nan"), float("inf"), -float("inf"), "three", "nan", "", [1], {"a": 1}, True, -1000]
+    wrong += [number.bounds.most * 2]
+    wrong += [None] if option.default is not None else []
+    wrong += [number.bounds.above] if number.bounds.above is not None else []
     wrong += [1.5] if number.whole else []
     for value in wrong:
         with pytest.raises(params.ParamsError) as raised:
-            params.parse(with_option(kind, name, option, value))
+            params.parse(with_option(kind, name, option.name, value))
         assert str(raised.value).startswith(f"params.yaml: {KEYS[kind]}")
-        assert f"{kind} {name!r}: {option} = " in str(raised.value)
-        assert str(raised.value).endswith(f"must be {number}")
+        assert f"{kind} {name!r}: {option.name} = " in str(raised.value)
+        assert str(raised.value).endswith(f"must be {option.reader}")
         assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("kind", "name", "option", "number"), OPTIONS)
-def test_every_option_within_its_bounds_can_be_said(kind: str, name: str, option: str, number: names.Number) -> None:
-    for value in (number.high, str(number.high)):
-        params.parse(with_option(kind, name, option, value))
+@pytest.mark.parametrize(("kind", "name", "option"), OPTIONS)
+def test_every_option_within_its_bounds_can_be_said(kind: str, name: str, option: Option) -> None:
+    most = number_in(option).bounds.most
+    for value in (most, str(most)):
+        params.parse(with_option(kind, name, option.name, value))
 
 
 def test_an_option_that_is_null_is_one_that_is_left_out() -> None:
@@ -388,47 +385,35 @@ def test_a_sampler_is_one_for_each_number_of_steps() -> None:
     assert sampler.label == "edm-churn40-grid_edm-guidance1.5"
 
 
-def test_what_a_user_registers_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Squared(PathOfOurs):
-        power: float = 2.0
+SQUARED = """
+from fm.paths import Path
 
-        def alpha(self, t: Tensor) -> Tensor:
-            return t**self.power
+class Squared(Path):
+    power: float = 2.0
 
-        def sigma(self, t: Tensor) -> Tensor:
-            return 1 - t
+    def alpha(self, t):
+        return t**self.power
 
-    row = {**CONTENT["methods"]["diffusion"]["objective"], "path": {"name": "squared", "power": 3.0}}
-    with pytest.raises(params.ParamsError, match="no path 'squared'"):
+    def sigma(self, t):
+        return 1 - t
+"""
+
+
+def test_ones_own_is_named_by_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "paths_of_ours.py").write_text(SQUARED)
+    row = {**CONTENT["methods"]["diffusion"]["objective"], "path": {"name": "paths_of_ours:Squared", "power": 3.0}}
+    with pytest.raises(params.ParamsError, match=r"diffusion\.objective\.path: .* cannot be imported"):
         params.parse(changed("methods.diffusion.objective", row))
-    monkeypatch.setitem(custom.REGISTERED["path"], "squared", Squared)
+    monkeypatch.syspath_prepend(tmp_path)
     settings = params.parse(changed("methods.diffusion.objective", row))
     objective = Regression.named(**settings.methods["diffusion"].objective.model_dump())
-    assert objective.path == Squared(power=3.0)
+    assert objective.path.choice == {"name": "paths_of_ours:Squared", "power": 3.0}
+    row["path"]["power"] = "much"
+    with pytest.raises(params.ParamsError, match="path 'paths_of_ours:Squared': power = 'much': must be a number"):
+        params.parse(changed("methods.diffusion.objective", row))
 
 
-def options_of(made: Callable[..., Any]) -> set[str]:
-    return set(inspect.signature(made).parameters)
-
-
-def options_in(listed: names.Options) -> dict[str, set[str]]:
-    return {name: set(options) for name, options in listed.items()}
-
-
-def test_the_names_are_those_of_the_library() -> None:
-    for registry, listed in [
-        (PATHS, names.PATHS),
-        (COUPLINGS, names.COUPLINGS),
-        (TIMESTEPS, names.TIMESTEPS),
-        (WEIGHTS, names.WEIGHTS),
-        (GRIDS, names.GRIDS),
-    ]:
-        assert {name: options_of(made) for name, made in registry.items()} == options_in(listed)
-    taken = {"ends", "path", "x", "times", "fresh"}
-    gaussian = {name: options_of(made) - taken for name, made in GAUSSIAN.items()}
-    assert {**{name: set() for name in ODE_STEPS}, "dopri5": {"tolerance"}, **gaussian} == options_in(names.SOLVERS)
-    assert get_args(Quantity) == get_args(Target) == names.TARGETS
-    assert set(known("network")) == {"unet", "transformer"}
+def test_the_extractors_are_those_of_the_library() -> None:
     assert tuple(EXTRACTORS) == names.EXTRACTORS
 
 

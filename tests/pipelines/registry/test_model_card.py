@@ -7,12 +7,11 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from fm import names
+from fm.components import known
 from fm.config import SamplerConfig
 from pipelines import params
 from pipelines.params import Objective
 from pipelines.project import ROOT
-from pipelines.registry import wording
 from pipelines.registry.model_card import LONGEST, Facts, card, shortened
 from pipelines.registry.model_use import by_http
 from pipelines.registry.wording import in_words
@@ -149,18 +148,21 @@ def test_a_dataset_without_labels(facts: Facts) -> None:
 
 def test_a_choice_with_options_and_one_of_ones_own() -> None:
     objective = Objective.model_construct(
-        path="mine", coupling="independent", timesteps={"name": "logit_normal", "mean": 0.5}, target="v", weight="flat"
+        path="mine:Squared",
+        coupling="independent",
+        timesteps={"name": "logit_normal", "mean": 0.5},
+        target="v",
+        weight="flat",
     )
     said = in_words(objective)
-    assert "mixed along `mine`" in said
+    assert "mixed along `mine:Squared`" in said
     assert "drawn from a logit-normal distribution" in said
     assert "`logit_normal(mean=0.5)`" in said
 
 
-def test_every_choice_has_words() -> None:
-    told = [wording.PATHS, wording.COUPLINGS, wording.TIMESTEPS, wording.TARGETS, wording.WEIGHTS]
-    known = [names.PATHS, names.COUPLINGS, names.TIMESTEPS, names.TARGETS, names.WEIGHTS]
-    assert [set(words) for words in told] == [set(choices) for choices in known]
+@pytest.mark.parametrize("kind", ["path", "coupling", "timesteps", "target", "weight"])
+def test_every_choice_has_words(kind: str) -> None:
+    assert all(component.says for component in known(kind).values())
 
 
 HOSTILE = [
