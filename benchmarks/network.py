@@ -33,8 +33,7 @@ def main(dataset: str) -> None:
     settings = params.parse(content)
     device = devices.pick(settings.train.accelerator)
     size, batch = settings.dataset.image_size, settings.train.batch_size
-    sizes = settings.network.sizes()
-    chosen = Network.of({"name": sizes.pop("kind"), **sizes})
+    chosen = Network.of(settings.network.choice)
     network = in_channels_last(chosen.build((1, size, size), {"label": Label(10)})).to(device)
     optimizer = torch.optim.AdamW(network.parameters())
     objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")

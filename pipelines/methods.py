@@ -43,7 +43,7 @@ class Method:
                 Config(
                     path=row.objective.path,
                     target=row.objective.target,
-                    network=row.network.sizes(),
+                    network=row.network.model_dump(),
                     sampler=default_sampler(row.objective.path),
                     image=ImageFormat(channels=dataset.channels, size=dataset.image_size),
                     label_names=list(dataset.label_names),

@@ -181,7 +181,7 @@ def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method:
     chosen = {
         "method": method,
         **settings.methods[method].objective.model_dump(),
-        **{f"network.{name}": value for name, value in settings.methods[method].network.sizes().items()},
+        **{f"network.{name}": value for name, value in settings.methods[method].network.model_dump().items()},
         **{f"train.{name}": value for name, value in settings.train.model_dump().items()},
     }
     run.params(chosen)

@@ -6,12 +6,11 @@ from pipelines.params.params import Params
 from pipelines.params.reading import FILE, flat, load, parse, read
 from pipelines.params.row import Objective, Sampler
 from pipelines.params.section import Section
-from pipelines.params.sections import STRATEGIES, Dataset, Evaluate, Roles
+from pipelines.params.sections import Dataset, Evaluate, Roles
 
 __all__ = [
     "FILE",
     "NO_IMAGES",
-    "STRATEGIES",
     "Dataset",
     "Evaluate",
     "Objective",

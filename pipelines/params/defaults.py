@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from fm import names
+from pipelines.params.network import Network
 from pipelines.schemas.evaluation import distance_key
 
 FOLDER = Path(__file__).parents[1] / "defaults"
@@ -78,7 +79,7 @@ def network_filled_in(network: Any, defaults: Mapping[str, Any]) -> Any:
     sizes = defaults["networks"].get(kind, {}) if isinstance(kind, str) else {}
     return {
         **sizes,
-        **{key: value for key, value in network.items() if value is not None or key not in sizes},
+        **{key: value for key, value in network.items() if value is not None or key not in Network.options()},
         "kind": kind,
     }
 

@@ -1,11 +1,14 @@
 """What is wrong with settings, for people: one line a mistake, with key, value and what is allowed."""
 
 import difflib
+import re
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from fm.components import nearest
 from fm.errors import UserError, shown
+from pipelines.params.network import Network
 
 MOST_MISTAKES = 20  # that are told
 MOST_CHARACTERS = 400  # of a line
@@ -16,7 +19,7 @@ class ParamsError(UserError):
 
 
 def told(error: ValidationError, source: str, kind: type[BaseModel]) -> ParamsError:
-    """Every mistake that pydantic has found in the settings of a kind, as one error."""
+    """Every mistake that pydantic has found in settings of a kind, as one error."""
     lines = [in_a_line(f"{source}: {explain(item, kind)}") for item in error.errors()]
     more = [f"{source}: and {len(lines) - MOST_MISTAKES} mistakes more"] if len(lines) > MOST_MISTAKES else []
     return ParamsError("\n".join(lines[:MOST_MISTAKES] + more))
@@ -36,6 +39,10 @@ def explain(item: Any, kind: type[BaseModel]) -> str:
             return (
                 f"{key or 'the file'} = {shown(item['input'])}: must have settings by name, as the given file has them"
             )
+        case "literal_error":
+            given, allowed = item["input"], item["ctx"]["expected"]
+            meant = nearest(given, re.findall("'([^']*)'", allowed)) if isinstance(given, str) else ""
+            return f"{key} = {shown(given)}: must be {allowed}{meant}"
     return f"{key or 'the file'} = {shown(item['input'])}: {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
@@ -54,7 +61,7 @@ def settings_in(kind: Any, parents: tuple[str, ...]) -> list[str]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
         if not parents:
-            return list(fields)
+            return [*fields, *(Network.options() if kind is Network else [])]
         return settings_in(fields.get(parents[0]), parents[1:])
     held = [one for one in get_args(kind) if one is not type(None)]  # of a list, a mapping, an optional section
     if not held:

@@ -1,29 +1,60 @@
-"""The section `network`, the common one's and a method's own."""
+"""The section `network`, the common one's and a method's own: a kind of network, and options of that kind beside it."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
-from pipelines.params.section import Section
+from fm import components
+from fm.components import ANY, Choice
+
+NO_KEY = "name"  # what a choice calls the kind
 
 
-class Network(Section):
-    """One of the networks; the sizes that its kind does not have stay null."""
+class Network(BaseModel):
+    """One of the networks: `{kind: unet, width: 64}`, or one's own, `{kind: my_package.nets:Tiny, depth: 3}`."""
 
-    kind: Literal["unet", "transformer"] = "unet"
-    width: int | None = Field(default=None, ge=8, le=4096, multiple_of=8)
-    blocks: int | None = Field(default=None, ge=1, le=128)
-    patch_size: int | None = Field(default=None, ge=1, le=512)
-    multipliers: list[Annotated[int, Field(ge=1, le=64)]] | None = Field(default=None, min_length=1, max_length=10)
-    heads: int | None = Field(default=None, ge=1, le=256)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
-    @model_validator(mode="after")
-    def sizes_fit_the_kind(self) -> "Network":
-        foreign = {"unet": "heads", "transformer": "multipliers"}[self.kind]
-        if getattr(self, foreign, None) is not None:
-            raise ValueError(f"a network of kind {self.kind} has no {foreign}: must be null")
-        return self
+    kind: str
 
-    def sizes(self) -> dict[str, Any]:
-        """kind and sizes, as config.json has them."""
-        return self.model_dump(exclude_none=True)
+    @model_validator(mode="before")
+    @classmethod
+    def is_known(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "kind" not in content:
+            return content
+        if NO_KEY in content:
+            raise ValueError(f"there is no such setting as {NO_KEY}; did you mean kind?")
+        options = {key: value for key, value in content.items() if key != "kind"}
+        kind, options = components.parts(components.read("network", {**options, "name": content["kind"]}, ANY))
+        return {"kind": kind, **options}
+
+    @property
+    def choice(self) -> Choice:
+        """As fm.components has it."""
+        return {"name": self.kind, **(self.model_extra or {})}
+
+    @classmethod
+    def options(cls) -> dict[str, None]:
+        """The keys beside `kind` that the library's networks have, in their order."""
+        return {key: None for one in components.known("network").values() for key in components.options_of(one)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        known = {name: components.schema_of(name, one) for name, one in components.known("network").items()}
+        own = {"type": "string", "pattern": f"^{components.PLACE.pattern}$"}
+        ones_own = {"type": "object", "properties": {"kind": own}, "required": ["kind"]}
+        return {"anyOf": [*(of_kind(name, one, cls.options()) for name, one in known.items()), ones_own]}
+
+
+def of_kind(name: str, choice: dict[str, Any], all_options: Iterable[str]) -> dict[str, Any]:
+    """JSON schema of the section with one of the library's networks: where all is null it is any of them."""
+    options = {key: {"anyOf": [one, {"type": "null"}]} for key, one in choice["properties"].items() if key != "name"}
+    of_others = {key: {"type": "null"} for key in all_options if key not in options}
+    return {
+        "type": "object",
+        "description": choice["description"],
+        "properties": {"kind": {"enum": [name, None]}, **options, **of_others},
+        "additionalProperties": False,
+    }

@@ -17,7 +17,9 @@ class Params(Section):
     dataset: Dataset
     network: Network
     train: Train
-    methods: dict[str, Method] = Field(min_length=1)
+    methods: dict[str, Method] = Field(
+        min_length=1, json_schema_extra={"propertyNames": {"pattern": "^_*[A-Za-z0-9][A-Za-z0-9_]*$"}}
+    )
     compare: Roles = Roles()
     evaluate: Evaluate
     register_: Register = Field(alias="register")

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo, field_validator
 from pydantic_core import CoreSchema
+
+from fm.errors import shown
 
 Kind = TypeVar("Kind")
 
@@ -13,15 +15,14 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def no_setting_is_yes_or_no(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # which pydantic takes for 1 or 0
-            raise ValueError(f"{str(value).lower()}: no setting is true or false")
+    def no_other_is_true_or_false(cls, value: Any, field: ValidationInfo) -> Any:
+        """Pydantic takes them for 1 and 0, and 1 and 0 for them."""
+        is_switch = cls.model_fields[str(field.field_name)].annotation is bool
+        if isinstance(value, bool) and not is_switch:
+            raise ValueError(f"{str(value).lower()}: this setting is not true or false")
+        if is_switch and not isinstance(value, bool):
+            raise ValueError(f"{shown(value)}: must be true or false")
         return value
-
-    @classmethod
-    def filled(cls) -> list[str]:
-        """The keys of what is Filled."""
-        return [field.alias or key for key, field in cls.model_fields.items() if NULL in field.metadata]
 
 
 class MayBeNull:

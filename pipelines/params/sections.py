@@ -8,6 +8,7 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
     field_validator,
     model_validator,
@@ -18,11 +19,34 @@ from fm.errors import shown
 from pipelines.params.section import Filled, Section
 
 MOST_IMAGES = 500  # of a sample set that has as many as the test split
-STRATEGIES = (
-    *("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true"),
-    *("fsdp", "fsdp_cpu_offload", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3"),
-)
+Strategy = Literal[
+    "auto",
+    "ddp",
+    "ddp_spawn",
+    "ddp_fork",
+    "ddp_find_unused_parameters_false",
+    "ddp_find_unused_parameters_true",
+    "fsdp",
+    "fsdp_cpu_offload",
+    "deepspeed_stage_1",
+    "deepspeed_stage_2",
+    "deepspeed_stage_3",
+]
 """Of lightning.Trainer's those that divide a training among processes."""
+DEVICES = r"[1-9]\d*|\d+(,\d+)+"
+Devices = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["auto", -1]},
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": f"^({DEVICES})$"},
+                {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
+            ]
+        }
+    ),
+]
 
 
 class Dataset(Section):
@@ -52,8 +76,8 @@ class Train(Section):
     checkpoint_every: PositiveInt
     snapshots: int = Field(ge=0, le=100, description="averaged networks kept along the way, for evaluate to measure")
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
-    devices: Any
-    strategy: str
+    devices: Devices
+    strategy: Strategy
     precision: Literal[
         "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "32", "16", "bf16", "64", 32, 16, 64
     ]
@@ -71,18 +95,11 @@ class Train(Section):
                 return devices
             case int() if devices == -1 or devices > 0:
                 return devices
-            case str() if re.fullmatch(r"[1-9]\d*|\d+(,\d+)+", devices):
+            case str() if re.fullmatch(DEVICES, devices):
                 return devices
             case [_, *_] if all(isinstance(one, int) and one >= 0 for one in devices):
                 return devices
         raise ValueError(f"{shown(devices)}: must be auto, -1 for all, how many, or a list of their numbers")
-
-    @field_validator("strategy")
-    @classmethod
-    def strategy_is_lightnings(cls, strategy: str) -> str:
-        if strategy not in STRATEGIES:
-            raise ValueError(f"{shown(strategy)}: must be one of {', '.join(STRATEGIES)}")
-        return strategy
 
 
 def in_one_line(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
