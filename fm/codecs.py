@@ -5,7 +5,7 @@ need not have as many numbers. Images, videos and volumes are Pixels; measuremen
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fm.components import Component, option
 from fm.data.rows import Rows
 from fm.images import to_float, to_uint8
 from fm.noise import Draws
@@ -22,18 +23,16 @@ CHUNK = 1000
 """How many data are encoded at a time while their scale is measured."""
 
 
-class Codec(ABC):
+class Codec(Component, ABC, kind="codec"):
     """Encodes what is stored and decodes what is made.
 
     Attributes:
         dtype: numpy's name for what is stored.
-        stored: shape of one datum as stored.
-        scale: standard deviation of the modelled data, measured on the training split (`measured`).
     """
 
     dtype: ClassVar[str]
-    stored: tuple[int, ...]
-    scale: float
+    stored: tuple[int, ...] = option(least=1, length=(1, 16), says="shape of one datum as stored")
+    scale: float = option(1.0, above=0, most=1e6, says="standard deviation of the modelled data, as measured")
 
     @property
     @abstractmethod
@@ -54,8 +53,7 @@ class Codec(ABC):
         """(B, *shape) -> (B, *stored), contiguous and of this codec's dtype."""
 
 
-@dataclass(frozen=True)
-class Pixels(Codec):
+class Pixels(Codec, name="pixels", says="grey levels or colours, from -1 to 1: images, videos and volumes"):
     """uint8 (*spatial, C) as float (C, *spatial) in [-1, 1]: images, videos and volumes alike.
 
     >>> Pixels(stored=(8, 8, 3)).shape
@@ -63,8 +61,7 @@ class Pixels(Codec):
     """
 
     dtype: ClassVar[str] = "uint8"
-    stored: tuple[int, ...]
-    scale: float = SIGMA_DATA
+    scale: float = option(SIGMA_DATA, above=0, most=1e6, says="standard deviation of the pixels, as measured")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,8 +82,7 @@ class Pixels(Codec):
         return to_uint8(x)
 
 
-@dataclass(frozen=True)
-class Standardised(Codec):
+class Standardised(Codec, name="standardised", says="measurements, each channel less its mean and by its deviation"):
     """Floats (C, *spatial), each channel less its mean and by its deviation: what instruments and simulations give.
 
     One mean and one deviation hold for all channels.
@@ -96,17 +92,13 @@ class Standardised(Codec):
     """
 
     dtype: ClassVar[str] = "float32"
-    stored: tuple[int, ...]
-    mean: tuple[float, ...] = (0.0,)
-    deviation: tuple[float, ...] = (1.0,)
-    scale: float = 1.0
+    mean: tuple[float, ...] = option((0.0,), says="of each channel, or of all")
+    deviation: tuple[float, ...] = option((1.0,), above=0, says="of each channel, or of all")
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         for name, values in (("mean", self.mean), ("deviation", self.deviation)):
             if len(values) not in (1, self.stored[0]):
                 raise ValueError(f"{name} has {len(values)} numbers for {self.stored[0]} channels")
-        if min(self.deviation) <= 0:
-            raise ValueError(f"deviation must be above 0, not {min(self.deviation):g}")
 
     @classmethod
     def fitted(cls, rows: Rows) -> Self:
@@ -116,7 +108,7 @@ class Standardised(Codec):
         for some in chunks(len(rows)):
             moments.add(rows[some]["data"].astype(np.float64))
         deviation = tuple(rounded(value) or 1.0 for value in moments.deviation())
-        return cls(stored.shape[1:], tuple(map(rounded, moments.mean())), deviation)
+        return cls(stored=stored.shape[1:], mean=tuple(map(rounded, moments.mean())), deviation=deviation)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -172,7 +164,7 @@ def measured(codec: Codec, rows: Rows) -> Codec:
     moments = Moments(1)
     for some in chunks(len(rows)):
         moments.add(codec.encode(rows[some]["data"]).double().numpy().reshape(len(some), 1, -1))
-    return replace(codec, scale=rounded(moments.deviation()[0]) or codec.scale)  # type: ignore[type-var]
+    return replace(codec, scale=rounded(moments.deviation()[0]) or codec.scale)
 
 
 def chunks(count: int) -> list[NDArray[np.int64]]:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fm.components import Component, option
 from fm.label_names import label_index
 from fm.paths import like
 
@@ -55,7 +56,7 @@ Spec = Label | Vector | Sequence | Map
 """What a field of a condition is."""
 
 
-class Conditioner(ABC):
+class Conditioner(Component, ABC, kind="conditioner"):
     """Reads into conditions, and says what their fields are."""
 
     @property
@@ -71,6 +72,20 @@ class Conditioner(ABC):
     def null(self, like: Condition) -> Condition:
         """ "No condition" for as many data, on the same device."""
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All that can be asked for, where that can be listed; else nothing."""
+        return ()
+
+    def in_turn(self, count: int, first: int = 0) -> abc.Sequence[Any]:
+        """What is asked for where nobody says anything, for data `first` to `first + count - 1`."""
+        return [None] * count
+
+    def called(self, asked: Any) -> str:
+        """The one name of what can be asked for in several ways. Raises ValueError as `read` does."""
+        self.read([asked])
+        return str(asked)
+
     def stored(self, rows: Mapping[str, NDArray[Any]]) -> Condition:
         """The condition of data that lie on disk: the arrays (B, ...) that are called as the fields are."""
         condition = {}
@@ -81,8 +96,7 @@ class Conditioner(ABC):
         return condition
 
 
-@dataclass(frozen=True)
-class Unconditional(Conditioner):
+class Unconditional(Conditioner, name="none", says="no condition"):
     """Data under no condition.
 
     >>> Unconditional().read([None, None])
@@ -103,15 +117,14 @@ class Unconditional(Conditioner):
         return {}
 
 
-@dataclass(frozen=True)
-class Labels(Conditioner):
+class Labels(Conditioner, name="labels", says="one of several labels"):
     """Data with one label each; the index after the last means "no label".
 
     >>> Labels(("cat", "dog")).read(["dog", 0, None])
     {'label': tensor([1, 0, 2])}
     """
 
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = option((), says="of the labels, in the order of their indices")
 
     @property
     def no_label(self) -> int:
@@ -134,6 +147,14 @@ class Labels(Conditioner):
         if not 0 <= asked <= self.no_label:
             raise ValueError(f"no label {asked}: labels go from 0 to {self.no_label - 1}, and {self.no_label} is none")
         return int(asked)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return self.names
+
+    def called(self, asked: Any) -> str:
+        index = self.index(asked)
+        return self.names[index] if index < self.no_label else "no label"
 
     def in_turn(self, count: int, first: int = 0) -> list[int]:
         """Every label in turn, for data number `first` and those after it; "no label" where there are no names."""

@@ -85,3 +85,16 @@ def test_what_lies_beside_the_data_is_their_condition() -> None:
     for name, value in given.items():
         assert torch.equal(value[0], condition[name][0])
         assert not value[1].any()
+
+
+def test_what_can_be_asked_for_in_several_ways_has_one_name() -> None:
+    labels = Labels(("T-shirt", "Bag"))
+    assert [labels.called(asked) for asked in ("bag", 1, "Bag", None)] == ["Bag", "Bag", "Bag", "no label"]
+    assert (labels.choices, Unconditional().choices) == (("T-shirt", "Bag"), ())
+    with pytest.raises(ValueError, match="no label 'Hat'"):
+        labels.called("Hat")
+
+
+def test_both_are_chosen_by_name() -> None:
+    assert Conditioner.of({"name": "labels", "names": ["a", "b"]}) == Labels(("a", "b"))
+    assert Conditioner.of("none").in_turn(2) == [None, None]
