@@ -126,6 +126,10 @@ class Labels(Conditioner, name="labels", says="one of several labels"):
 
     names: tuple[str, ...] = option((), says="of the labels, in the order of their indices")
 
+    def check(self) -> None:
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"no two label names may be alike: {self.names}")
+
     @property
     def no_label(self) -> int:
         return len(self.names)

@@ -1,16 +1,17 @@
 """Training objectives: from a network and a batch to a loss.
 
 `Regression`, a path x a coupling x a timestep distribution x a prediction target x a loss weight, is flow matching and
-diffusion alike. Others, of few-step methods for instance, need no more than a path and a `loss`.
+diffusion alike. Others, few-step methods for instance, need no more than a path and a `loss`.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Self
 
 from torch import Tensor, nn
 
 from fm.batches import Batch
-from fm.components import Choice
+from fm.components import Choice, Component
 from fm.couplings import Coupling
 from fm.noise import Draws, Purpose
 from fm.paths import SIGMA_DATA, Path
@@ -19,16 +20,16 @@ from fm.timesteps import Stratified, Timesteps
 from fm.weights import Weight
 
 
-class Objective(Protocol):
+class Objective(Component, ABC, kind="objective"):
     """What a network is trained for.
 
     Attributes:
         path: between the noise and the data, which samplers walk along.
     """
 
-    @property
-    def path(self) -> Path: ...
+    path: Path
 
+    @abstractmethod
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         """The loss of one batch, a scalar.
 
@@ -37,27 +38,35 @@ class Objective(Protocol):
             averaged: the same with averaged weights, for objectives that ask a steadier network for their targets.
         """
 
+    def at_scale(self, scale: float) -> Self:
+        """The same for data of this standard deviation, where it matters and none was chosen."""
+        return self
 
-@dataclass(frozen=True)
-class Regression:
-    """E over t, x0, x1 of weight(t) |network(x_t, t) - target|^2, the mean over all numbers of a datum."""
 
-    path: Path
+class Regression(Objective, name="regression", says="the squared error of a quantity along the path"):
+    """E over t, x0, x1 of weight(t) |network(x_t, t) - target|^2, the mean over all numbers of a datum.
+
+    >>> Regression.named("cond_ot", "independent", "uniform", "velocity", "flat").path
+    CondOT()
+    """
+
     coupling: Coupling
     timesteps: Timesteps
     target: Target
     weight: Weight
 
     @classmethod
-    def named(cls, path: Choice, coupling: Choice, timesteps: Choice, target: Choice, weight: Choice) -> "Regression":
-        """From a method's row in params.yaml. Raises ValueError for a name or an option that cannot be."""
-        return cls(
-            Path.of(path),
-            Coupling.of(coupling),
-            Timesteps.of(timesteps),
-            Target.of(target).at_scale(SIGMA_DATA),
-            Weight.of(weight).at_scale(SIGMA_DATA),
-        )
+    def named(cls, path: Choice, coupling: Choice, timesteps: Choice, target: Choice, weight: Choice) -> Self:
+        """By the names of its parts, for data of EDM's own scale.
+
+        Raises:
+            ValueError: a name or an option that cannot be.
+        """
+        parts = {"path": path, "coupling": coupling, "timesteps": timesteps, "target": target, "weight": weight}
+        return cls.of({"name": cls.name, **parts}).at_scale(SIGMA_DATA)
+
+    def at_scale(self, scale: float) -> Self:
+        return replace(self, target=self.target.at_scale(scale), weight=self.weight.at_scale(scale))
 
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         t = self.timesteps(self._uniform(batch.draws).to(batch.data), self.path).clamp(*self.path.interval)

@@ -87,5 +87,13 @@ def test_other_data_are_refused(codec: Codec, data: np.ndarray, message: str) ->
 def test_moments_that_do_not_fit_the_channels_are_refused() -> None:
     with pytest.raises(ValueError, match="mean has 2 numbers for 3 channels"):
         Standardised((3, 4), mean=(0.0, 1.0))
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match=r"deviation = .0.0,.: must be a list of entries, each a number above 0"):
         Standardised((1, 4), deviation=(0.0,))
+
+
+def test_a_codec_is_chosen_with_its_shape_and_scale() -> None:
+    codec = Codec.of({"name": "pixels", "stored": [8, 6, 3], "scale": 0.4})
+    assert codec == Pixels((8, 6, 3), scale=0.4)
+    assert codec.choice == {"name": "pixels", "stored": [8, 6, 3], "scale": 0.4}
+    with pytest.raises(ValueError, match="codec 'pixels' needs stored"):
+        Codec.of("pixels")

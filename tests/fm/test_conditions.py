@@ -33,6 +33,16 @@ def test_a_label_that_there_is_not_is_refused(asked: object, message: str) -> No
 def test_labels_in_turn_begin_where_the_data_do() -> None:
     assert Labels(("a", "b", "c")).in_turn(4, first=2) == [2, 0, 1, 2]
     assert Labels().in_turn(2) == [0, 0]
+    assert Unconditional().in_turn(2) == [None, None]
+
+
+def test_a_conditioner_is_chosen_with_its_labels() -> None:
+    assert Conditioner.of("none") == Unconditional()
+    labels = Labels(("cat", "dog"))
+    assert labels.choice == {"name": "labels", "names": ["cat", "dog"]}
+    assert Conditioner.of(labels.choice) == labels
+    with pytest.raises(ValueError, match="no two label names may be alike"):
+        Labels(("cat", "cat"))
 
 
 def test_no_condition_is_withheld_from_some() -> None:

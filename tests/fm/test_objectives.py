@@ -5,11 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from fm.batches import Batch
-from fm.components import known
+from fm.components import Choice, known
 from fm.conditions import Condition
 from fm.noise import Draws, Purpose
-from fm.objectives import Regression
-from fm.paths import CondOT
+from fm.objectives import Objective, Regression
+from fm.paths import CondOT, Path, Quantity, like
+from fm.targets import Target
+from fm.weights import EDM, Weight
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of
 
 
@@ -88,7 +90,67 @@ def test_the_loss_is_finite_even_for_the_rarest_times(path: str, target: str, we
     assert torch.isfinite(loss)
 
 
+class Twice(Weight):
+    def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
+        return 2 * torch.ones_like(t)
+
+
 def test_a_weight_of_your_own_is_any_function_of_time() -> None:
     objective = Regression.named("cond_ot", "independent", "uniform", "data", "flat")
-    doubled = dataclasses.replace(objective, weight=lambda t, path, target: 2 * torch.ones_like(t))
+    doubled = dataclasses.replace(objective, weight=Twice())
     assert loss_of(doubled, 0.5) == pytest.approx(2 * loss_of(objective, 0.5))
+
+
+def test_an_objective_is_chosen_with_its_parts() -> None:
+    choice: Choice = {
+        "name": "regression",
+        "path": {"name": "polynomial", "n": 3.0},
+        "coupling": "independent",
+        "timesteps": "stratified",
+        "target": "edm",
+        "weight": "edm",
+    }
+    objective = Objective.of(choice)
+    assert isinstance(objective, Regression)
+    assert objective.choice == choice
+    scaled = objective.at_scale(0.7)
+    assert (scaled.target, scaled.weight) == (Target.of({"name": "edm", "sigma_data": 0.7}), EDM(sigma_data=0.7))
+    with pytest.raises(ValueError, match=r"no coupling 'independant'.*did you mean independent"):
+        Objective.of(choice | {"coupling": "independant"})
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 7), (3, 4, 6), (2, 3, 4, 4), (1, 4, 3, 5)])
+@pytest.mark.parametrize("coupling", known("coupling"))
+def test_any_shape_learns_by_any_coupling(shape: tuple[int, ...], coupling: str) -> None:
+    """Vectors, sequences, oblong images, videos and volumes: a step of training makes the loss of its batch smaller."""
+    objective = Regression.named("cond_ot", coupling, "stratified", "velocity", "flat")
+    torch.manual_seed(0)
+    network = Pointwise(shape[0])
+    data = 1 + 0.1 * torch.randn(8, *shape)
+    labels = {"label": torch.tensor([0, 1] * 4)}
+    batch = Batch(data, labels, labels, Draws(0, range(8)))
+    before = objective.loss(network, batch, network)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.01)
+    before.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    assert float(objective.loss(network, batch, network)) < float(before)
+
+
+class Pointwise(nn.Module):
+    """One layer on every point of whatever grid there is."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(channels + 1, channels)
+
+    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
+        h = torch.cat([x, like(t, x).expand_as(x[:, :1])], dim=1)
+        out: Tensor = self.layer(h.movedim(1, -1)).movedim(-1, 1)
+        return out
+
+
+def test_transport_within_labels_needs_labels() -> None:
+    objective = Regression.named("cond_ot", "labelled_optimal_transport", "uniform", "velocity", "flat")
+    network = Pointwise(3)
+    with pytest.raises(ValueError, match="needs labels"):
+        objective.loss(network, Batch(torch.zeros(2, 3), {}, {}, Draws(0, range(2))), network)
