@@ -6,6 +6,7 @@ Conventions: t = 0 is noise and t = 1 is data; x0 is noise and x1 is data; image
 """
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -17,15 +18,53 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     os.environ.update(WAITING)
 
 if TYPE_CHECKING:
+    from fm.batches import Budget, Examples
+    from fm.codecs import Pixels, Standardised
+    from fm.conditions import Labels, Unconditional
+    from fm.config import Config, SamplerConfig
+    from fm.data.rows import Arrays
     from fm.generator import Generator
+    from fm.loop import fit
+    from fm.metrics import frechet_distance
+    from fm.objectives import Regression
 
-__all__ = ["Generator", "__version__"]
+FRONT = {
+    "Arrays": "fm.data.rows",
+    "Budget": "fm.batches",
+    "Config": "fm.config",
+    "Examples": "fm.batches",
+    "Generator": "fm.generator",
+    "Labels": "fm.conditions",
+    "Pixels": "fm.codecs",
+    "Regression": "fm.objectives",
+    "SamplerConfig": "fm.config",
+    "Standardised": "fm.codecs",
+    "Unconditional": "fm.conditions",
+    "fit": "fm.loop",
+    "frechet_distance": "fm.metrics",
+}
+"""What a first program needs, and where each is: imported when it is asked for, so that settings are checked without
+waiting for PyTorch."""
+
+__all__ = [
+    "Arrays",
+    "Budget",
+    "Config",
+    "Examples",
+    "Generator",
+    "Labels",
+    "Pixels",
+    "Regression",
+    "SamplerConfig",
+    "Standardised",
+    "Unconditional",
+    "__version__",
+    "fit",
+    "frechet_distance",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """`fm.Generator`, imported when it is asked for: settings are checked without waiting for PyTorch."""
-    if name == "Generator":
-        from fm.generator import Generator
-
-        return Generator
+    if name in FRONT:
+        return getattr(import_module(FRONT[name]), name)
     raise AttributeError(f"module 'fm' has no attribute {name!r}")

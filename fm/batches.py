@@ -25,16 +25,19 @@ class Budget:
     Attributes:
         label_dropout: how often a condition is withheld.
         horizontal_flips: how often a datum is seen in a mirror, its last axis the other way round.
+
+    >>> Budget(images_seen=6400, batch_size=64, learning_rate=1e-3).steps
+    100
     """
 
     images_seen: int
     batch_size: int
     learning_rate: float
-    warmup_steps: int
-    ema_decay: float
-    label_dropout: float
-    gradient_clip: float
-    seed: int
+    warmup_steps: int = 0
+    ema_decay: float = 0.999
+    label_dropout: float = 0.1
+    gradient_clip: float = 1.0
+    seed: int = 0
     horizontal_flips: float = 0.0
 
     @property

@@ -26,6 +26,7 @@ from fm.checkpoints import Checkpoint, usable
 from fm.divergence import Divergence
 from fm.errors import UserError
 from fm.generator import Generator
+from fm.loop import optimizer_of
 from fm.objectives import Objective
 from fm.processes import is_helper, launched, launcher
 from fm.snapshots import Snapshots, snapshot_steps
@@ -99,11 +100,7 @@ class Training(LightningModule):
         return self.objective.loss(self.network, batch, self.averaged())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        # beta2 0.99: a few thousand steps are too few for 0.999's memory. No weight decay, as in DDPM and ADM.
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), self.budget.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: self.budget.warm_up(done + 1))
+        optimizer, schedule = optimizer_of(self.network, self.budget)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:

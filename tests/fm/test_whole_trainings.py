@@ -18,6 +18,7 @@ from fm.data.rows import Arrays
 from fm.divergence import Diverged
 from fm.errors import UserError
 from fm.generator import Generator
+from fm.loop import fit
 from fm.objectives import Objective, Regression
 from fm.training import Hardware, Keeping, Watching
 from fm.training import train as train_by_lightning
@@ -27,6 +28,16 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8
 ROWS = Arrays({"data": IMAGES, "label": np.arange(50) % 10})
 VELOCITY = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
 STEPS = 12
+PLAN: dict[str, Any] = {
+    "images_seen": STEPS * 4,
+    "batch_size": 4,
+    "learning_rate": 1e-3,
+    "warmup_steps": 4,
+    "ema_decay": 0.9,
+    "label_dropout": 0.1,
+    "gradient_clip": 1.0,
+    "seed": 0,
+}
 
 
 class Killed(Exception):
@@ -44,8 +55,6 @@ def train(
     objective: Objective = VELOCITY,
     **budget: Any,
 ) -> tuple[Generator, Totals]:
-    plan = {"images_seen": STEPS * 4, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 4, "ema_decay": 0.9}
-
     def report(point: Point, images_per_second: float) -> None:
         if point.step == killed_at:
             raise Killed
@@ -55,7 +64,7 @@ def train(
         generator,
         objective,
         Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names))),
-        Budget(**(plan | {"label_dropout": 0.1, "gradient_clip": 1.0, "seed": 0} | budget)),  # type: ignore[arg-type]
+        Budget(**PLAN | budget),
         Keeping(folder / "last.ckpt", key="this training", every=every, snapshots=2),
         Hardware(accelerator, precision=precision),
         Watching("train", report, see),
@@ -67,6 +76,24 @@ def train(
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], list[Point]]:
     generator, totals = train(tmp_path_factory.mktemp("unbroken"))
     return generator.network.state_dict(), totals.curve
+
+
+def test_a_plain_loop_ends_with_the_same_bytes(unbroken: tuple[dict[str, torch.Tensor], list[Point]]) -> None:
+    generator, losses = tiny_generator(), []
+    examples = Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names)))
+    fit(generator, VELOCITY, examples, Budget(**PLAN), lambda step, loss: losses.append((step, loss)))
+
+    weights, curve = unbroken
+    assert losses == [(point.step, point.loss) for point in curve]
+    for name, value in generator.network.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+def test_a_plain_loop_ends_where_its_loss_is_not_finite() -> None:
+    generator = tiny_generator()
+    examples = Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names)))
+    with pytest.raises(UserError, match=r"diverged: its loss is (nan|inf) at step \d+ of 12"):
+        fit(generator, VELOCITY, examples, Budget(**PLAN | {"learning_rate": 1e20}))
 
 
 def cut(file: Path) -> None:

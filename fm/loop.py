@@ -1,0 +1,62 @@
+"""Training without Lightning: a plain loop on one device, for trials, notebooks and small models.
+
+fm.training does the same arithmetic with checkpoints, several devices and lower precision: on a CPU the two end with
+the same bits.
+"""
+
+from collections.abc import Callable
+from math import isfinite
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+
+from fm.batches import Batches, Budget, Examples
+from fm.ema import ema_with_warmup
+from fm.errors import UserError
+from fm.generator import Generator
+from fm.objectives import Objective
+
+
+def fit(
+    generator: Generator,
+    objective: Objective,
+    examples: Examples,
+    budget: Budget,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> None:
+    """Train `generator`'s network in place, where it is, and average its weights.
+
+    Args:
+        report: called with the number of every step, counted from 1, and its loss.
+
+    Raises:
+        UserError: the loss is not finite.
+    """
+    network = generator.network.train()
+    averaged = AveragedModel(network, multi_avg_fn=ema_with_warmup(budget.ema_decay))
+    optimizer, schedule = optimizer_of(network, budget)
+    device = next(network.parameters()).device
+    batches = Batches(examples, budget)
+    for step in range(budget.steps):
+        loss = objective.loss(network, batches[step].to(device), averaged.module)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), budget.gradient_clip)
+        optimizer.step()
+        schedule.step()
+        averaged.update_parameters(network)
+        if not isfinite(value := float(loss.detach())):
+            raise UserError(f"the training diverged: its loss is {value} at step {step + 1} of {budget.steps}")
+        report(step + 1, value)
+    network.load_state_dict(averaged.module.state_dict())
+    network.eval()
+
+
+def optimizer_of(network: nn.Module, budget: Budget) -> tuple[AdamW, LambdaLR]:
+    """AdamW at a rate that warms up and then stays."""
+    # beta2 0.99: a few thousand steps are too few for 0.999's memory. No weight decay, as in DDPM and ADM.
+    optimizer = torch.optim.AdamW(network.parameters(), budget.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    return optimizer, LambdaLR(optimizer, lambda done: budget.warm_up(done + 1))
