@@ -14,7 +14,7 @@ port = $(if $(findstring command line,$(origin PORT)),$(PORT),$(1))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-services ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
-	repository venv lock
+	repository venv schema lock
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -74,6 +74,9 @@ repository:
 venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh
 	@$(BIN)/python infra/relocatable.py $(BIN) # and of an environment that was moved since
+
+schema: venv ## make params.schema.json anew from the settings and the components
+	@$(BIN)/python -m pipelines.params
 
 lock: venv ## make requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import CoreSchema
 
 from fm import components
-from fm.components import ANY, Choice
+from fm.components import Choice
 
 NO_KEY = "name"  # what a choice calls the kind
 
@@ -21,13 +21,14 @@ class Network(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def is_known(cls, content: Any) -> Any:
+    def is_known(cls, content: Any, info: ValidationInfo) -> Any:
         if not isinstance(content, dict) or "kind" not in content:
             return content
         if NO_KEY in content:
             raise ValueError(f"there is no such setting as {NO_KEY}; did you mean kind?")
         options = {key: value for key, value in content.items() if key != "kind"}
-        kind, options = components.parts(components.read("network", {**options, "name": content["kind"]}, ANY))
+        own = (info.context or {}).get("own", ())
+        kind, options = components.parts(components.read("network", {**options, "name": content["kind"]}, own))
         return {"kind": kind, **options}
 
     @property

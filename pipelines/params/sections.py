@@ -110,12 +110,23 @@ def in_one_line(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         raise ValueError(f"{shown(value)}: must be a whole number from 2 to 1000000, or test_split") from None
 
 
+Extractor = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": [*names.EXTRACTORS]},
+                {"type": "string", "pattern": f"^{names.OWN_EXTRACTOR.pattern}$"},
+            ]
+        }
+    ),
+]
 Count = Annotated[int, Field(ge=2, le=1_000_000)]
 Images = Annotated[Count | Literal["test_split"], WrapValidator(in_one_line)]
 
 
 class Evaluate(Section):
-    extractor: Filled[str]
+    extractor: Filled[Extractor]
     extractor_weights: str | None = Field(description="where Inception's weights lie, if not in the cache")
     images: Filled[Images] = Field(
         description=f"of a sample set; test_split: as many as that has, {MOST_IMAGES} at most"

@@ -78,7 +78,7 @@ def test_a_network_s_sizes_are_those_of_its_kind() -> None:
 def test_a_size_that_the_other_kind_alone_has_may_stay_null() -> None:
     for kind in ("unet", "transformer"):
         assert params.parse(changed("network.kind", kind)).network.kind == kind
-    assert set(CONTENT["network"]) <= {"kind", *Network.options()}
+    assert CONTENT["network"].keys() == {"kind", *Network.options()}, "params.yaml has every setting"
 
 
 def test_a_mistake_in_what_others_follow_is_told_once() -> None:
