@@ -7,9 +7,10 @@ from pathlib import Path
 from pipelines import params, probe, stage
 from pipelines.claims.comparison import compare
 from pipelines.claims.distances import best_row
-from pipelines.claims.results import Ranking, Results, rank, read
+from pipelines.claims.results import Results, read
 from pipelines.program import run
 from pipelines.project import METRICS, REPORTS, whole_file
+from pipelines.ranking import Ranking, rank
 from pipelines.report import files
 from pipelines.schemas.comparison import MethodSummary
 from pipelines.schemas.evaluation import Evaluation
@@ -25,7 +26,7 @@ def main() -> None:
 def judge_all(me: stage.Stage) -> None:
     """Second half: the claims, the summary and the report, from what lies in metrics/."""
     settings = params.load()
-    results = read(list(settings.methods))
+    results = read(list(settings.methods), settings.compare)
     ranking = rank(results.evaluations, settings.register_.metric, settings.register_.nfe)
     comparison = compare(settings, results, ranking, me.data_md5)
     report = files.gather(settings, comparison, results, ranking)

@@ -22,12 +22,11 @@ from fm.errors import UserError, shown
 from fm.generator import Generator
 from fm.paths import CondOT
 from pipelines import params
-from pipelines.claims.results import load
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
 from pipelines.report.pictures import data_uri
-from pipelines.report.words import method_name, solver_name
 from pipelines.schemas.evaluation import Evaluation
+from pipelines.words import method_name, solver_name
 
 ALL_LABELS = ""  # what no label can be called
 MOST_IMAGES, MOST_EVALUATIONS = 64, 200
@@ -197,7 +196,7 @@ def trained(settings: params.Params) -> dict[str, Trained]:
 
 def evaluation_of(method: str) -> Evaluation | None:
     file = METRICS / "evaluate" / f"{method}.json"
-    return load(Evaluation, file) if file.exists() else None
+    return Evaluation.of_stage(file) if file.exists() else None
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""Text of others in Markdown, names of labels and folders for instance: it is shown as it is and marks up nothing."""
+"""Markdown: tables, and text of others, names of labels and folders for instance, that marks up nothing."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 MARKS = re.compile(r"[\\`*_\[\]#|~!$^=]")
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -12,3 +13,13 @@ def literal(text: str) -> str:
     for character, entity in ENTITIES.items():
         line = line.replace(character, entity)
     return MARKS.sub(r"\\\g<0>", line)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, in which no cell's text can break out of its cell."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(escaped(cell) for cell in cells) + " |" for cells in lines)
+
+
+def escaped(cell: str) -> str:
+    return " ".join(cell.replace("|", "\\|").replace("<", "&lt;").split())

@@ -9,7 +9,6 @@ from fm.generator import Generator
 from fm.metrics.extractors import load
 from fm.paths import CondOT
 from pipelines import params
-from pipelines.claims.results import DIFFUSION, rank, read_evaluations
 from pipelines.machine import Moment
 from pipelines.methods import budget, build
 from pipelines.params import Params
@@ -19,6 +18,7 @@ from pipelines.probes.timing import one_at_a_time, timings
 from pipelines.probes.training_step import costs
 from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
 from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
+from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import Stage, require_unchanged
 
@@ -85,17 +85,17 @@ def probe(settings: Params, device: torch.device) -> Probes:
         train_batch_size=budget(settings).batch_size,
         guidance_images=guided_images,
         methods=found,
-        change_of_path=diffusion_as_a_flow(generators, seed),
+        change_of_path=as_a_flow(settings.compare.baseline, generators, seed),
         machine_load=loads,
     )
 
 
-def diffusion_as_a_flow(generators: dict[str, Generator], seed: int) -> ChangeOfPath | None:
-    """Nothing if there is no diffusion model, or if it is on the straight path already."""
-    generator = generators.get(DIFFUSION)
+def as_a_flow(method: str, generators: dict[str, Generator], seed: int) -> ChangeOfPath | None:
+    """What a change of path does to a model; nothing if there is none, or it is on the straight path already."""
+    generator = generators.get(method)
     if generator is None or generator.path == CondOT():
         return None
-    return change_of_path(DIFFUSION, generator, seed)
+    return change_of_path(method, generator, seed)
 
 
 def tell(what: str) -> None:

@@ -1,8 +1,9 @@
 """The comparison as comparison.json has it: who wins by which protocol, and every claim with its verdict."""
 
 from pipelines.claims.judge import judge
-from pipelines.claims.results import Ranking, Results
+from pipelines.claims.results import Results
 from pipelines.params import Params
+from pipelines.ranking import Ranking
 from pipelines.schemas.comparison import Comparison
 
 
@@ -20,5 +21,6 @@ def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str)
         nfe=settings.register_.nfe,
         winner=winner,
         data_md5=data_md5,
+        roles=results.roles,
         claims=judge(results),
     )

@@ -1,69 +1,64 @@
-"""Every claim with its measurement and its verdict."""
+"""Every claim with its measurement and its verdict, by one run of the pipeline or by a study's."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 
-from pipelines.claims.claim import CLAIMS, Definition, verdict
-from pipelines.claims.distances import evaluations, quality, sampling_speed, training_time
+from pipelines.claims.claim import Definition
 from pipelines.claims.measurement import Measurement, not_measured
-from pipelines.claims.results import DIFFUSION, FLOW_MATCHING, Results
-from pipelines.claims.side_by_side import (
-    conditioning,
-    determinism,
-    memory,
-    real_time,
-    special_case,
-    stability,
-    step_cost,
-)
+from pipelines.claims.outcomes import Outcome, alike, share_sets
+from pipelines.claims.over_seeds import over_seeds
+from pipelines.claims.results import Results
+from pipelines.claims.table import CLAIMS
+from pipelines.params import Roles
 from pipelines.schemas.comparison import Claim
-
-MEASUREMENTS: dict[str, Callable[[Results], Measurement]] = {
-    "quality": quality,
-    "evaluations": evaluations,
-    "sampling_speed": sampling_speed,
-    "training_time": training_time,
-    "memory": memory,
-    "step_cost": step_cost,
-    "conditioning": conditioning,
-    "real_time": real_time,
-    "determinism": determinism,
-    "special_case": special_case,
-    "stability": stability,
-}
-
 
 ONLY_A_STUDY = "needs more trainings than one run makes: python -m flows.study"
 
 
 def judge(results: Results) -> list[Claim]:
-    """Every claim of the table with its measurement, if one run gives one, and its verdict."""
-    return [entry(definition, measure(definition, results)) for definition in CLAIMS]
+    """By one run."""
+    return [entry(definition, by_run(definition, results), results.roles) for definition in CLAIMS]
 
 
-def measure(definition: Definition, results: Results) -> Measurement:
-    absent = [name for name in (FLOW_MATCHING, DIFFUSION) if name not in results.evaluations]
-    if definition.id not in MEASUREMENTS:
+def judge_study(outcomes: Sequence[Outcome]) -> list[Claim]:
+    """By the trials of a study, at least one: the intervals are across training seeds."""
+    return [entry(definition, by_study(definition, outcomes), outcomes[0].roles) for definition in CLAIMS]
+
+
+def by_run(definition: Definition, results: Results) -> Measurement:
+    if definition.of_run is None:
         return not_measured(ONLY_A_STUDY)
-    if absent:
-        return not_measured(f"compares the methods {FLOW_MATCHING} and {DIFFUSION}; params.yaml lacks {absent[0]}")
-    return MEASUREMENTS[definition.id](results)
+    for role, method in zip(("ours", "baseline"), results.both, strict=True):
+        if method not in results.evaluations:
+            return not_measured(f"compares two methods, of which params.yaml lacks one: compare.{role} = {method}")
+    return definition.of_run(results)
 
 
-def entry(definition: Definition, found: Measurement) -> Claim:
+def by_study(definition: Definition, outcomes: Sequence[Outcome]) -> Measurement:
+    if definition.of_run is not None:
+        main = alike([one for one in outcomes if one.results is not None])
+        each = [by_run(definition, one.results) for one in main if one.results is not None]
+        return over_seeds(definition, each, definition.seeds != "timed" and share_sets(main))
+    arm = [one for one in outcomes if one.arm == definition.id]
+    if not arm or definition.of_arm is None:
+        return not_measured(f"the study has no arm {definition.id}")
+    return definition.of_arm(alike(arm))
+
+
+def entry(definition: Definition, found: Measurement, roles: Roles) -> Claim:
     """A claim as comparison.json has it."""
     return Claim(
         id=definition.id,
-        claim=definition.claim,
+        claim=definition.sentence(roles),
         source_value=definition.source_value,
         measured=found.measured,
         low=finite(found.low),
         high=finite(found.high),
-        unit=definition.unit,
+        unit=definition.unit.name,
         better=definition.better,
         null=definition.null,
         threshold=definition.threshold,
-        verdict=verdict(found.low, found.high, definition.better, definition.null, definition.threshold),
+        verdict=definition.verdict(found.low, found.high),
         protocol=found.protocol,
         note=found.note,
     )

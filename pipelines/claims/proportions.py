@@ -1,4 +1,4 @@
-"""Intervals for shares and their differences."""
+"""Intervals for proportions and their differences."""
 
 import math
 from statistics import NormalDist
@@ -6,12 +6,12 @@ from statistics import NormalDist
 from fm.metrics.intervals import Interval
 
 
-def difference_of_shares(own: float, other: float, count: int, confidence: float) -> Interval:
-    """Newcombe's interval (1998, method 10) for the difference of two shares of `count` each.
+def difference_of_proportions(own: float, other: float, count: int, confidence: float) -> Interval:
+    """Newcombe's interval (1998, method 10) for the difference of two proportions of `count` each.
 
     It takes the two for independent; they share their noise, so the truth is tighter, if anything.
     """
-    (own_low, own_high), (other_low, other_high) = (wilson(share, count, confidence) for share in (own, other))
+    (own_low, own_high), (other_low, other_high) = (wilson(each, count, confidence) for each in (own, other))
     difference = own - other
     return Interval(
         difference,
@@ -20,11 +20,11 @@ def difference_of_shares(own: float, other: float, count: int, confidence: float
     )
 
 
-def wilson(share: float, count: int, confidence: float) -> tuple[float, float]:
+def wilson(found: float, count: int, confidence: float) -> tuple[float, float]:
     z = normal_quantile(confidence)
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return min(share, centre - half), max(share, centre + half)
+    centre = (found + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(found * (1 - found) / count + z**2 / (4 * count**2))
+    return min(found, centre - half), max(found, centre + half)
 
 
 def normal_quantile(confidence: float) -> float:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from fm.errors import UserError
 from fm.metrics.intervals import mean_interval
 from pipelines.params import Params
-from pipelines.project import FEATURES, METRICS, MODELS
+from pipelines.project import FEATURES
+from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.evaluation import HIGHER_IS_BETTER, Evaluation, EvaluationRow
 from pipelines.schemas.schema import Schema
 from pipelines.stage import declared
@@ -92,10 +92,9 @@ def choose(settings: Params) -> Winner:
         UserError: something is missing, or the methods were not measured alike.
     """
     metric, nfe = settings.register_.metric, settings.register_.nfe
-    measured = {method: load_evaluation(method) for method in settings.methods}
-    rows = {method: best_row(method, evaluation, metric, nfe) for method, evaluation in measured.items()}
-    best = min(rows, key=lambda method: measured[method].cost(rows[method], metric))
-    evaluation, row = measured[best], rows[best]
+    measured = read_evaluations(list(settings.methods))
+    best, row = rank(measured, metric, nfe)[0]
+    evaluation = measured[best]
     stage = declared(f"evaluate@{best}")
     protocol = Protocol(
         data_md5=stage.data_md5,
@@ -108,29 +107,8 @@ def choose(settings: Params) -> Winner:
         metric=metric,
         nfe=nfe,
     )
-    require_alike(measured)
     value = float(evaluation.row_on_disk(row)[metric])
     return Winner(best, evaluation, row, value, evaluation.sets(row, metric), protocol)
-
-
-def load_evaluation(method: str) -> Evaluation:
-    for path in (METRICS / "evaluate" / f"{method}.json", MODELS / method / "config.json"):
-        if not path.exists():
-            raise UserError(f"{path} is missing: run `make run` or `dvc repro` first")
-    return Evaluation.load(METRICS / "evaluate" / f"{method}.json")
-
-
-def best_row(method: str, evaluation: Evaluation, metric: str, nfe: int) -> EvaluationRow:
-    try:
-        return evaluation.best(metric, nfe)
-    except LookupError as error:
-        raise UserError(f"{method}: {error.args[0]}") from None
-
-
-def require_alike(measured: Mapping[str, Evaluation]) -> None:
-    protocols = {(one.extractor, one.reference, one.num_images, one.num_sets) for one in measured.values()}
-    if len(protocols) > 1:
-        raise UserError("the methods were measured by different protocols: run `make run` or `dvc repro` first")
 
 
 def judge(candidate: Mapping[str, str], champion: Mapping[str, str], again: Again | None = None) -> Verdict:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from pipelines.claims.distances import best_row, paired_difference
-from pipelines.claims.results import Ranking, Results
-from pipelines.report.words import duration, method_name, number, size, solver_name, unless_none
+from pipelines.claims.results import Results
+from pipelines.ranking import Ranking
 from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
+from pipelines.words import duration, method_name, number, size, solver_name, unless_none
 
 
 @dataclass(frozen=True)

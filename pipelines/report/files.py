@@ -7,9 +7,10 @@ from pathlib import Path
 from fm.data.prepared import Prepared
 from fm.errors import TryLater, UserError
 from pipelines import stage
-from pipelines.claims.results import Ranking, Results
+from pipelines.claims.results import Results
 from pipelines.params import Params
 from pipelines.project import CURVES, PREPARED, SAMPLES, whole_file
+from pipelines.ranking import Ranking
 from pipelines.records import provenance, tracking
 from pipelines.registry.versions import asking
 from pipelines.report.markdown import markdown

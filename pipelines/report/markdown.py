@@ -1,14 +1,15 @@
 """The report as Markdown, for a pull request: the answer, its costs, the claims and every sampler, without pictures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from pipelines import words
 from pipelines.claims.results import Results
-from pipelines.report import words
+from pipelines.claims.words import as_markdown
+from pipelines.markup import table
 from pipelines.report.answer import answer
 from pipelines.report.page import Contents, times
-from pipelines.report.words import number, percent
-from pipelines.schemas.comparison import Claim
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
+from pipelines.words import number, percent
 
 
 def markdown(contents: Contents) -> str:
@@ -23,7 +24,7 @@ def markdown(contents: Contents) -> str:
         f"Lower is better; real test images score {number(comparison.floor)} at this sample size. `{key}`: "
         + words.EXTRACTORS.get(comparison.extractor, words.OWN_EXTRACTOR),
         "## Claims about flow matching",
-        claims(comparison.claims),
+        as_markdown(comparison.claims),
         "## Every sampler",
         samplers(results, contents.names, key),
         protocol(contents),
@@ -31,34 +32,16 @@ def markdown(contents: Contents) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def costs(names: Sequence[str], table: list[tuple[str, list[tuple[str, str]]]]) -> str:
+def costs(names: Sequence[str], lines: list[tuple[str, list[tuple[str, str]]]]) -> str:
     rows = [
         (label, *(f"**{figure}**" + (f" ({remark})" if remark else "") for figure, remark in figures))
-        for label, figures in table
+        for label, figures in lines
     ]
-    return tabulated(("", *names), rows)
-
-
-def claims(judged: Sequence[Claim]) -> str:
-    """One line a claim, those that were measured first."""
-    ordered = sorted(judged, key=lambda claim: claim.verdict == "not_measured")
-    return tabulated(
-        ("verdict", "claim", "measured", "interval", "claimed"),
-        [
-            (
-                " ".join(words.VERDICTS[claim.verdict]),
-                claim.claim,
-                words.measured(claim),
-                words.interval(claim),
-                claim.source_value,
-            )
-            for claim in ordered
-        ],
-    )
+    return table(("", *names), rows)
 
 
 def samplers(results: Results, names: dict[str, str], key: str) -> str:
-    return tabulated(
+    return table(
         ("method", "solver", "evaluations", key, "to test split", "KID", "precision", "recall", "an image takes"),
         [
             line(names[method], row, results.probes.methods[method].seconds_per_image(row))
@@ -89,13 +72,3 @@ def protocol(contents: Contents) -> str:
         f"{comparison.num_sets} independent sets of {comparison.num_images} images a sampler, against the "
         f"{comparison.reference}; intervals by Student's t over the sets. {facts}."
     )
-
-
-def tabulated(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown, in which no cell's text can break out of its cell."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(escaped(cell) for cell in cells) + " |" for cells in lines)
-
-
-def escaped(cell: str) -> str:
-    return " ".join(cell.replace("|", "\\|").replace("<", "&lt;").split())

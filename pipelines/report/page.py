@@ -10,9 +10,11 @@ import jinja2
 from PIL import Image
 
 from fm.images import columns
-from pipelines.claims.results import Ranking, Results
+from pipelines import words
+from pipelines.claims.results import Results
+from pipelines.claims.words import VERDICTS, interval, measured
 from pipelines.project import NEAREST
-from pipelines.report import words
+from pipelines.ranking import Ranking
 from pipelines.report.answer import answer
 from pipelines.report.pictures import data_uri, first_row, picture
 from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot, pixels_plot
@@ -88,8 +90,8 @@ def environment() -> jinja2.Environment:
         "size": words.size,
         "method": words.method_name,
         "solver": words.solver_name,
-        "measured": words.measured,
-        "interval": words.interval,
+        "measured": measured,
+        "interval": interval,
     }
     return made
 
@@ -131,7 +133,7 @@ def of_claims(claims: Sequence[Claim], several: bool) -> dict[str, Any]:
     return {
         "judged": [claim for claim in claims if claim.verdict != "not_measured"],
         "unjudged": [claim for claim in claims if claim.verdict == "not_measured"],
-        "verdicts": words.VERDICTS,
+        "verdicts": VERDICTS,
         "by_several": several,
     }
 

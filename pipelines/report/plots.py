@@ -14,9 +14,9 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from pipelines.report.words import solver_name
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.schemas.probes import MethodProbe
+from pipelines.words import solver_name
 
 # Drawn in these colours and turned into the style sheet's variables afterwards.
 INK, MUTED, GRID = "#0a0b0c", "#7a7b7c", "#dadbdc"

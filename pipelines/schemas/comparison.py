@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pipelines.params import Roles
 from pipelines.schemas.schema import Schema
 
 
@@ -54,4 +55,5 @@ class Comparison(Schema):
     nfe: int
     winner: str = Field(description="the method whose row at `nfe` evaluations is best by `metric`")
     data_md5: str
+    roles: Roles = Field(default=Roles(), description="that methods have in the claims; files of before had these")
     claims: list[Claim]

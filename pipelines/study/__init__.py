@@ -1,1 +1,1 @@
-"""Several pipeline runs that together answer what one cannot: what to run (plan), and what it says (verdicts)."""
+"""Several pipeline runs that together answer what one cannot: what to run (plan), and what that leaves (collect)."""

@@ -5,15 +5,18 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pipelines import params
-from pipelines.claims.results import read, read_evaluations, read_trainings
+from pipelines.claims.outcomes import Outcome
+from pipelines.claims.results import read, read_trainings
+from pipelines.params import Roles
 from pipelines.project import CURVES, METRICS, MODELS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
+from pipelines.ranking import read_evaluations
 from pipelines.records import provenance
 from pipelines.schemas.schema import Schema
-from pipelines.study.outcomes import Outcome
 from pipelines.study.plan import MAIN, Trial
 
 STUDIES = REPORTS / "studies"
@@ -85,9 +88,27 @@ def outcomes(root: Path, study: str, trials: Sequence[Trial]) -> list[Outcome]:
 
 
 def outcome(place: Path, trial: Trial) -> Outcome:
-    metrics, methods = place / METRICS, list(trial.overrides["methods"])
-    results = read(methods, metrics) if trial.compares else None
-    return Outcome(trial, read_trainings(methods, metrics), read_evaluations(methods, metrics), results)
+    metrics, methods, roles = place / METRICS, list(trial.overrides["methods"]), roles_in(place)
+    return Outcome(
+        arm=trial.arm,
+        seed=trial.seed,
+        settings=trial.overrides,
+        roles=roles,
+        train=read_trainings(methods, metrics),
+        evaluations=read_evaluations(methods, metrics),
+        results=read(methods, roles, metrics) if trial.compares else None,
+    )
+
+
+def roles_in(place: Path) -> Roles:
+    """Those that methods have in a trial's claims, as its own settings say; older ones say nothing of it."""
+    return Roles.model_validate(settings_in(place).get("compare", {}))
+
+
+def settings_in(place: Path) -> dict[str, Any]:
+    """A trial's own, as its params.yaml has them: another version's may be other than this one's."""
+    content: dict[str, Any] = yaml.safe_load((place / params.FILE).read_text(encoding="utf-8"))
+    return content
 
 
 def kept(place: Path) -> list[Outcome]:
@@ -97,7 +118,7 @@ def kept(place: Path) -> list[Outcome]:
 
 def as_it_was(place: Path) -> Trial:
     arm = Record.load(place / RECORD).name.partition("/")[0]
-    settings = yaml.safe_load((place / params.FILE).read_text(encoding="utf-8"))
+    settings = settings_in(place)
     train = {f"train.{key}": value for key, value in settings["train"].items()}
     return Trial(arm, settings["train"]["seed"], {}, {"methods": settings["methods"], **train}, compares=arm == MAIN)
 

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from pipelines import params
+from pipelines.claims.table import CLAIMS
 from pipelines.params import ParamsError, Section
 from pipelines.project import ROOT
 
@@ -18,9 +19,7 @@ STUDIES = Path("studies")
 METHODS = Path("methods")
 
 MAIN = "main"
-TRANSFORMERS = "transformers"
-OPTIMAL_TRANSPORT = "optimal_transport"
-TOUCHINESS = "touchiness"
+ARMS = (MAIN, *(claim.id for claim in CLAIMS if claim.of_arm is not None))
 
 # evaluate.seed of the training with seed 0, as params.yaml has it; with seed n it is n more. Were it the same for all,
 # the luck of the sample sets would be too, and more trainings would say nothing of it.
@@ -48,7 +47,7 @@ class Study(Section):
     about: str
     seeds: list[int] = Field(min_length=2, description="of the trainings; each has an evaluate.seed of its own too")
     settings: dict[str, Any] = Field(description="dotted keys of params.yaml, for every arm")
-    arms: dict[str, Arm] = Field(description="main, and any of transformers, optimal_transport, touchiness")
+    arms: dict[str, Arm] = Field(description=f"{MAIN}, and any of {', '.join(ARMS[1:])}")
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,8 @@ def load(name: str, root: Path = ROOT) -> Study:
     except (ValidationError, yaml.YAMLError) as error:
         raise ParamsError(f"{STUDIES / name}.yaml: {' '.join(str(error).split())}") from None
     for arm in {MAIN, *study.arms}:
-        if arm not in (MAIN, TRANSFORMERS, OPTIMAL_TRANSPORT, TOUCHINESS) or arm not in study.arms:
-            raise ParamsError(
-                f"{STUDIES / name}.yaml: arms: must be main, and any of transformers, optimal_transport, touchiness"
-            )
+        if arm not in ARMS or arm not in study.arms:
+            raise ParamsError(f"{STUDIES / name}.yaml: arms: must be {MAIN}, and any of {', '.join(ARMS[1:])}")
     given = [study.settings, *(keys for arm in study.arms.values() for keys in (arm.settings, arm.vary))]
     for key in SEEDS:
         if any(key in keys for keys in given):

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fm.errors import UserError
+from pipelines.claims.judge import judge_study
+from pipelines.claims.words import as_markdown, finding
 from pipelines.program import run
 from pipelines.project import whole_file
-from pipelines.report import render_claims, words
-from pipelines.report.markdown import claims as table
-from pipelines.schemas.comparison import Claim, Comparison
+from pipelines.report import render_claims
+from pipelines.schemas.comparison import Comparison
 from pipelines.study import collect
-from pipelines.study.verdicts import judge
 
 SECTION = re.compile(r"<h2>Claims about flow matching</h2>.*?(?=<h2>)", re.DOTALL)
 TABLE = re.compile(r"^\| verdict \| claim \|.*\n(?:\|.*\n)+", re.MULTILINE)
@@ -27,18 +27,14 @@ def main(folder: Path, beside: Sequence[Path]) -> None:
     if not outcomes:
         raise UserError(f"{folder / 'trials'}: there is no trial of a study here ({collect.RECORD})")
     before = Comparison.load(folder / "comparison.json")
-    now = before.model_copy(update={"claims": judge(outcomes)})
+    now = before.model_copy(update={"claims": judge_study(outcomes), "roles": outcomes[0].roles})
     for old, new in zip(before.claims, now.claims, strict=True):
-        if described(old) != described(new):
-            print(f"{new.id}: {described(old)} -> {described(new)}")
+        if finding(old) != finding(new):
+            print(f"{new.id}: {finding(old)} -> {finding(new)}")
     now.save(folder / "comparison.json")
     rewrite(folder / "report.html", SECTION, f"{render_claims(now.claims)}\n\n")
     for file in (*sorted(folder.glob("*.md")), *beside):
-        rewrite(file, TABLE, f"{table(now.claims)}\n")
-
-
-def described(claim: Claim) -> str:
-    return f"{claim.verdict.replace('_', ' ')}, {words.measured(claim)} ({words.interval(claim)})"
+        rewrite(file, TABLE, f"{as_markdown(now.claims)}\n")
 
 
 def rewrite(file: Path, part: re.Pattern[str], text: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from fm.errors import UserError
 from pipelines import compare, stage
-from pipelines.claims.claim import CLAIMS
-from pipelines.claims.results import rank
+from pipelines.claims.table import CLAIMS
 from pipelines.project import METRICS, REPORTS
+from pipelines.ranking import rank
 from pipelines.records import tracking
 from pipelines.report import files
 from pipelines.schemas.comparison import Comparison

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.claims.claim import CLAIMS, verdict
+from pipelines.claims.claim import verdict
+from pipelines.claims.table import CLAIMS
 
 UP = [
     # low, high, null, threshold, verdict
@@ -62,7 +63,7 @@ def test_verdict_of_an_equality(low: float, high: float, null: float | None, thr
 
 @pytest.mark.parametrize("definition", CLAIMS, ids=lambda definition: definition.id)
 def test_nothing_measured_is_no_verdict(definition):
-    assert verdict(None, None, definition.better, definition.null, definition.threshold) == "not_measured"
+    assert definition.verdict(None, None) == "not_measured"
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.0, None), (None, 1.0), (2.0, 1.0), (math.nan, 1.0), (0.0, math.nan)])

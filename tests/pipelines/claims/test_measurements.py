@@ -1,26 +1,31 @@
 """Measurements from made-up metrics with known answers."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.claims.claim import CLAIMS
-from pipelines.claims.distances import cost_to_reach, held_out, paired_difference
-from pipelines.claims.judge import MEASUREMENTS, judge
-from pipelines.claims.proportions import difference_of_shares
+from pipelines.claims.distances import held_out, paired_difference
+from pipelines.claims.judge import judge
+from pipelines.claims.proportions import difference_of_proportions
+from pipelines.claims.reaching import cost_to_reach
 from pipelines.claims.results import Results
+from pipelines.claims.table import CLAIMS
+from pipelines.params import Roles
 from pipelines.schemas.comparison import Claim
 from pipelines.schemas.evaluation import EvaluationRow, Snapshot
 from pipelines.schemas.machine import Load
-from pipelines.schemas.probes import MethodProbe, ProbeLoads
+from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads
 from tests.pipelines.report.made_up import BIAS, DIFFUSION, FLOW, LUCK, Rows, evaluation, probes, row, training
 
 
 def results(flow: Rows = FLOW, diffusion: Rows = DIFFUSION) -> Results:
     return Results(
+        roles=Roles(),
         train={"flow_matching": training(103.0, 800_000_000), "diffusion": training(100.0, 1_000_000_000)},
         evaluations={
             "flow_matching": evaluation(flow, accuracy=0.95),
@@ -37,8 +42,8 @@ def judged(given: Results) -> dict[str, Claim]:
 
 def test_there_are_fourteen_claims_of_which_one_run_tries_eleven():
     assert len(CLAIMS) == len({definition.id for definition in CLAIMS}) == 14
-    assert set(MEASUREMENTS) < {definition.id for definition in CLAIMS}
-    assert len(MEASUREMENTS) == 11
+    assert sum(definition.of_run is not None for definition in CLAIMS) == 11
+    assert all((definition.of_run is None) != (definition.of_arm is None) for definition in CLAIMS)
     assert "flows.study" in judged(results())["touchiness"].note
 
 
@@ -96,7 +101,7 @@ def with_edm(distance: float) -> Results:
 def test_edm_tells_whether_the_baseline_is_weak():
     assert "methods.edm=@methods/edm.yaml" in judged(results())["quality"].note
     weak = judged(with_edm(7.0))["quality"].note
-    assert "The baseline looks undertrained: EDM, diffusion too, reaches 7 on the same budget (3 lower" in weak
+    assert "The baseline looks undertrained: EDM reaches 7 on the same budget (3 lower" in weak
     assert "EDM reaches 10, which is no better" in judged(with_edm(10.0))["quality"].note
 
 
@@ -332,7 +337,7 @@ def test_conditioning_needs_a_classifier():
 def test_newcombe_interval_by_hand():
     # Wilson's interval of 10 in 10 begins at 1 / (1 + z^2 / 10), that of 0 in 10 is its mirror image.
     reach = 1 - 1 / (1 + 1.959964**2 / 10)
-    found = difference_of_shares(1.0, 0.0, 10, 0.95)
+    found = difference_of_proportions(1.0, 0.0, 10, 0.95)
     assert (found.low, found.high) == (pytest.approx(1 - math.sqrt(2) * reach, abs=1e-6), pytest.approx(1.0))
 
 
@@ -345,10 +350,39 @@ def test_paired_difference_of_two_rows():
 
 @pytest.mark.parametrize("present", ["flow_matching", "diffusion", "other"])
 def test_without_both_roles_nothing_is_measured(present: str):
-    alone = Results({present: training()}, {present: evaluation(FLOW)}, probes({present: FLOW}), None)
+    alone = Results(Roles(), {present: training()}, {present: evaluation(FLOW)}, probes({present: FLOW}), None)
     found = judge(alone)
     assert len(found) == 14
     assert {claim.verdict for claim in found} == {"not_measured"}
+
+
+def test_a_row_may_be_renamed_and_the_claims_follow():
+    """Figures, verdicts and words are the same but for the methods' names."""
+    given, called = results(), {"flow_matching": "mine", "diffusion": "old_ddpm"}
+
+    def renamed(methods: Mapping[str, Any]) -> dict[str, Any]:
+        return {called[name]: one for name, one in methods.items()}
+
+    changed = ChangeOfPath(method="old_ddpm", steps=50, differences=[1e-9, 2e-9])
+    probed = {"methods": renamed(given.probes.methods), "change_of_path": changed}
+    other = Results(
+        roles=Roles(ours="mine", baseline="old_ddpm"),
+        train=renamed(given.train),
+        evaluations=renamed(given.evaluations),
+        probes=given.probes.model_copy(update=probed),
+        classifier_accuracy=given.classifier_accuracy,
+    )
+    assert [reworded(claim) for claim in judge(given)] == judge(other)
+    assert any("old DDPM" in claim.note for claim in judge(other))
+
+
+def reworded(claim: Claim) -> Claim:
+    words = {"Flow matching": "Mine", "flow matching": "mine", "Diffusion": "Old DDPM", "diffusion": "old DDPM"}
+    content = claim.model_dump()
+    for field in ("claim", "protocol", "note"):
+        for before, after in words.items():
+            content[field] = content[field].replace(before, after)
+    return Claim.model_validate(content)
 
 
 def test_the_source_contradicts_itself_and_we_say_so():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.claims.claim import CLAIMS
+from pipelines.claims.table import CLAIMS
 from pipelines.report import Contents, markdown
 from tests.pipelines.report.made_up import TWO
 from tests.pipelines.report.test_report import contents

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipelines.claims.claim import CLAIMS
 from pipelines.claims.judge import judge
-from pipelines.claims.results import Results, rank
+from pipelines.claims.results import Results
+from pipelines.claims.table import CLAIMS
+from pipelines.params import Roles
+from pipelines.ranking import rank
 from pipelines.report import Contents, markdown, render
 from pipelines.report.page import strips
 from pipelines.report.plots import Curve
@@ -28,6 +30,7 @@ def contents(folder: Path, methods: dict[str, Rows], metric: str = "fid_classifi
         for solver, steps, _, _ in rows:
             write_sheets(folder / method, f"{solver}-{steps}")
     results = Results(
+        roles=Roles(),
         train={method: training() for method in methods},
         evaluations={method: evaluation(rows) for method, rows in methods.items()},
         probes=probes(methods),

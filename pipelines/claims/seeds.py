@@ -1,7 +1,7 @@
 """One figure from those of several training seeds: by the luck of the trainings and by that of the sample sets."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -78,3 +78,17 @@ def logarithm(value: float) -> float:
 def from_logarithms(interval: Interval) -> Interval:
     """Open ends stay open."""
     return Interval(*(end if math.isinf(end) else math.exp(end) for end in interval))
+
+
+def interval_over(seeds: int, shared_sets: bool) -> str:
+    """How `combine` makes an interval."""
+    beside = (
+        "with the luck of the sample sets, which they have in common"
+        if shared_sets
+        else "no narrower than sampling alone makes it"
+    )
+    return f"{seeds} training seeds, {CONFIDENCE:.0%} t-interval over them, {beside}"
+
+
+def listed(figures: Iterable[float]) -> str:
+    return ", ".join(f"{figure:.3g}" for figure in figures)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from pipelines.claims.distances import have_limits
 from pipelines.claims.results import Results
+from pipelines.params import Roles
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.schemas.train import TrainMetrics
-from pipelines.study.plan import Trial
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,16 @@ class Outcome:
     """What a trial has measured.
 
     Attributes:
+        arm: the study's, which a trial belongs to.
+        seed: of its trainings.
+        settings: dotted keys of params.yaml, as the study says them.
         results: of a trial that compares, else none.
     """
 
-    trial: Trial
+    arm: str
+    seed: int
+    settings: Mapping[str, Any]
+    roles: Roles
     train: Mapping[str, TrainMetrics]
     evaluations: dict[str, Evaluation]
     results: Results | None
@@ -49,7 +56,7 @@ def share_sets(outcomes: Sequence[Outcome]) -> bool:
     """Whether trainings of several seeds were measured by the same noise, labels and real images, as those of older
     files were, which don't say."""
     used = {evaluation.seed for one in outcomes for evaluation in one.evaluations.values()}
-    return None in used or len(used) < len({one.trial.seed for one in outcomes})
+    return None in used or len(used) < len({one.seed for one in outcomes})
 
 
 def best(evaluation: Evaluation, nfe: int | None = None, left_out: int | None = None) -> float:
@@ -65,4 +72,4 @@ def distance(row: EvaluationRow, left_out: int | None = None) -> float:
 
 
 def learning_rate(outcome: Outcome) -> float:
-    return float(outcome.trial.overrides["train.learning_rate"])
+    return float(outcome.settings["train.learning_rate"])

@@ -10,17 +10,16 @@ import pytest
 
 from fm.metrics.distances import Moments, distance_limits
 from fm.metrics.intervals import mean_interval
-from pipelines.claims.claim import CLAIMS
-from pipelines.claims.judge import MEASUREMENTS
-from pipelines.claims.judge import judge as judge_one_run
+from pipelines.claims.judge import judge, judge_study
 from pipelines.claims.measurement import Measurement
+from pipelines.claims.outcomes import Outcome
+from pipelines.claims.over_seeds import over_seeds
 from pipelines.claims.results import Results
+from pipelines.claims.table import CLAIMS
+from pipelines.params import Roles
 from pipelines.schemas.comparison import Claim
 from pipelines.schemas.machine import Load
 from pipelines.schemas.probes import ProbeLoads
-from pipelines.study.outcomes import Outcome
-from pipelines.study.plan import Trial
-from pipelines.study.verdicts import judge, over_seeds
 from tests.pipelines.report.made_up import BIAS, DIFFUSION, FLOW, Rows, evaluation, probes, training
 
 
@@ -31,10 +30,8 @@ def outcome(
     own = {"seed": 1000 + seed if evaluation_seed == -1 else evaluation_seed}
     evaluations = {method: evaluation(rows).model_copy(update=own) for method, rows in methods.items()}
     train = {method: training() for method in methods}
-    compares = arm == "main"
-    results = Results(train, evaluations, probes(dict(methods)), 0.97) if compares else None
-    trial = Trial(arm, seed, {}, {"methods": dict.fromkeys(methods), **overrides}, compares)
-    return Outcome(trial, train, evaluations, results)
+    results = Results(Roles(), train, evaluations, probes(dict(methods)), 0.97) if arm == "main" else None
+    return Outcome(arm, seed, overrides, Roles(), train, evaluations, results)
 
 
 def two_seeds() -> list[Outcome]:
@@ -42,7 +39,7 @@ def two_seeds() -> list[Outcome]:
 
 
 def judged(*outcomes: Outcome) -> dict[str, Claim]:
-    return {claim.id: claim for claim in judge(outcomes)}
+    return {claim.id: claim for claim in judge_study(outcomes)}
 
 
 def at_ten(distance: float) -> Rows:
@@ -98,7 +95,7 @@ def judged_alone() -> Claim:
     """The same by one training."""
     results = two_seeds()[0].results
     assert results is not None
-    return next(claim for claim in judge_one_run(results) if claim.id == "conditioning")
+    return next(claim for claim in judge(results) if claim.id == "conditioning")
 
 
 def test_what_is_counted_has_the_range_of_the_seeds() -> None:
@@ -123,7 +120,6 @@ def test_the_seed_that_makes_it_a_bound_says_why() -> None:
 
 
 def test_a_seed_without_a_figure_leaves_the_claim_unmeasured() -> None:
-    assert "training_time" in MEASUREMENTS
     assert judged(*two_seeds())["training_time"].verdict == "not_measured"
 
 
@@ -138,6 +134,14 @@ def test_transformers_by_the_ratio_of_distances() -> None:
     assert found.low < 1 < found.high
     assert found.verdict == "inconclusive"
     assert "1 MFLOP" in found.protocol
+
+
+@pytest.mark.parametrize("arm", ["transformers", "optimal_transport"])
+def test_an_arm_without_its_two_methods_is_not_measured(arm: str) -> None:
+    for methods in (["flow_matching"], ["mine", "ot_cfm"], ["flow_matching", "mine", "ot_cfm"]):
+        found = judged(*(outcome(arm, seed, dict.fromkeys(methods, at_ten(8))) for seed in (0, 1)))[arm]
+        assert found.verdict == "not_measured"
+        assert "The arm needs the method flow_matching and one with" in found.note
 
 
 def test_optimal_transport_is_judged_at_five_evaluations() -> None:
@@ -206,7 +210,7 @@ def test_three_trainings_that_each_fail_to_match_the_baseline_fail_together() ->
     ]
     for one in seeds:
         assert one.results is not None
-        assert next(each for each in judge_one_run(one.results) if each.id == "evaluations").verdict == "not_reproduced"
+        assert next(each for each in judge(one.results) if each.id == "evaluations").verdict == "not_reproduced"
     found = judged(*seeds)["evaluations"]
     assert (found.low, found.verdict) == (None, "not_reproduced")
     assert found.measured <= found.high < 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.study.touchiness import good_rates
+from pipelines.claims.learning_rates import good_rates
 
 
 @given(st.lists(st.floats(1, 100), min_size=1, max_size=6), st.floats(0.1, 10))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fm.metrics.intervals import Interval, mean_interval
-from pipelines.study.seeds import Figure, combine, from_logarithms, in_logarithms, jackknife
+from pipelines.claims.seeds import Figure, combine, from_logarithms, in_logarithms, jackknife
 
 TRUTH = 0.3
 SEEDS, SETS = 3, 4

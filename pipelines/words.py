@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 
 from fm.components import known
-from pipelines.schemas.comparison import Claim
 
 # What a distance in the features of each extractor is, beside its name.
 EXTRACTORS = {
@@ -19,22 +18,21 @@ OWN_EXTRACTOR = "It is measured in the features of your own extractor; it is not
 
 SETTING = re.compile(r"^([a-z_]+?)_?([0-9].*)$")
 
-# A sign beside each verdict, so that nothing hangs on its colour.
-VERDICTS = {
-    "reproduced": ("✓", "reproduced"),
-    "partly": ("◐", "partly"),
-    "not_reproduced": ("✗", "not reproduced"),
-    "inconclusive": ("?", "inconclusive"),
-    "not_measured": ("–", "not measured"),
-}
-
-
 ABBREVIATIONS = {"edm", "ddpm", "ot", "cfm"}
 
 
+def method_in_text(method: str) -> str:
+    """`flow_matching` is flow matching, `ot_cfm` OT CFM."""
+    return " ".join(word.upper() if word in ABBREVIATIONS else word for word in method.split("_"))
+
+
 def method_name(method: str) -> str:
-    """`flow_matching` is Flow matching, `ot_cfm` OT CFM."""
-    text = " ".join(word.upper() if word in ABBREVIATIONS else word for word in method.split("_"))
+    """`flow_matching` is Flow matching."""
+    return capital(method_in_text(method))
+
+
+def capital(text: str) -> str:
+    """A text as a sentence begins with it."""
     return text[:1].upper() + text[1:]
 
 
@@ -57,8 +55,8 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}%".replace("-", "−")
+def percent(part: float) -> str:
+    return f"{100 * part:.1f}%".replace("-", "−")
 
 
 def duration(seconds: float) -> str:
@@ -78,28 +76,3 @@ def unless_none(said: Callable[[float], str], value: float | None) -> str:
 
 def size(count: float) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
-
-
-def quantity(value: float, unit: str) -> str:
-    """A claim's figure in its unit."""
-    match unit:
-        case "share":
-            return percent(value)
-        case "ratio":
-            return f"{number(value)}×"
-        case "difference of shares":
-            return f"{100 * value:.1f} points".replace("-", "−")
-    return f"{number(value)} {unit}"
-
-
-def measured(claim: Claim) -> str:
-    return "–" if claim.measured is None else quantity(claim.measured, claim.unit)
-
-
-def interval(claim: Claim) -> str:
-    low, high = (None if end is None else quantity(end, claim.unit) for end in (claim.low, claim.high))
-    if low is None and high is None:
-        return "" if claim.measured is None else "no interval"
-    if low is None or high is None:
-        return f"at least {low}" if high is None else f"at most {high}"
-    return f"{low} to {high}"

@@ -1,0 +1,55 @@
+"""How often an image shows the class that was asked for."""
+
+from pipelines.claims.claim import Definition
+from pipelines.claims.measurement import ONE_SEED, Measurement, not_measured
+from pipelines.claims.proportions import difference_of_proportions
+from pipelines.claims.results import Results
+from pipelines.claims.side_by_side import confidence
+from pipelines.claims.units import DIFFERENCE
+from pipelines.schemas.probes import Guided
+
+
+def conditioning(results: Results) -> Measurement:
+    """The part of the images whose class is recognised, the baseline's minus ours, at the best guidance of each."""
+    ours, theirs = results.probed
+    own_name, their_name = results.names
+    if not ours.guidance or not theirs.guidance:
+        return not_measured("the extractor is no classifier of this dataset's labels")
+    own, other = best_guidance(ours.guidance), best_guidance(theirs.guidance)
+    count, level = results.probes.guidance_images, confidence(results)
+    found = difference_of_proportions(other.recognised[-1], own.recognised[-1], count, level)
+    real = results.classifier_accuracy
+    return Measurement(
+        *found,
+        f"{ONE_SEED}; each at the sampler that decides and the scale of guidance, of "
+        f"{', '.join(f'{one.scale:g}' for one in ours.guidance)}, that is best on one set of {count} images, read on "
+        f"another; {level:.0%} Newcombe interval",
+        f"The classifier recognises {recognised(own_name, own, ours.guidance)}, and "
+        f"{recognised(their_name, other, theirs.guidance)}"
+        + ("." if real is None else f"; {real:.1%} of real test images."),
+    )
+
+
+def best_guidance(rows: list[Guided]) -> Guided:
+    """Chosen on the first set; of equals, the least guidance."""
+    return max(rows, key=lambda one: (one.recognised[0], -one.scale))
+
+
+def recognised(method: str, best: Guided, rows: list[Guided]) -> str:
+    plain = next(one for one in rows if one.scale == 1)
+    return (
+        f"{best.recognised[-1]:.1%} of {method}'s images at scale {best.scale:g} "
+        f"({best.solver}, {best.nfe} evaluations) and {plain.recognised[-1]:.1%} without guidance ({plain.nfe})"
+    )
+
+
+CLAIM = Definition(
+    "conditioning",
+    "{Ours} is less mature in conditioning: its images show the class that was asked for less often.",
+    "less often",
+    unit=DIFFERENCE,
+    better="up",
+    null=0,
+    threshold=0,
+    of_run=conditioning,
+)

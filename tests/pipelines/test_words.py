@@ -1,0 +1,36 @@
+import pytest
+
+from pipelines.words import duration, method_in_text, method_name, number, percent, size
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (12.345, "12.3"),
+        (1.0, "1.00"),
+        (-0.1234, "−0.123"),
+        (1234.5, "1,234"),
+        (0.00012345, "0.000123"),
+        (1.5e-7, "1.50e−07"),
+        (999.99, "1,000"),
+    ],
+)
+def test_numbers(value: float, text: str):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0042, "4.20 ms"), (8.125, "8.12 s"), (612, "10.2 min"), (9000, "2.5 h")]
+)
+def test_durations(seconds: float, text: str):
+    assert duration(seconds) == text
+
+
+def test_units():
+    assert (percent(-0.064), size(1.18e9), size(5e8)) == ("−6.4%", "1.18 GB", "500 MB")
+
+
+def test_method_names():
+    assert method_name("flow_matching") == "Flow matching"
+    assert (method_in_text("flow_matching"), method_in_text("ot_cfm")) == ("flow matching", "OT CFM")
