@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from pipelines import params
 from pipelines.claims.table import CLAIMS
 from pipelines.params import ParamsError, Section
+from pipelines.params.mistakes import told
 from pipelines.project import ROOT
 
 STUDIES = Path("studies")
@@ -87,10 +88,11 @@ def load(name: str, root: Path = ROOT) -> Study:
     known = {file.stem: file for file in sorted((root / STUDIES).glob("*.yaml"))}
     if name not in known:
         raise ParamsError(f"no study {name!r}: there are {', '.join(known)} (studies/)")
+    content = params.read(known[name])
     try:
-        study = Study.model_validate(yaml.safe_load(known[name].read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError) as error:
-        raise ParamsError(f"{STUDIES / name}.yaml: {' '.join(str(error).split())}") from None
+        study = Study.model_validate(content)
+    except ValidationError as error:
+        raise told(error, f"{STUDIES / name}.yaml", Study) from None
     for arm in {MAIN, *study.arms}:
         if arm not in ARMS or arm not in study.arms:
             raise ParamsError(f"{STUDIES / name}.yaml: arms: must be {MAIN}, and any of {', '.join(ARMS[1:])}")
