@@ -2,7 +2,7 @@
 
 Flow matching and diffusion differ here in nothing but the two functions alpha and sigma (Lipman et al. 2022,
 arXiv 2210.02747, eq. 10; Song et al. 2020, arXiv 2011.13456, section 3.4). A path of your own needs
-just those two: docs/methods.md shows one.
+just those two: docs/extend.md shows one.
 """
 
 import math

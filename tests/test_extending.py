@@ -1,0 +1,130 @@
+"""One component of each kind comes from a folder outside the repository; docs/extend.md shows its files."""
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fm.batches import Batches, Budget, Examples
+from fm.codecs import Codec, Pixels
+from fm.components import ANY, HOMES, build
+from fm.conditions import Conditioner, Labels, Unconditional
+from fm.config import Config, ImageFormat, SamplerConfig
+from fm.data.rows import Arrays
+from fm.generator import Generator
+from fm.loop import fit
+from fm.networks import Network
+from fm.objectives import Objective
+from tests.conftest import ROOT
+
+FILES = Path(__file__).parent / "extending"
+TEXT = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
+
+ADDED = {
+    "path": "my_package.paths:Squared",
+    "coupling": "my_package.couplings:ByMean",
+    "timesteps": "my_package.timesteps:Power",
+    "target": "my_package.targets:Difference",
+    "weight": "my_package.weights:Late",
+    "grid": "my_package.grids:Power",
+    "solver": "my_package.solvers:Ralston",
+    "network": "my_package.networks:Pointwise",
+    "objective": "my_package.objectives:Huber",
+    "codec": "my_package.codecs:Logarithms",
+    "conditioner": "my_package.conditioners:Angle",
+    "dataset": "my_package.datasets:Lines",
+    "extractor": "my_package.extractors:RowMeans",
+}
+BUDGET = Budget(images_seen=64, batch_size=16, learning_rate=1e-3)
+PARTS = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "target": "velocity", "weight": "flat"}
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+LINES = Examples(Arrays({"data": IMAGES, "label": np.arange(40) % 2}), Pixels((8, 8, 1)), Labels(("even", "odd")))
+
+
+@pytest.fixture(autouse=True)
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package lies where Python finds it, and nobody has imported it yet."""
+    shutil.copytree(FILES, tmp_path, dirs_exist_ok=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "my_package"]:
+        del sys.modules[name]
+
+
+def generator(**changes: Any) -> Generator:
+    torch.manual_seed(0)
+    config = Config.model_validate(
+        {
+            "path": "cond_ot",
+            "target": "velocity",
+            "network": {"kind": "unet", "width": 8, "multipliers": [1, 1], "blocks": 1},
+            "sampler": SamplerConfig(solver="midpoint", steps=2),
+            "image": ImageFormat(channels=1, size=8),
+            "label_names": ["even", "odd"],
+        }
+        | changes,
+        context={"own": ANY},
+    )
+    return Generator.untrained(config)
+
+
+def test_there_is_one_of_every_kind() -> None:
+    assert ADDED.keys() == HOMES.keys()
+
+
+@pytest.mark.parametrize(("kind", "name"), ADDED.items())
+def test_it_is_imported_for_who_names_it_only(kind: str, name: str) -> None:
+    with pytest.raises(ValueError, match=r"import my_package\.\w+ first, or name it"):
+        build(kind, name)
+    assert not [each for each in sys.modules if each.startswith("my_package")]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_part_of_a_regression(kind: str) -> None:
+    objective = build("objective", {"name": "regression", **PARTS, kind: ADDED[kind]}, own=ANY)
+    trained = generator(**{kind: ADDED[kind]} if kind in ("path", "target") else {})
+    fit(trained, objective, LINES, BUDGET)
+    assert trained.sample(2, seed=0).shape == (2, 8, 8, 1)
+
+
+def test_an_objective_a_codec_a_conditioner_and_a_network_together() -> None:
+    codec: Codec = build("codec", {"name": ADDED["codec"], "stored": [2, 5]}, own=ANY)
+    conditioner: Conditioner = build("conditioner", ADDED["conditioner"], own=ANY)
+    objective: Objective = build("objective", {"name": ADDED["objective"], "path": "cond_ot"}, own=ANY)
+    network: Network = build("network", {"name": ADDED["network"], "width": 8}, own=ANY)
+    amounts = np.random.default_rng(0).lognormal(size=(40, 2, 5)).astype(np.float32)
+    asked = [None, *range(39)]
+    rows = Arrays({"data": amounts, "angle": conditioner.read(asked)["angle"].numpy()})
+    batch = Batches(Examples(rows, codec, conditioner), BUDGET)[0]
+    layers = network.build(codec.shape, conditioner.fields)
+
+    assert torch.isfinite(objective.loss(layers, batch, layers))
+    np.testing.assert_allclose(codec.decode(codec.encode(amounts)), amounts, rtol=1e-5)
+    assert layers(batch.data, torch.rand(16), conditioner.null(batch.condition)).shape == (16, 2, 5)
+    alone = network.build(codec.shape, Unconditional().fields)
+    assert alone(batch.data, torch.rand(16), {}).shape == (16, 2, 5)
+
+
+def test_the_page_shows_these_files() -> None:
+    shown = dict(re.findall(r"^`(my_package/\w+\.py)`\n\n```python\n(.*?)```$", TEXT, re.DOTALL | re.MULTILINE))
+    files = {str(file.relative_to(FILES)): file.read_text(encoding="utf-8") for file in FILES.glob("my_package/*.py")}
+    files.pop("my_package/__init__.py")
+    assert shown == files
+
+
+@pytest.mark.parametrize("name", ADDED.values())
+def test_the_page_names_each(name: str) -> None:
+    module, _, added = name.partition(":")
+    assert f"class {added}(" in TEXT
+    assert f"{module.replace('.', '/')}.py" in TEXT
