@@ -29,6 +29,8 @@ def fit(
 ) -> None:
     """Train `generator`'s network in place, where it is, and average its weights.
 
+    PyTorch's own generators are seeded anew at every step, for networks with dropout.
+
     Args:
         report: called with the number of every step, counted from 1, and its loss.
 
@@ -41,7 +43,9 @@ def fit(
     device = next(network.parameters()).device
     batches = Batches(examples, budget)
     for step in range(budget.steps):
-        loss = objective.loss(network, batches[step].to(device), averaged.module)
+        batch = batches[step].to(device)
+        batch.draws.seed_layers()
+        loss = objective.loss(network, batch, averaged.module)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), budget.gradient_clip)

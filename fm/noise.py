@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     FLIP = 7  # whether the training datum at this position is seen in a mirror
     ENCODING = 8  # of a datum by a codec that draws
     OBJECTIVE = 9  # what else an objective draws at this position
+    LAYERS = 10  # what a network's own layers draw while it trains, as dropout does
 
 
 def stream(seed: int, position: int, purpose: Purpose) -> Stream:
@@ -100,6 +101,14 @@ class Draws:
         places = torch.tensor([position - self.first for position in self.positions], dtype=torch.float64)
         u = (places + self.uniform(1, purpose)[:, 0].cpu()) / self.of
         return u.float().clamp(max=1 - 2**-24).to(self.device)
+
+    def seed_layers(self) -> None:
+        """Seed PyTorch's own generators, from which dropout draws: it too is a function of the batch."""
+        seed = int(stream(self.seed, self.positions[0], Purpose.LAYERS).integers(2**63))
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed takes milliseconds to keep it for GPUs too
+        else:
+            torch.manual_seed(seed)
 
     def ahead(self, normals: Mapping[Purpose, Sequence[int]], uniforms: Mapping[Purpose, int]) -> Self:
         """The same, with numbers of these shapes drawn already: for a process that has time while another has none."""

@@ -97,6 +97,7 @@ class Training(LightningModule):
         self.gradient_norm = torch.zeros(())  # of the present step, on the training's device
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        batch.draws.seed_layers()
         return self.objective.loss(self.network, batch, self.averaged())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

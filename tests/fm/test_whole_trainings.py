@@ -89,6 +89,31 @@ def test_a_plain_loop_ends_with_the_same_bytes(unbroken: tuple[dict[str, torch.T
         assert torch.equal(value, weights[name]), name
 
 
+def with_dropout() -> Generator:
+    plain = tiny_generator()
+    generator = Generator.untrained(
+        plain.config.model_copy(update={"network": {**plain.config.network, "dropout": 0.5}})
+    )
+    generator.network.load_state_dict(plain.network.state_dict())
+    return generator
+
+
+def test_dropout_is_the_same_by_either_loop_and_after_an_interruption(
+    tmp_path: Path, unbroken: tuple[dict[str, torch.Tensor], list[Point]]
+) -> None:
+    whole, _ = train(tmp_path / "whole", generator=with_dropout())
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", killed_at=10, generator=with_dropout())
+    resumed, _ = train(tmp_path / "killed", generator=with_dropout())
+    by_loop = with_dropout()
+    fit(by_loop, VELOCITY, Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple("0123456789"))), Budget(**PLAN))
+
+    expected = whole.network.state_dict()
+    for generator in (resumed, by_loop):
+        assert all(torch.equal(value, expected[name]) for name, value in generator.network.state_dict().items())
+    assert not all(torch.equal(value, expected[name]) for name, value in unbroken[0].items())
+
+
 def test_a_plain_loop_ends_where_its_loss_is_not_finite() -> None:
     generator = tiny_generator()
     examples = Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names)))
