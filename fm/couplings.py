@@ -10,13 +10,24 @@ from fm.components import Component
 
 
 class Coupling(Component, ABC, kind="coupling"):
+    """Which noise goes to which datum.
+
+    >>> Coupling.of("optimal_transport")
+    OptimalTransport()
+    """
+
     @abstractmethod
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         """x0 (B, ...) permuted along its first axis to fit x1 (B, ...) and labels (B,)."""
 
 
 class Independent(Coupling, name="independent", says="at random", source="Lipman et al. 2022, arXiv 2210.02747"):
-    """Noise stays where it was drawn."""
+    """Noise stays where it was drawn.
+
+    >>> Independent()(torch.tensor([[1.0], [0.0]]), torch.tensor([[0.0], [1.0]]))
+    tensor([[1.],
+            [0.]])
+    """
 
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         return x0
@@ -28,7 +39,12 @@ class OptimalTransport(
     says="by optimal transport within each batch",
     source="Tong et al. 2023, arXiv 2302.00482; Pooladian et al. 2023, arXiv 2304.14772",
 ):
-    """Minibatch optimal transport under squared Euclidean cost, by exact assignment. Every row is used once."""
+    """Minibatch optimal transport under squared Euclidean cost, by exact assignment. Every row is used once.
+
+    >>> OptimalTransport()(torch.tensor([[1.0], [0.0]]), torch.tensor([[0.1], [0.9]]))
+    tensor([[0.],
+            [1.]])
+    """
 
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         return x0[assignment(x0, x1)]
@@ -41,7 +57,13 @@ class LabelledOptimalTransport(
     source="Cheng & Schwing 2025, arXiv 2503.10636, section 3",
 ):
     """Optimal transport within each label's rows, which leaves the prior given a label what it was: plain minibatch
-    transport skews it."""
+    transport skews it.
+
+    >>> noise, data = torch.tensor([[1.0], [0.0]]), torch.tensor([[0.1], [0.9]])
+    >>> LabelledOptimalTransport()(noise, data, labels=torch.tensor([3, 5]))
+    tensor([[1.],
+            [0.]])
+    """
 
     def __call__(self, x0: Tensor, x1: Tensor, labels: Tensor | None = None) -> Tensor:
         if labels is None:

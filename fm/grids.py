@@ -11,12 +11,24 @@ from fm.timesteps import SHIFT, shifted
 
 
 class Grid(Component, ABC, kind="grid"):
+    """At which times a sampler calls the network.
+
+    >>> Grid.of({"name": "edm", "rho": 5})
+    EDM(rho=5, ratio_min=0.002, ratio_max=80.0)
+    """
+
     @abstractmethod
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         """The steps + 1 times of at least one step on a path, float64, rising from t0 or a little later to t1."""
 
 
 class Uniform(Grid, name="uniform", says="equal steps of t"):
+    """Equal steps of t.
+
+    >>> Uniform()(Path.of("cond_ot"), 4, 0.0, 1.0)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000], dtype=torch.float64)
+    """
+
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         return between(t0, t1, fractions(steps))
 
@@ -27,6 +39,12 @@ class Shifted(
     says="smaller steps near noise, for larger images",
     source="Esser et al. 2024, arXiv 2403.03206, eq. 23",
 ):
+    """n = 1 - t moved towards noise, as fm.timesteps.Shifted has it.
+
+    >>> Shifted(shift=3.0)(Path.of("cond_ot"), 4, 0.0, 1.0)
+    tensor([0.0000, 0.1000, 0.2500, 0.5000, 1.0000], dtype=torch.float64)
+    """
+
     shift: float = SHIFT
 
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
@@ -40,6 +58,12 @@ class Cosine(
     source="Du et al. 2024, arXiv 2407.05407, section 2.4",
     formula=r"$t = 1 - \cos(\pi u / 2)$",
 ):
+    """t = 1 - cos(pi u / 2).
+
+    >>> Cosine()(Path.of("cond_ot"), 4, 0.0, 1.0)
+    tensor([0.0000, 0.0761, 0.2929, 0.6173, 1.0000], dtype=torch.float64)
+    """
+
     def __call__(self, path: Path, steps: int, t0: float, t1: float) -> Tensor:
         return between(t0, t1, 1 - torch.cos(fractions(steps) * (torch.pi / 2)))
 
@@ -51,7 +75,11 @@ class EDM(
     says="noise levels evenly spaced in their `rho`-th root, then none: smaller steps near data",
     source="Karras et al. 2022, arXiv 2206.00364, eq. 5",
 ):
-    """Levels sigma / alpha within what the path has between t0 and t1: on most paths that starts a little after t0."""
+    """Levels sigma / alpha within what the path has between t0 and t1: on most paths that starts a little after t0.
+
+    >>> EDM()(Path.of("edm"), 2, 0.0, 1.0)
+    tensor([0.0000, 1.0000, 1.0000], dtype=torch.float64)
+    """
 
     # Noise levels fall from ratio_max to ratio_min, whatever the two are.
     rho: float = option(7.0, least=1, most=100, says="the larger, the smaller the steps near data")

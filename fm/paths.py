@@ -17,7 +17,14 @@ from fm.components import Component, option
 
 
 class Mixed(Protocol):
-    """A quantity that is no path's own word: it says itself what it is on a path."""
+    """A quantity that is no path's own word: it says itself what it is on a path.
+
+    >>> class Mean:
+    ...     def mixture(self, path, t):
+    ...         return torch.full_like(t, 0.5), torch.full_like(t, 0.5)
+    >>> CondOT().mixture(Mean(), torch.tensor([0.25]))
+    (tensor([0.5000]), tensor([0.5000]))
+    """
 
     def mixture(self, path: "Path", t: Tensor) -> tuple[Tensor, Tensor]:
         """The a and b of a x1 + b x0, each like t."""
@@ -31,7 +38,11 @@ SIGMA_DATA = 0.5
 
 
 class PathSample(NamedTuple):
-    """A point of the path and the velocity there; x_t, velocity, x0 and x1 of one shape, t (B,)."""
+    """A point of the path and the velocity there; x_t, velocity, x0 and x1 of one shape, t (B,).
+
+    >>> CondOT().sample(torch.zeros(1, 2), torch.ones(1, 2), torch.tensor([0.25])).x_t
+    tensor([[0.2500, 0.2500]])
+    """
 
     x_t: Tensor
     velocity: Tensor
@@ -41,7 +52,11 @@ class PathSample(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """The noise x0 and the data x1 that a point lies between."""
+    """The noise x0 and the data x1 that a point lies between.
+
+    >>> CondOT().ends(torch.tensor([[1.0]]), torch.tensor([[0.25]]), torch.tensor([0.25]), "velocity").x1
+    tensor([[1.]])
+    """
 
     x0: Tensor
     x1: Tensor
@@ -64,6 +79,9 @@ class Path(Component, ABC, kind="path"):
     Raises:
         ValueError: when made, if an option cannot be, alpha or sigma is negative or infinite, or alpha / sigma does not
             rise strictly.
+
+    >>> Path.of({"name": "polynomial", "n": 3}).sample(torch.zeros(1), torch.ones(1), torch.tensor([0.5])).velocity
+    tensor([0.7500])
     """
 
     interval: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -253,7 +271,11 @@ class CondOT(
     source="Lipman et al. 2022, arXiv 2210.02747, eq. 20",
     formula=r"$\alpha = t$, $\sigma = 1 - t$",
 ):
-    """The straight path of flow matching: alpha = t, sigma = 1 - t (Lipman et al. 2022, eq. 20 with sigma_min = 0)."""
+    """The straight path of flow matching: alpha = t, sigma = 1 - t (Lipman et al. 2022, eq. 20 with sigma_min = 0).
+
+    >>> CondOT().alpha(torch.tensor(0.25)), CondOT().sigma(torch.tensor(0.25))
+    (tensor(0.2500), tensor(0.7500))
+    """
 
     def alpha(self, t: Tensor) -> Tensor:
         return t
@@ -275,7 +297,11 @@ class Polynomial(
     source="Lipman et al. 2024, arXiv 2412.06264, section 4.7",
     formula=r"$\alpha = t^n$, $\sigma = 1 - t^n$",
 ):
-    """alpha = t^n, sigma = 1 - t^n: the straight path at another pace (Lipman et al. 2024, section 4.7)."""
+    """alpha = t^n, sigma = 1 - t^n: the straight path at another pace (Lipman et al. 2024, section 4.7).
+
+    >>> Polynomial(n=3.0).alpha(torch.tensor(0.5))
+    tensor(0.1250)
+    """
 
     n: float = option(2.0, above=0, most=100, says="exponent of t")
 
@@ -299,7 +325,11 @@ class Cosine(
     source="Nichol & Dhariwal 2021, arXiv 2102.09672",
     formula=r"$\alpha = \sin(\pi t / 2)$, $\sigma = \cos(\pi t / 2)$",
 ):
-    """alpha = sin(pi t / 2), sigma = cos(pi t / 2) (Nichol & Dhariwal 2021, arXiv 2102.09672, without its offset)."""
+    """alpha = sin(pi t / 2), sigma = cos(pi t / 2) (Nichol & Dhariwal 2021, arXiv 2102.09672, without its offset).
+
+    >>> Cosine().alpha(torch.tensor(0.5))
+    tensor(0.7071)
+    """
 
     def alpha(self, t: Tensor) -> Tensor:
         return torch.sin(t * (math.pi / 2))
@@ -324,6 +354,9 @@ class EDM(
     """Variance exploding: alpha = 1, sigma = sigma_max (1 - t) (Karras et al. 2022, arXiv 2206.00364, table 1).
 
     Their time is sigma itself, so that their ODE, dx / dsigma = (x - D) / sigma, is this path's velocity.
+
+    >>> EDM(sigma_max=80.0).prior_scale
+    80.0
     """
 
     sigma_max: float = option(80.0, above=0, most=1e6, says="the noise's standard deviation at t = 0")
@@ -345,6 +378,10 @@ class LogVariancePreserving(Path):
     """alpha^2 + sigma^2 = 1, given by log alpha-bar(t) = 2 log alpha(t), which rises to 0 at t = 1.
 
     The slope of sigma is infinite at t = 1, so the interval ends a thousandth before it.
+
+    >>> path = VariancePreserving()
+    >>> path.alpha(torch.tensor(0.5)) ** 2 + path.sigma(torch.tensor(0.5)) ** 2
+    tensor(1.)
     """
 
     interval: ClassVar[tuple[float, float]] = (0.0, 0.999)
@@ -380,6 +417,9 @@ class VariancePreserving(
     """The variance-preserving diffusion in continuous time (Song et al. 2020, arXiv 2011.13456, eq. 33).
 
     alpha does not quite reach 0 at t = 0: exp(-(beta_min + beta_max) / 4) is left, 0.0066 by default.
+
+    >>> VariancePreserving(beta_max=10.0).ratio(torch.tensor(0.9))
+    tensor(0.2476)
     """
 
     beta_min: float = option(0.1, least=0, most=1000, says="rate of noising at the data, per unit of time")
@@ -404,6 +444,9 @@ class DDPM(
     """DDPM's chain of 1000 steps with linear betas (Ho et al. 2020, arXiv 2006.11239, section 4).
 
     t = 1 - k/1000 is the state after k noising steps; between them log alpha-bar is linear.
+
+    >>> DDPM().interval
+    (0.0, 0.999)
     """
 
     steps: ClassVar[int] = 1000

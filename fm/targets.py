@@ -13,7 +13,11 @@ SIGMA_DATA = option(None, above=0, most=1e6, says="standard deviation of the dat
 
 
 class Target(Component, ABC, kind="target"):
-    """A prediction target. A path takes its `quantity` wherever it takes one (Path.convert)."""
+    """A prediction target. A path takes its `quantity` wherever it takes one (Path.convert).
+
+    >>> Target.of({"name": "edm", "sigma_data": 0.5})
+    EDM(sigma_data=0.5)
+    """
 
     @abstractmethod
     def mixture(self, path: Path, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,7 +43,11 @@ class Target(Component, ABC, kind="target"):
 
 
 class Named(Target):
-    """One of a path's own quantities (Path.mixture)."""
+    """One of a path's own quantities (Path.mixture).
+
+    >>> Velocity().quantity
+    'velocity'
+    """
 
     @property
     def quantity(self) -> Quantity:
@@ -56,24 +64,48 @@ class Velocity(
     source="Lipman et al. 2022, arXiv 2210.02747",
     formula=r"$\dot\alpha\, x_1 + \dot\sigma\, x_0$",
 ):
-    """dx_t / dt, what flow matching predicts."""
+    """dx_t / dt, what flow matching predicts.
+
+    >>> path = Path.of("cond_ot")
+    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> Velocity().answer(path, point)
+    tensor([[-1.]])
+    """
 
     def answer(self, path: Path, point: PathSample) -> Tensor:
         return point.velocity
 
 
 class Data(Named, name="data", says="the data", formula="$x_1$"):
-    """x1."""
+    """x1.
+
+    >>> path = Path.of("cond_ot")
+    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> Data().answer(path, point)
+    tensor([[1.]])
+    """
 
 
 class Noise(Named, name="noise", says="the noise", source="Ho et al. 2020, arXiv 2006.11239", formula="$x_0$"):
-    """x0, what DDPM predicts."""
+    """x0, what DDPM predicts.
+
+    >>> path = Path.of("cond_ot")
+    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> Noise().answer(path, point)
+    tensor([[2.]])
+    """
 
 
 class Score(
     Named, name="score", says="the score", source="Song et al. 2020, arXiv 2011.13456", formula=r"$-x_0 / \sigma$"
 ):
-    """The gradient of log p(x_t | x1)."""
+    """The gradient of log p(x_t | x1).
+
+    >>> path = Path.of("cond_ot")
+    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> Score().answer(path, point)
+    tensor([[-2.6667]])
+    """
 
 
 class V(
@@ -83,7 +115,13 @@ class V(
     source="Salimans & Ho 2022, arXiv 2202.00512",
     formula=r"$\alpha x_0 - \sigma x_1$",
 ):
-    """On a variance-preserving path the velocity in the angle between noise and data."""
+    """On a variance-preserving path the velocity in the angle between noise and data.
+
+    >>> path = Path.of("cond_ot")
+    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> V().answer(path, point)
+    tensor([[-0.2500]])
+    """
 
 
 class EDM(
@@ -94,7 +132,13 @@ class EDM(
     source="Karras et al. 2022, arXiv 2206.00364, eq. 8",
     formula=r"$(\sigma x_1 / s - \alpha s\, x_0) / \sqrt{\alpha^2 s^2 + \sigma^2}$ with $s$ = `sigma_data`",
 ):
-    """What EDM's preconditioned network says (Path.preconditioned)."""
+    """What EDM's preconditioned network says (Path.preconditioned).
+
+    >>> path = Path.of("edm")
+    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> EDM(sigma_data=0.5).answer(path, point)
+    tensor([[1.9833]])
+    """
 
     sigma_data: float | None = SIGMA_DATA
 

@@ -15,13 +15,23 @@ SHIFT = option(3.0, above=0, most=1000, says="how far, the square root of the ra
 
 
 class Timesteps(Component, ABC, kind="timesteps"):
+    """From uniform numbers to times.
+
+    >>> Timesteps.of({"name": "shifted", "shift": 2})
+    Shifted(shift=2)
+    """
+
     @abstractmethod
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         """Times in [0, 1], like u: float (B,) uniform on [0, 1)."""
 
 
 class Uniform(Timesteps, name="uniform", says="uniformly"):
-    """t uniform on [0, 1)."""
+    """t uniform on [0, 1).
+
+    >>> Uniform()(torch.tensor([0.0, 0.5, 0.9]), Path.of("cond_ot"))
+    tensor([0.0000, 0.5000, 0.9000])
+    """
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return u
@@ -33,7 +43,11 @@ class Stratified(
     says="uniformly, one from each of B equal intervals",
     source="Kingma et al. 2021, arXiv 2107.00630, appendix I.1",
 ):
-    """Makes the loss less noisy. The batch's u are made so where they are drawn: fm.batches."""
+    """Makes the loss less noisy. The batch's u are made so where they are drawn: fm.batches.
+
+    >>> Stratified()(torch.tensor([0.0, 0.5, 0.9]), Path.of("cond_ot"))
+    tensor([0.0000, 0.5000, 0.9000])
+    """
 
     def __call__(self, u: Tensor, path: Path) -> Tensor:
         return u
@@ -46,7 +60,11 @@ class Discrete(
     source="Ho et al. 2020, arXiv 2006.11239",
     formula=r"$0, 1/1000, \dots, 999/1000$",
 ):
-    """t uniform on {0, 1/steps, ..., 1 - 1/steps}: DDPM's 1000 noisy states, clean data left out."""
+    """t uniform on {0, 1/steps, ..., 1 - 1/steps}: DDPM's 1000 noisy states, clean data left out.
+
+    >>> Discrete(steps=4)(torch.tensor([0.0, 0.5, 0.9]), Path.of("cond_ot"))
+    tensor([0.0000, 0.5000, 0.7500])
+    """
 
     steps: int = option(1000, least=1, most=1e6, says="number of times")
 
@@ -61,7 +79,11 @@ class LogitNormal(
     source="Esser et al. 2024, arXiv 2403.03206, eq. 19",
     formula=r"$\ln(t / (1 - t))$ normal",
 ):
-    """More of the middle."""
+    """More of the middle.
+
+    >>> LogitNormal(mean=1.0)(torch.tensor([0.0, 0.5, 0.9]), Path.of("cond_ot"))
+    tensor([0.0119, 0.7311, 0.9073])
+    """
 
     mean: float = option(0.0, least=-20, most=20, says="of the logit; above 0 is to the data")
     deviation: float = option(1.0, above=0, most=20, says="of the logit")
@@ -79,7 +101,11 @@ class EDM(
     source="Karras et al. 2022, arXiv 2206.00364, table 1",
     formula=r"$\ln(\sigma / \alpha)$ normal",
 ):
-    """The larger the u the less noise."""
+    """The larger the u the less noise.
+
+    >>> EDM()(torch.tensor([0.0, 0.5, 0.9]), Path.of("cond_ot"))
+    tensor([0.0049, 0.7685, 0.9392])
+    """
 
     mean: float = option(-1.2, least=-20, most=20, says="of the logarithm of the noise level")
     deviation: float = option(1.2, above=0, most=20, says="of the logarithm of the noise level")
@@ -96,7 +122,11 @@ class Shifted(
     source="Esser et al. 2024, arXiv 2403.03206, eq. 23",
     formula=r"$t = u / (u + \mathrm{shift}\, (1 - u))$",
 ):
-    """Moved towards noise for larger images: with n = 1 - t, n' = shift n / (1 + (shift - 1) n)."""
+    """Moved towards noise for larger images: with n = 1 - t, n' = shift n / (1 + (shift - 1) n).
+
+    >>> Shifted(shift=3.0)(torch.tensor([0.0, 0.5, 0.9]), Path.of("cond_ot"))
+    tensor([0.0000, 0.2500, 0.7500])
+    """
 
     shift: float = SHIFT
 

@@ -17,6 +17,12 @@ from fm.paths import Path, Quantity
 
 
 class Weight(Component, ABC, kind="weight"):
+    """How much an error counts at each time.
+
+    >>> Weight.of({"name": "min_snr", "gamma": 4})
+    MinSNR(gamma=4)
+    """
+
     @abstractmethod
     def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
         """The weight of the squared error of `target` at t (B,), like t."""
@@ -33,7 +39,11 @@ class Flat(
     source="Ho et al. 2020, arXiv 2006.11239, eq. 14",
     formula="1 on the network's own target",
 ):
-    """With noise prediction this is L_simple."""
+    """With noise prediction this is L_simple.
+
+    >>> Flat()(torch.tensor([0.1, 0.5, 0.9]), Path.of("ddpm"), "noise")
+    tensor([1., 1., 1.])
+    """
 
     def __call__(self, t: Tensor, path: Path, target: Quantity) -> Tensor:
         return torch.ones_like(t)
@@ -46,7 +56,11 @@ class MinSNR(
     source="Hang et al. 2023, arXiv 2303.09556, section 3.4",
     formula=r"$\min(\alpha^2 / \sigma^2, \gamma)$",
 ):
-    """min(SNR, gamma) on the data's error."""
+    """min(SNR, gamma) on the data's error.
+
+    >>> MinSNR(gamma=5.0)(torch.tensor([0.1, 0.5, 0.9]), Path.of("ddpm"), "noise")
+    tensor([1.0000, 1.0000, 0.5740])
+    """
 
     gamma: float = option(5.0, above=0, most=1e6, says="where the ratio is clipped")
 
@@ -64,7 +78,11 @@ class EDM(
     source="Karras et al. 2022, arXiv 2206.00364, table 1",
     formula=r"$(r^2 + s^2) / (r s)^2$ with $r = \sigma / \alpha$ and $s$ = `sigma_data`",
 ):
-    """As given on the data's error. On the error of EDM's own target for the same data it is 1."""
+    """As given on the data's error. On the error of EDM's own target for the same data it is 1.
+
+    >>> EDM(sigma_data=0.5)(torch.tensor([0.1, 0.5]), Path.of("edm"), targets.EDM(sigma_data=0.5))
+    tensor([1., 1.])
+    """
 
     sigma_data: float | None = targets.SIGMA_DATA
 

@@ -19,6 +19,14 @@ from fm.solvers.solver import Fresh, Solver, Walkable
 
 
 class Predict(Protocol):
+    """What the network says, as these solvers take it.
+
+    >>> def mean_of_all(x, t):
+    ...     return Ends(x0=x, x1=torch.zeros_like(x))
+    >>> DDIM()(mean_of_all, Path.of("cond_ot"), torch.ones(1, 1), torch.linspace(0, 1, 3))
+    tensor([[0.]])
+    """
+
     def __call__(self, x: Tensor, t: Tensor) -> Ends:
         """The noise and the data that (x, t) lies between, each like x."""
 
@@ -41,7 +49,11 @@ def clipped(ends: Predict, path: Path, bound: float | None) -> Predict:
 
 
 class Gaussian(Solver):
-    """Calls what the network says of the two ends."""
+    """Calls what the network says of the two ends.
+
+    >>> Solver.of("dpmpp_2m").last(Path.of("ddpm"))
+    1.0
+    """
 
     def draw(self, field: Walkable, x: Tensor, times: Tensor, fresh: Fresh) -> Tensor:
         return self(field.ends, field.along, x, times, fresh)
@@ -62,7 +74,11 @@ class Gaussian(Solver):
 
 
 class Clipping(Gaussian):
-    """Keeps the predicted data within a bound (clipped)."""
+    """Keeps the predicted data within a bound (clipped).
+
+    >>> DDIM(clip="codec").bounded(1.0)
+    DDIM(clip=1.0, eta=0.0)
+    """
 
     clip: float | Literal["codec"] | None = option(
         None, above=0, most=1e6, says="bound that predicted data are kept to; codec: the data's own"
@@ -93,6 +109,11 @@ class DDIM(
     """The conditionals q(x_next | x_t, x1) of the path (Song et al. 2020, eq. 12 and 16).
 
     eta = 0 is DDIM, deterministic; eta = 1 is DDPM's ancestral sampling. On the straight path DDIM is Euler's method.
+
+    >>> def halfway(x, t):
+    ...     return Ends(x, torch.full_like(x, 0.5))
+    >>> DDIM()(halfway, Path.of("cosine"), torch.ones(1, 1), torch.linspace(0, 1, 5))
+    tensor([[0.5000]])
     """
 
     eta: float = option(
@@ -122,6 +143,12 @@ class DDPM(
     source="Ho et al. 2020, arXiv 2006.11239, algorithm 2",
     calls=1,
 ):
+    """DDIM with eta = 1: as much fresh noise as the path's own conditionals have.
+
+    >>> DDPM(clip=1.0).evaluations(steps=20)
+    20
+    """
+
     def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
         return DDIM(eta=1.0, clip=self.clip)(ends, path, x, times, fresh)
 
@@ -144,6 +171,11 @@ class DPMSolver(
     """Second order in lambda = log(alpha / sigma).
 
     A step from alpha = 0 or to sigma = 0, where lambda is infinite, is of first order, and that is DDIM's.
+
+    >>> def halfway(x, t):
+    ...     return Ends(x, torch.full_like(x, 0.5))
+    >>> DPMSolver()(halfway, Path.of("cosine"), torch.ones(1, 1), torch.linspace(0, 1, 5))
+    tensor([[0.5000]])
     """
 
     def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
@@ -181,6 +213,9 @@ class EDM(
     d(x / alpha) / ds = noise. Two calls a step, but one for a step to sigma = 0.
 
     The times must start where alpha > 0: elsewhere s is infinite.
+
+    >>> EDM(churn=40.0).evaluations(steps=18)
+    35
     """
 
     churn: float = option(

@@ -13,7 +13,18 @@ Fresh = Callable[[], Tensor]
 
 
 class Walkable(Protocol):
-    """What a solver walks through (fm.field.Field): x (B, ...), t (B,)."""
+    """What a solver walks through (fm.field.Field): x (B, ...), t (B,).
+
+    >>> class Still:
+    ...     along = Path.of("cond_ot")
+    ...     def ends(self, x, t):
+    ...         return Ends(x, x)
+    ...     def velocity(self, x, t):
+    ...         return 0 * x
+    >>> import torch
+    >>> Solver.of("euler").draw(Still(), torch.ones(1, 1), torch.linspace(0, 1, 3), torch.randn)
+    tensor([[1.]])
+    """
 
     @property
     def along(self) -> Path: ...
@@ -29,6 +40,9 @@ class Solver(Component, ABC, kind="solver"):
     Attributes:
         convergence: the order with which its error falls with the number of steps.
         calls: of the network a step; none where it decides as it goes.
+
+    >>> Solver.of("heun").evaluations(steps=10)
+    20
     """
 
     convergence: ClassVar[str]
