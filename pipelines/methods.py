@@ -11,7 +11,8 @@ from fm.config import Config, ImageFormat, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.objectives import Objective, Regression
+from fm.objectives import Objective
+from fm.paths import SIGMA_DATA
 from pipelines.params import Params
 from pipelines.rehearsal import rehearse, rehearse_settings
 
@@ -39,7 +40,7 @@ class Method:
         with named(name):
             return cls(
                 name,
-                Regression.named(**row.objective.model_dump()),
+                Objective.of(row.objective.choice).at_scale(SIGMA_DATA),
                 Config(
                     path=row.objective.path,
                     target=row.objective.target,

@@ -2,9 +2,10 @@
 
 from pipelines.params.checks import NO_IMAGES, require_enough, require_method, require_nfe, require_path
 from pipelines.params.mistakes import ParamsError
+from pipelines.params.objective import Objective, OtherObjective
 from pipelines.params.params import Params
 from pipelines.params.reading import FILE, flat, load, parse, read
-from pipelines.params.row import Objective, Sampler
+from pipelines.params.row import Sampler
 from pipelines.params.section import Section
 from pipelines.params.sections import Dataset, Evaluate, Roles
 
@@ -14,6 +15,7 @@ __all__ = [
     "Dataset",
     "Evaluate",
     "Objective",
+    "OtherObjective",
     "Params",
     "ParamsError",
     "Roles",

@@ -1,29 +1,19 @@
 """A row of `methods`: what is trained, by which network, and how images are drawn from it."""
 
-from pydantic import Field, field_validator
+from typing import Annotated
+
+from pydantic import Field, WrapValidator, field_validator
 
 from fm import components
 from fm.config import (
     MOST_STEPS,
-    CouplingChoice,
-    PathChoice,
     SamplerConfig,
     SamplerSettings,
     Steps,
-    TargetChoice,
-    TimestepsChoice,
-    WeightChoice,
 )
 from pipelines.params.network import Network
+from pipelines.params.objective import Objective, OtherObjective, by_its_name
 from pipelines.params.section import Filled, Section
-
-
-class Objective(Section):
-    path: PathChoice
-    coupling: CouplingChoice
-    timesteps: TimestepsChoice
-    target: TargetChoice
-    weight: WeightChoice
 
 
 class Sampler(SamplerSettings):
@@ -48,7 +38,7 @@ class Sampler(SamplerSettings):
 
 
 class Method(Section):
-    objective: Objective
+    objective: Annotated[OtherObjective | Objective, WrapValidator(by_its_name)]
     network: Filled[Network] = Field(description="a network of its own; null: the one that all methods share")
     samplers: list[Sampler] = Field(min_length=1)
 

@@ -1,13 +1,18 @@
-"""An objective's five choices in words, for people who don't know their names."""
+"""An objective in words, for people who don't know the names of its parts."""
 
 from fm.components import Choice, find, parts
-from pipelines.params import Objective
+from pipelines.params import Objective, OtherObjective
 
 KINDS = ("path", "coupling", "timesteps", "target", "weight")
 
 
-def in_words(objective: Objective) -> str:
+def in_words(objective: Objective | OtherObjective) -> str:
     """One sentence, the names and options of the choices in the next."""
+    if isinstance(objective, OtherObjective):
+        return (
+            f"Noise and data are mixed along {said('path', objective.path)}; the network is trained for "
+            f"{said('objective', objective.name)}: `{exactly(objective.choice)}`."
+        )
     given = {kind: getattr(objective, kind) for kind in KINDS}
     path, coupling, timesteps, target, weight = (said(kind, choice) for kind, choice in given.items())
     return (

@@ -57,6 +57,7 @@ def test_every_row_of_methods_passes(schema: Draft202012Validator, file: Path) -
     [
         ("methods.diffusion.objective.path", "own.paths:Squared"),
         ("methods.diffusion.objective.path", {"name": "own.paths:Squared", "power": 3}),
+        ("methods.diffusion.objective", {"name": "own.objectives:Huber", "path": "cond_ot", "delta": 2}),
         ("methods.diffusion.network", {"kind": "own.nets:Tiny", "depth": 3, "names": ["a"]}),
         ("methods.diffusion.network", {"kind": None, "width": 64, "heads": None}),
         ("network.kind", "transformer"),

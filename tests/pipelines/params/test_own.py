@@ -10,6 +10,7 @@ import pytest
 from fm import components
 from fm.components import ANY
 from pipelines import params
+from pipelines.registry.wording import in_words
 from tests.pipelines.params.written import changed
 
 PATHS = """
@@ -41,13 +42,25 @@ class Tiny(Network):
     def build(self, shape, fields, until=False):
         return nn.Identity()
 """
-PATH = "methods.diffusion.objective.path"
+OBJECTIVES = """
+from fm.components import option
+from fm.objectives import Objective
+
+
+class Huber(Objective, says="the Huber loss of the velocity"):
+    delta: float = option(1.0, above=0, most=100)
+
+    def loss(self, network, batch, averaged):
+        return network(batch.noise(), batch.draws.uniform(1, 0)[:, 0], batch.given).sum()
+"""
+OBJECTIVE = "methods.diffusion.objective"
+PATH = f"{OBJECTIVE}.path"
 
 
 @pytest.fixture
 def _package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "somebody").mkdir()
-    for name, text in (("paths", PATHS), ("nets", NETS), ("broken", "1 / 0\n")):
+    for name, text in (("paths", PATHS), ("nets", NETS), ("objectives", OBJECTIVES), ("broken", "1 / 0\n")):
         (tmp_path / "somebody" / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     yield
@@ -78,6 +91,20 @@ def test_a_network_of_ones_own_has_its_options_beside_its_kind() -> None:
 
 
 @pytest.mark.usefixtures("_package")
+def test_a_row_may_have_an_objective_of_ones_own() -> None:
+    chosen = {"name": "somebody.objectives:Huber", "path": "somebody.paths:Squared", "delta": 2}
+    settings = params.parse(changed(OBJECTIVE, chosen))
+    objective = settings.methods["diffusion"].objective
+    assert (objective.choice, objective.path, objective.target) == (chosen, chosen["path"], "velocity")
+    made = components.build("objective", objective.choice)
+    assert (made.delta, made.path.power) == (2, 2)
+    assert in_words(objective).endswith(
+        "the network is trained for the Huber loss of the velocity: "
+        "`somebody.objectives:Huber(path=somebody.paths:Squared, delta=2)`."
+    )
+
+
+@pytest.mark.usefixtures("_package")
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
@@ -87,6 +114,13 @@ def test_a_network_of_ones_own_has_its_options_beside_its_kind() -> None:
         (PATH, "somebody.nets:Tiny", "no path 'somebody.nets:Tiny': somebody.nets has no class Tiny of that kind"),
         (PATH, {"name": "somebody.paths:Squared", "power": 0}, "power = 0: must be a number above 0 and at most 10"),
         ("methods.diffusion.network", {"kind": "somebody.nets:Tiny", "depht": 3}, "no option 'depht': it has depth"),
+        (OBJECTIVE, {"name": "somebody.objectives:Huber", "delta": 2}, "'somebody.objectives:Huber' needs path"),
+        (OBJECTIVE, {"name": "somebody.objectives:Huber", "path": "vp"}, "no path 'vp': must be one of cond_ot"),
+        (
+            OBJECTIVE,
+            {"name": "regresion", "path": "cond_ot"},
+            "no objective 'regresion': must be one of regression; did",
+        ),
         ("network.kind", "somebody.nets:Large", "no network 'somebody.nets:Large': somebody.nets has no class Large"),
     ],
 )

@@ -63,6 +63,8 @@ NO_VALUE = [
     ("methods.diffusion.objective.path", {"name": "polynomial", "m": 2}),
     ("methods.diffusion.objective.path", {"name": "polynomial", "n": -1}),
     ("methods.diffusion.objective.target", "nois"),
+    ("methods.diffusion.objective", {"name": "regresion", "path": "cond_ot"}),
+    ("methods.diffusion.objective", {"name": "own.objectives:Huber"}),
     ("methods.diffusion.samplers", []),
     ("methods.diffusion.samplers", [sampler(solver=3)]),
     ("methods.diffusion.samplers", [sampler(steps=[0])]),

@@ -1,0 +1,76 @@
+"""What a row's network learns: the five parts of a regression, or another objective by its name."""
+
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+
+from fm import components
+from fm.components import Choice
+from fm.config import CouplingChoice, PathChoice, TargetChoice, TimestepsChoice, WeightChoice
+from pipelines.params.section import Section
+
+REGRESSION = "regression"
+
+
+class Objective(Section):
+    """Least squares of a quantity along a path."""
+
+    path: PathChoice
+    coupling: CouplingChoice
+    timesteps: TimestepsChoice
+    target: TargetChoice
+    weight: WeightChoice
+
+    @property
+    def choice(self) -> Choice:
+        """As fm.components has it."""
+        return {"name": REGRESSION, **self.model_dump()}
+
+
+class OtherObjective(BaseModel):
+    """Any other, its options beside its name: `{name: my_package.objectives:Huber, path: cond_ot, delta: 2}`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    path: Choice
+
+    @model_validator(mode="before")
+    @classmethod
+    def is_known(cls, content: Any, info: ValidationInfo) -> Any:
+        chosen = components.read("objective", content, (info.context or {}).get("own", ()))
+        name, options = components.parts(chosen)
+        return {"name": name, **options}
+
+    @property
+    def choice(self) -> Choice:
+        return self.model_dump()
+
+    @property
+    def target(self) -> Choice:
+        """What its network predicts: a velocity, unless it can be chosen."""
+        target: Choice = (self.model_extra or {}).get("target", "velocity")
+        return target
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        known = components.known("objective")
+        others = [components.schema_of(name, one) for name, one in known.items() if name != REGRESSION]
+        own = {"type": "string", "pattern": f"^{components.PLACE.pattern}$"}
+        ones_own = {"type": "object", "properties": {"name": own}, "required": ["name", "path"]}
+        return {"anyOf": [*others, ones_own]}
+
+
+def by_its_name(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> "OtherObjective | Objective":
+    """Which of the two it is, so that a mistake is told of that one alone."""
+    kind = OtherObjective if isinstance(value, dict) and value.get("name", REGRESSION) != REGRESSION else Objective
+    made: OtherObjective | Objective = kind.model_validate(value, context=info.context)
+    return made
