@@ -82,13 +82,9 @@ def test_says_what_it_was_trained_on_and_how(facts: Facts) -> None:
 
 
 def test_leaves_out_what_is_not_known(facts: Facts) -> None:
-    settings = facts.settings.model_copy(
-        update={"dataset": facts.settings.dataset.model_copy(update={"licence": None})}
-    )
     row = facts.row.model_copy(update={"accuracy": None})
-    page = page_of(replace(facts, settings=settings, row=row, prepared=None, trained=None))
+    page = page_of(replace(facts, row=row, prepared=None, trained=None))
     assert "recognised as" not in page
-    assert "Licence of its images: not given" in page
     assert "for training" not in page
     assert "minutes" not in page
 
