@@ -107,7 +107,8 @@ class Component:
         **others: Any,
     ) -> None:
         super().__init_subclass__(**others)
-        dataclass(frozen=True)(cls)
+        if "__init__" not in vars(cls):  # else it is made as it likes, and has no options
+            dataclass(frozen=True)(cls)
         if kind is not None:
             cls.kind = kind
             BASES[kind] = cls
@@ -298,6 +299,15 @@ def build(kind: str, choice: Choice, own: Container[str] = ()) -> Any:
         ValueError: no such name or option, an option that cannot be, or one's own that is not imported.
     """
     name, options = parts(read(kind, choice, own))
+    component = required(kind, name, own)
+    if inspect.isabstract(component):
+        lacks = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
+        raise ValueError(f"{kind} {name!r} cannot be made: it lacks {lacks}")
+    return component(**options)
+
+
+def required(kind: str, name: str, own: Container[str] = ()) -> type[Component]:
+    """The component of that name. Raises ValueError if there is none, or it is one's own and not imported."""
     component = find(kind, name, own)
     if component is None:
         place = entry_points(kind).get(name, name)
@@ -305,10 +315,7 @@ def build(kind: str, choice: Choice, own: Container[str] = ()) -> Any:
             f"{kind} {name!r} is not the library's: if you trust it, import {place.partition(':')[0]} first, or name "
             f'it when you load what is made with it: Generator.load(folder, own=["{place}"])'
         )
-    if inspect.isabstract(component):
-        lacks = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
-        raise ValueError(f"{kind} {name!r} cannot be made: it lacks {lacks}")
-    return component(**options)
+    return component
 
 
 def find(kind: str, name: str, own: Container[str] = ()) -> type[Component] | None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from fm import devices
+from fm.components import ANY
 from fm.data.prepared import Prepared
 from fm.metrics.extractors import Asked, prepare
 from pipelines import params
@@ -30,7 +31,7 @@ def extract(stage: Stage) -> None:
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), whole_folder(FEATURES) as folder:
         started, began = time.perf_counter(), Moment.now()
-        extractor = prepare(asked(settings.evaluate, dataset, device))
+        extractor = prepare(asked(settings.evaluate, dataset, device), ANY)
         extractor.save(folder)
         train = extractor.features(dataset.train.images)
         test = extractor.features(dataset.test.images)

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fm import components
+from fm.components import ANY
 from fm.data import duplicates, prepared
+from fm.data.dataset import Request
 from fm.data.decoding import to_channels
 from fm.data.folder_contents import look_into, shown
 from fm.data.resize import resize
-from fm.data.sources import SOURCES, Request, Splits
+from fm.data.splits import Splits
 from pipelines import params
 from pipelines.params import Dataset
 from pipelines.program import run
@@ -40,7 +43,7 @@ def main() -> None:
 
 def prepare(stage: Stage) -> None:
     settings = params.load().dataset
-    source = SOURCES[settings.name](request(settings))
+    source = components.build("dataset", settings.name, ANY).load(request(settings))
     splits = replace(
         source,
         train_images=to_channels(resize(source.train_images, settings.image_size), settings.channels),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data.dataset import Dataset, Request
 from fm.data.fetching import collect, download, folder
 from fm.data.splits import Splits
 
@@ -23,6 +24,17 @@ TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 LABEL_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+
+
+class CIFAR10(
+    Dataset,
+    name="cifar10",
+    title="CIFAR-10",
+    says="60,000 colour images of 32x32 pixels with ten labels",
+    source="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
+):
+    def load(self, asked: Request) -> Splits:
+        return load(asked.cache, asked.path)
 
 
 def load(cache: Path, path: Path, url: str = OFFICIAL, sha256: str = SHA256) -> Splits:

@@ -5,9 +5,20 @@ Source: https://archive.ics.uci.edu/dataset/80 (its test part, 1797 images).
 
 import numpy as np
 
+from fm.data.dataset import Dataset, Request
 from fm.data.splits import Splits
 
 NUM_TEST = 297
+
+
+class Digits(
+    Dataset,
+    name="digits",
+    says="1,797 handwritten digits of 8x8 grey pixels, which come with scikit-learn",
+    source="https://archive.ics.uci.edu/dataset/80",
+):
+    def load(self, asked: Request) -> Splits:
+        return load()
 
 
 def load() -> Splits:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data.dataset import Dataset, Request
 from fm.data.fetching import collect, debian_package, download, folder
 from fm.data.splits import Splits
 
@@ -28,6 +29,17 @@ SUMS = {
 LABEL_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
+
+
+class FashionMNIST(
+    Dataset,
+    name="fashion-mnist",
+    title="Fashion-MNIST",
+    says="70,000 grey images of garments, 28x28, with ten labels",
+    source="Xiao et al. 2017, arXiv 1708.07747",
+):
+    def load(self, asked: Request) -> Splits:
+        return load(asked.cache)
 
 
 def load(cache: Path, url: str = OFFICIAL, installed: Path = INSTALLED, package: str = PACKAGE) -> Splits:

@@ -16,17 +16,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data.dataset import Dataset, Request
 from fm.data.decoding import Allowance, BadImage, decode
 from fm.data.folder_contents import Contents, FolderError, look_into, shown
 from fm.data.formats import NOT_READ_SUFFIXES
 from fm.data.splits import Elsewhere, LeftOut, Skipped, Splits
 
-__all__ = ["FolderError", "load"]
+__all__ = ["FolderError", "ImageFolder", "load"]
 
 NAMED = 20  # files that a message names
 THREADS = 8
 MAX_BYTES = 1_000_000_000
 SPLIT_NAME = re.compile(r"(train|training|val|valid|validation|dev|eval|test|testing)([ _-]?set)?", re.IGNORECASE)
+
+
+class ImageFolder(Dataset, name="image-folder", says="a folder of one's own images, a sub-folder for each label"):
+    def load(self, asked: Request) -> Splits:
+        return load(asked.path, asked.size, asked.channels, asked.test_fraction, asked.skip_bad)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fm import names
 from fm.errors import shown
+from fm.extractor_names import dimensions_of
 from pipelines.params.mistakes import MOST_MISTAKES, ParamsError
 from pipelines.params.params import Params, too_few
 from pipelines.params.reading import FILE, load
@@ -43,7 +43,7 @@ def require_enough(chosen: Evaluate, num_train: int, num_test: int, dimensions: 
     Raises:
         ParamsError: one of them has too few, or a sample set has more than the test split, the floor.
     """
-    least = names.DIMENSIONS.get(chosen.extractor, 0) if dimensions is None else dimensions
+    least = dimensions_of(chosen.extractor) if dimensions is None else dimensions
     count = chosen.count(num_test)
     for split, have in (("training", num_train), ("test", num_test)):
         if have <= least:

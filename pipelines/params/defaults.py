@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from fm import names
+from fm.components import ANY, find, label
+from fm.extractor_names import extractor_name
 from pipelines.params.network import Network
 from pipelines.schemas.evaluation import distance_key
 
@@ -27,11 +28,24 @@ def filled_in(content: Any) -> Any:
 
 
 def of_dataset(name: Any) -> dict[str, Any]:
-    """A dataset's defaults; where there is no such dataset any other's, since only its name is then to be told."""
-    files = {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
-    file = files[name] if isinstance(name, str) and name in files else next(iter(files.values()))
-    defaults: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return defaults
+    """A dataset's defaults: those of its file, or a folder's of images with what one's own dataset says of itself.
+
+    Where there is no such dataset they are any other's, since only its name is then to be told.
+    """
+    file = FOLDER / f"{name}.yaml"
+    its_own = {} if file in FOLDER.iterdir() else of_ones_own(name)
+    text = (FOLDER / "image-folder.yaml" if its_own else file).read_text(encoding="utf-8")
+    defaults: dict[str, Any] = yaml.safe_load(text)
+    return {**defaults, **{section: {**defaults.get(section, {}), **its_own[section]} for section in its_own}}
+
+
+def of_ones_own(name: Any) -> dict[str, Any]:
+    model_name = f"{label(str(name)).lower()}-generator"
+    try:
+        its_own = getattr(find("dataset", name, ANY), "defaults", {})
+    except (TypeError, ValueError):
+        its_own = {}
+    return {"register": {"model_name": model_name}, **its_own}
 
 
 def section_filled_in(section: Any, defaults: Mapping[str, Any]) -> Any:
@@ -51,7 +65,7 @@ def warm_up(train: Mapping[str, Any]) -> Any:
 def metric(extractor: Any) -> str:
     """The Frechet distance in an extractor's features; of one that cannot be none, and only it is then to be told."""
     try:
-        return distance_key(names.extractor_name(extractor))
+        return distance_key(extractor_name(extractor, ANY))
     except (TypeError, ValueError):
         return ""
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from fm import names
+from fm.components import ANY
 from fm.errors import shown
+from fm.extractor_names import dimensions_of, extractor_name
 from pipelines.params.network import Network
 from pipelines.params.row import Method
 from pipelines.params.section import Section
@@ -64,14 +65,14 @@ class Params(Section):
     @model_validator(mode="after")
     def images_exceed_features(self) -> "Params":
         images, extractor = self.evaluate.images, self.evaluate.extractor
-        if images != "test_split" and images <= (least := names.DIMENSIONS.get(extractor, 0)):
+        if images != "test_split" and images <= (least := dimensions_of(extractor)):
             raise ValueError(too_few(f"evaluate.images = {images}", least, extractor))
         return self
 
     @model_validator(mode="after")
     def metric_is_measured(self) -> "Params":
         metric, extractor = self.register_.metric, self.evaluate.extractor
-        measured = deciding_metrics(names.extractor_name(extractor))
+        measured = deciding_metrics(extractor_name(extractor, ANY))
         if metric not in measured:
             raise ValueError(
                 f"register.metric = {shown(metric)}: with the extractor {extractor} it must be one of "

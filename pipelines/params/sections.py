@@ -14,8 +14,10 @@ from pydantic import (
     model_validator,
 )
 
-from fm import names
+from fm.components import ANY
+from fm.config import Chosen
 from fm.errors import shown
+from fm.extractor_names import extractor_name
 from pipelines.params.section import Filled, Section
 
 MOST_IMAGES = 500  # of a sample set that has as many as the test split
@@ -50,7 +52,7 @@ Devices = Annotated[
 
 
 class Dataset(Section):
-    name: Literal["fashion-mnist", "digits", "cifar10", "image-folder"]
+    name: Annotated[str, Chosen("dataset")]
     path: str = Field(
         min_length=1,
         max_length=4000,
@@ -142,7 +144,7 @@ class Evaluate(Section):
     @field_validator("extractor")
     @classmethod
     def extractor_is_known(cls, extractor: str) -> str:
-        names.extractor_name(extractor)
+        extractor_name(extractor, ANY)
         return extractor
 
 

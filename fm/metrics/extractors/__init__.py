@@ -4,30 +4,53 @@ A Frechet distance is FID in the features of the published Inception network onl
 named after that extractor.
 """
 
+from collections.abc import Container
 from pathlib import Path
+from typing import cast
 
 import torch
 
+from fm.components import required
+from fm.extractor_names import OWN_FILE
 from fm.metrics.extractors.classifier import ClassifierExtractor
 from fm.metrics.extractors.efficientnet import EfficientNetExtractor
 from fm.metrics.extractors.extractor import Asked, Extractor, ExtractorError, Floats, described
 from fm.metrics.extractors.inception import InceptionExtractor
-from fm.metrics.extractors.own import OwnExtractor
+from fm.metrics.extractors.own import OWN, OwnExtractor
 
-__all__ = ["EXTRACTORS", "Asked", "Extractor", "ExtractorError", "Floats", "load", "prepare"]
+__all__ = [
+    "Asked",
+    "ClassifierExtractor",
+    "EfficientNetExtractor",
+    "Extractor",
+    "ExtractorError",
+    "Floats",
+    "InceptionExtractor",
+    "load",
+    "prepare",
+]
 
-EXTRACTORS: dict[str, type[Extractor]] = {
-    "classifier": ClassifierExtractor,
-    "inception": InceptionExtractor,
-    "efficientnet_lite0": EfficientNetExtractor,
-}
+
+def prepare(asked: Asked, own: Container[str] = ()) -> Extractor:
+    """The extractor that is asked for: one of the library's by name, one's own by its class or file.
+
+    Args:
+        own: what may be imported for it (components.build).
+    """
+    return extractor_class(asked.setting, own).prepare(asked)
 
 
-def prepare(asked: Asked) -> Extractor:
-    """The extractor that is asked for: one of EXTRACTORS by name, or your own by its file."""
-    return EXTRACTORS.get(asked.setting, OwnExtractor).prepare(asked)
-
-
-def load(folder: Path, device: torch.device) -> Extractor:
+def load(folder: Path, device: torch.device, own: Container[str] = ()) -> Extractor:
     """The extractor that was saved in `folder`. Raises ExtractorError if there is none."""
-    return EXTRACTORS.get(described(folder)["kind"], OwnExtractor).load(folder, device)
+    kind = described(folder)["kind"]
+    return (OwnExtractor if kind == OWN else extractor_class(kind, own)).load(folder, device)
+
+
+def extractor_class(setting: str, own: Container[str]) -> type[Extractor]:
+    """Raises ExtractorError: there is none, or it is one's own, not imported, and may not be."""
+    if OWN_FILE.fullmatch(setting):
+        return OwnExtractor
+    try:
+        return cast(type[Extractor], required("extractor", setting, own))
+    except ValueError as error:
+        raise ExtractorError(str(error)) from None

@@ -24,10 +24,14 @@ WEIGHTS = "extractor.safetensors"
 BATCH = 500
 
 
-class ClassifierExtractor(Extractor):
+class ClassifierExtractor(
+    Extractor,
+    name="classifier",
+    says="the features of a classifier of this dataset",
+    dimensions=64,
+):
     """Needs a dataset with labels, and nothing else."""
 
-    kind = name = "classifier"
     epochs: ClassVar[int] = 3
     least_steps: ClassVar[int] = 600
     training_batch: ClassVar[int] = 128
@@ -62,7 +66,7 @@ class ClassifierExtractor(Extractor):
         return cls(network, sizes, device)
 
     def save(self, folder: Path) -> None:
-        describe(folder, self.kind, sizes=self.sizes)
+        describe(folder, self.setting, sizes=self.sizes)
         weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
         save_file(weights, folder / WEIGHTS)
 

@@ -29,10 +29,15 @@ COMPONENTS = 64
 BATCH = 50
 
 
-class EfficientNetExtractor(Extractor):
+class EfficientNetExtractor(
+    Extractor,
+    name="efficientnet_lite0",
+    title="EfficientNet-Lite0",
+    says="the first 64 principal components of EfficientNet-Lite0's features (ImageNet weights)",
+    source="Tan & Le 2019, arXiv 1905.11946",
+    dimensions=COMPONENTS,
+):
     """The first 64 principal components, in the training split, of the 1280 pooled features of 128x128 images."""
-
-    kind = name = "efficientnet_lite0"
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last).eval()
@@ -63,7 +68,7 @@ class EfficientNetExtractor(Extractor):
         return extractor
 
     def save(self, folder: Path) -> None:
-        describe(folder, self.kind)
+        describe(folder, self.setting)
         weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
         save_file(weights, folder / WEIGHTS)
         save_file({"mean": self.mean, "components": self.components.contiguous()}, folder / PROJECTION)

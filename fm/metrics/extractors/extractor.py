@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fm.components import Component, label
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.images import Images
@@ -45,15 +46,26 @@ class Asked:
     report: Callable[[str], None]
 
 
-class Extractor(ABC):
+class Extractor(Component, ABC, kind="extractor"):
     """Turns uint8 images (N, H, W, C) into features float32 (N, D).
 
+    It has no options; a class of this kind has an `__init__` of its own, and is made by `prepare` or `load`.
+
     Attributes:
-        name: what its distances are called after (pipelines.schemas.distance_key).
+        name: what its distances are called after.
+        setting: what settings call it, which is to be saved with it (describe).
+        dimensions: D, where it is known before the extractor is made, else 0.
     """
 
-    kind: ClassVar[str]
-    name: str
+    setting: ClassVar[str]
+    dimensions: ClassVar[int]
+    columns: ClassVar[Mapping[str, str]] = {"features": "dimensions"}
+
+    def __init_subclass__(cls, *, dimensions: int = 0, **others: Any) -> None:
+        super().__init_subclass__(**others)
+        cls.dimensions = dimensions
+        if "kind" not in others:
+            cls.setting, cls.name = cls.name, label(cls.name)
 
     @classmethod
     @abstractmethod

@@ -22,10 +22,15 @@ SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
 BATCH = 50
 
 
-class InceptionExtractor(Extractor):
+class InceptionExtractor(
+    Extractor,
+    name="inception",
+    title="Inception",
+    says="the features of the published Inception network, with images resized as clean-fid does",
+    source="Heusel et al. 2017, arXiv 1706.08500; Parmar et al. 2022, arXiv 2104.11222",
+    dimensions=2048,
+):
     """2048 features, as clean-fid's mode "clean" has them for the same images."""
-
-    kind = name = "inception"
 
     def __init__(self, weights: Path, device: torch.device) -> None:
         from cleanfid.inception_torchscript import InceptionV3W
@@ -58,7 +63,7 @@ class InceptionExtractor(Extractor):
         return cls(folder / WEIGHTS, device)
 
     def save(self, folder: Path) -> None:
-        describe(folder, self.kind)
+        describe(folder, self.setting)
         shutil.copyfile(self.weights, folder / WEIGHTS)
 
     def features(self, images: Images) -> Floats:

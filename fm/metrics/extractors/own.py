@@ -9,22 +9,21 @@ from typing import Self
 import numpy as np
 import torch
 
-from fm import names
+from fm.extractor_names import extractor_name
 from fm.images import Images, to_float
 from fm.metrics.extractors.extractor import Asked, Extractor, ExtractorError, Floats, chunks, describe, described
 
 BATCH = 100
+OWN = "own"
 
 
 class OwnExtractor(Extractor):
     """Called after its file: `extractors/faces.pt` gives `fid_faces`."""
 
-    kind = "own"
-
     def __init__(self, setting: str, file: Path, device: torch.device) -> None:
-        self.setting = setting
+        self.file_setting = setting
         self.file = file
-        self.name = names.extractor_name(setting)
+        self.name = extractor_name(setting)  # type: ignore[misc]  # each file has a name of its own
         self.function = scripted(file, device) if file.suffix == ".pt" else function(file, setting.split(":")[1])
 
     @classmethod
@@ -37,11 +36,12 @@ class OwnExtractor(Extractor):
         return cls(content["setting"], folder / content["file"], device)
 
     def save(self, folder: Path) -> None:
-        describe(folder, self.kind, setting=self.setting, file=self.file.name)
+        describe(folder, OWN, setting=self.file_setting, file=self.file.name)
         shutil.copyfile(self.file, folder / self.file.name)
 
     def features(self, images: Images) -> Floats:
-        return np.concatenate([checked(self.function(part), len(part), self.setting) for part in chunks(images, BATCH)])
+        given = [(self.function(part), len(part)) for part in chunks(images, BATCH)]
+        return np.concatenate([checked(features, count, self.file_setting) for features, count in given])
 
 
 def scripted(file: Path, device: torch.device) -> Callable[[Images], Floats]:

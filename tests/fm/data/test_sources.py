@@ -10,7 +10,7 @@ import pytest
 
 from fm.data.fashion_mnist import LABEL_NAMES, SUMS
 from fm.data.fashion_mnist import load as load_garments
-from fm.data.sources import SOURCES, DatasetUnavailable, Request, Splits
+from fm.data.sources import DatasetUnavailable, Digits, Request, Splits
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -23,7 +23,7 @@ def asked(cache: Path) -> Request:
 
 
 def test_digits_are_split_in_1500_and_297(tmp_path: Path) -> None:
-    digits = SOURCES["digits"](asked(tmp_path))
+    digits = Digits().load(asked(tmp_path))
     assert digits.train_images.shape == (1500, 8, 8, 1)
     assert digits.test_images.shape == (297, 8, 8, 1)
     assert digits.train_images.max() == 255
@@ -33,7 +33,7 @@ def test_digits_are_split_in_1500_and_297(tmp_path: Path) -> None:
 
 
 def test_every_digit_has_its_share_of_the_test_split(tmp_path: Path) -> None:
-    digits = SOURCES["digits"](asked(tmp_path))
+    digits = Digits().load(asked(tmp_path))
     train, test = np.bincount(digits.train_labels), np.bincount(digits.test_labels)
     assert np.all(np.abs(test - (train + test) * 297 / 1797) <= 1)
 
@@ -41,14 +41,14 @@ def test_every_digit_has_its_share_of_the_test_split(tmp_path: Path) -> None:
 def test_no_digit_is_lost_or_in_both_splits(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    digits = SOURCES["digits"](asked(tmp_path))
+    digits = Digits().load(asked(tmp_path))
     ours = np.concatenate([digits.train_images, digits.test_images]).reshape(-1, 64)
     theirs = np.rint(load_digits().data / 16 * 255).astype(np.uint8)
     assert sorted(map(bytes, ours)) == sorted(map(bytes, theirs))
 
 
 def test_digits_are_the_same_every_time(tmp_path: Path) -> None:
-    one, two = SOURCES["digits"](asked(tmp_path)), SOURCES["digits"](tmp_path)
+    one, two = Digits().load(asked(tmp_path)), Digits().load(asked(tmp_path))
     for array in ("train_images", "train_labels", "test_images", "test_labels"):
         np.testing.assert_array_equal(getattr(one, array), getattr(two, array))
 

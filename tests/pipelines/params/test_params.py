@@ -5,9 +5,9 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from fm import components, names
+from fm import components
 from fm.components import Option
-from fm.metrics.extractors import EXTRACTORS
+from fm.extractor_names import dimensions_of
 from fm.metrics.extractors.classifier_network import Classifier
 from fm.metrics.extractors.efficientnet import COMPONENTS
 from fm.objectives import Regression
@@ -45,14 +45,14 @@ def test_a_path_that_is_not_there(name: str, path: str, message: str) -> None:
         (
             "dataset.name",
             "cifar",
-            "params.yaml: dataset.name = 'cifar': must be 'fashion-mnist', 'digits', 'cifar10' or 'image-folder'; "
-            "did you mean cifar10?",
+            "params.yaml: dataset.name: no dataset 'cifar': must be one of cifar10, digits, fashion-mnist, "
+            "image-folder; did you mean cifar10?",
         ),
         (
             "evaluate.extractor",
             "vgg",
-            "params.yaml: evaluate.extractor: must be classifier, inception, "
-            "efficientnet_lite0, extractors/<name>.pt or extractors/<name>.py:<function>, not 'vgg'",
+            "params.yaml: evaluate.extractor: must be classifier, efficientnet_lite0, "
+            "inception, extractors/<name>.pt, extractors/<name>.py:<function> or <module>:<Class>, not 'vgg'",
         ),
         (
             "methods.diffusion.objective.path",
@@ -275,8 +275,9 @@ def test_splits_and_sample_sets_have_more_images_than_features() -> None:
 
 def test_the_features_are_as_many_as_is_said() -> None:
     network = Classifier(channels=1, image_size=8, num_classes=10)
-    found = {"classifier": network.head.in_features, "efficientnet_lite0": COMPONENTS}
-    assert found.items() <= names.DIMENSIONS.items()
+    assert dimensions_of("classifier") == network.head.in_features
+    assert dimensions_of("efficientnet_lite0") == COMPONENTS
+    assert dimensions_of("extractors/faces.pt") == 0
 
 
 @pytest.mark.parametrize("metric", ["fid", "fid_classifer", "seconds_per_image", ""])
@@ -361,10 +362,6 @@ def test_ones_own_is_named_by_where_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     row["path"]["power"] = "much"
     with pytest.raises(params.ParamsError, match="path 'paths_of_ours:Squared': power = 'much': must be a number"):
         params.parse(changed("methods.diffusion.objective", row))
-
-
-def test_the_extractors_are_those_of_the_library() -> None:
-    assert tuple(EXTRACTORS) == names.EXTRACTORS
 
 
 def test_the_strategies_are_lightnings() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fm import names
+from fm.extractor_names import dimensions_of, extractor_name
 from fm.images import to_float
 from fm.metrics.extractors import ExtractorError, load, prepare
 
@@ -77,5 +77,45 @@ def test_what_does_not_do(ask: "Ask", folder: Path, setting: str, content: str |
     ["resnet", "extractors/a b.pt", "extractors/inception.pt", "extractors/a.py", "/x/a.pt", "extractors/../a.pt"],
 )
 def test_settings_that_name_no_extractor(setting: str) -> None:
-    with pytest.raises(ValueError, match="must be classifier, inception, efficientnet_lite0, extractors/<name>"):
-        names.extractor_name(setting)
+    with pytest.raises(ValueError, match="must be classifier, efficientnet_lite0, inception, extractors/<name>"):
+        extractor_name(setting)
+
+
+FACES = """
+import numpy as np
+from fm.metrics.extractors import Extractor
+from fm.metrics.extractors.extractor import describe
+
+class Faces(Extractor, dimensions=3):
+    def __init__(self, factor):
+        self.factor = factor
+
+    @classmethod
+    def prepare(cls, asked):
+        return cls(2.0)
+
+    @classmethod
+    def load(cls, folder, device):
+        return cls(2.0)
+
+    def save(self, folder):
+        describe(folder, self.setting)
+
+    def features(self, images):
+        return (self.factor * images.mean(axis=(1, 2))).astype(np.float32)
+"""
+
+
+def test_a_class(ask: "Ask", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "faces_of_ours.py").write_text(FACES)
+    monkeypatch.syspath_prepend(tmp_path)
+    asked = ask("faces_of_ours:Faces")
+    with pytest.raises(ExtractorError, match="extractor 'faces_of_ours:Faces' is not the library's"):
+        prepare(asked)
+    made = prepare(asked, own=["faces_of_ours:Faces"])
+    made.save(tmp_path)
+    loaded = load(tmp_path, torch.device("cpu"))
+    images = asked.dataset.train.images
+    assert (made.name, loaded.name, extractor_name("faces_of_ours:Faces")) == ("Faces", "Faces", "Faces")
+    assert dimensions_of("faces_of_ours:Faces") == 3
+    np.testing.assert_allclose(loaded.features(images), 2 * images.mean(axis=(1, 2)), rtol=1e-6)

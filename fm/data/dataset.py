@@ -1,0 +1,44 @@
+"""What a dataset is: where splits of data come from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fm.components import Component
+from fm.data.splits import Splits
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a dataset may need to know.
+
+    Attributes:
+        cache: the folder which it may keep downloads in.
+        path: where the user has the data, if the dataset asks for it.
+        size, channels: of the images to be. A dataset with images of one size leaves them as they are.
+        test_fraction: share of the images to hold out, where nobody has split them.
+        skip_bad: leave out files that cannot be used.
+    """
+
+    cache: Path
+    path: Path
+    size: int
+    channels: int
+    test_fraction: float
+    skip_bad: bool
+
+
+class Dataset(Component, ABC, kind="dataset"):
+    """Gives its splits.
+
+    Attributes:
+        defaults: settings that suit it, by section and key, for those that are left open.
+    """
+
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @abstractmethod
+    def load(self, asked: Request) -> Splits:
+        """Raises DatasetUnavailable, or another UserError, if the data can't be had."""
