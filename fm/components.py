@@ -392,13 +392,20 @@ def own_place(kind: str, choice: Choice) -> str | None:
 
 def schema(kind: str) -> Schema:
     """JSON schema of a choice."""
+    with_options = [schema_of(name, each) for name, each in known(kind).items() if options_of(each)]
+    one_of_ones_own = {"type": "object", "properties": {"name": OWN_SCHEMA}, "required": ["name"]}
+    return {"anyOf": [*names_schema(kind), *with_options, one_of_ones_own]}
+
+
+OWN_SCHEMA: Schema = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
+
+
+def names_schema(kind: str) -> list[Schema]:
+    """JSON schemas of a choice without options, one for each name and one for one's own."""
     there = known(kind)
-    own = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
     names = [{"const": name, "description": each.says} for name, each in there.items()]
     names += [{"const": name, "description": place} for name, place in entry_points(kind).items() if name not in there]
-    with_options = [schema_of(name, each) for name, each in there.items() if options_of(each)]
-    one_of_ones_own = {"type": "object", "properties": {"name": own}, "required": ["name"]}
-    return {"anyOf": [*names, own, *with_options, one_of_ones_own]}
+    return [*names, OWN_SCHEMA]
 
 
 def schema_of(name: str, component: type[Component]) -> Schema:

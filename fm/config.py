@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from fm import components
 from fm.components import Choice
+from fm.errors import shown
 
 MOST_STEPS, MOST_GUIDANCE = 10_000, 100
 
@@ -31,6 +32,18 @@ class Chosen:
 
     def check(self, choice: Choice, info: core_schema.ValidationInfo) -> Choice:
         return components.read(self.kind, choice, (info.context or {}).get("own", ()))
+
+
+class ChosenByName(Chosen):
+    """The same where only a name can be said, no options."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: Any) -> dict[str, Any]:
+        return {"anyOf": components.names_schema(self.kind)}
+
+    def check(self, choice: Choice, info: core_schema.ValidationInfo) -> Choice:
+        if not isinstance(choice, str):
+            raise ValueError(f"{shown(choice)}: must be a name")
+        return super().check(choice, info)
 
 
 PathChoice = Annotated[Choice, Chosen("path")]

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fm import components
 from fm.components import ANY
 from fm.data import duplicates, prepared
-from fm.data.dataset import Request
 from fm.data.decoding import to_channels
 from fm.data.folder_contents import look_into, shown
 from fm.data.resize import resize
-from fm.data.splits import Splits
+from fm.data.sources import Dataset, Request, Splits
 from pipelines import params
-from pipelines.params import Dataset
 from pipelines.program import run
 from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
 from pipelines.schemas.prepare import ImagesElsewhere, LabelCount, LeftOutFiles, PrepareMetrics, Same, SkippedFile
@@ -43,7 +40,7 @@ def main() -> None:
 
 def prepare(stage: Stage) -> None:
     settings = params.load().dataset
-    source = components.build("dataset", settings.name, ANY).load(request(settings))
+    source = Dataset.of(settings.name, ANY).load(request(settings))
     splits = replace(
         source,
         train_images=to_channels(resize(source.train_images, settings.image_size), settings.channels),
@@ -57,7 +54,7 @@ def prepare(stage: Stage) -> None:
     tell(settings, source, metrics)
 
 
-def request(settings: Dataset) -> Request:
+def request(settings: params.Dataset) -> Request:
     return Request(
         cache=cache_dir(),
         path=Path(settings.path),
@@ -101,7 +98,7 @@ def named(files: tuple[str, ...], row: int) -> str:
     return files[row] if files else f"image {row}"
 
 
-def tell(settings: Dataset, source: Splits, metrics: PrepareMetrics) -> None:
+def tell(settings: params.Dataset, source: Splits, metrics: PrepareMetrics) -> None:
     height, width = source.train_images.shape[1:3]
     size = settings.image_size
     resized = "" if (height, width) == (size, size) else f", from {height}x{width}"

@@ -7,17 +7,19 @@ from pydantic import (
     Field,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
     WrapValidator,
     field_validator,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
-from fm.components import ANY
-from fm.config import Chosen
+from fm.components import ANY, names_schema
+from fm.config import ChosenByName
 from fm.errors import shown
-from fm.extractor_names import extractor_name
+from fm.extractor_names import OWN_FILE, extractor_name
 from pipelines.params.section import Filled, Section
 
 MOST_IMAGES = 500  # of a sample set that has as many as the test split
@@ -52,7 +54,7 @@ Devices = Annotated[
 
 
 class Dataset(Section):
-    name: Annotated[str, Chosen("dataset")]
+    name: Annotated[str, ChosenByName("dataset")]
     path: str = Field(
         min_length=1,
         max_length=4000,
@@ -112,17 +114,21 @@ def in_one_line(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         raise ValueError(f"{shown(value)}: must be a whole number from 2 to 1000000, or test_split") from None
 
 
-Extractor = Annotated[
-    str,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": [*names.EXTRACTORS]},
-                {"type": "string", "pattern": f"^{names.OWN_EXTRACTOR.pattern}$"},
-            ]
-        }
-    ),
-]
+class KnownExtractor(ChosenByName):
+    """One by name, or by a file of one's own."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: Any) -> dict[str, Any]:
+        by_file = {"type": "string", "pattern": f"^{OWN_FILE.pattern}$"}
+        return {"anyOf": [*names_schema("extractor"), by_file]}
+
+    def check(self, choice: Any, info: ValidationInfo) -> Any:
+        if not isinstance(choice, str):
+            raise ValueError(f"{shown(choice)}: must be a name")
+        extractor_name(choice, ANY)
+        return choice
+
+
+Extractor = Annotated[str, KnownExtractor("extractor")]
 Count = Annotated[int, Field(ge=2, le=1_000_000)]
 Images = Annotated[Count | Literal["test_split"], WrapValidator(in_one_line)]
 
@@ -140,12 +146,6 @@ class Evaluate(Section):
     def count(self, num_test: int) -> int:
         """Images of a sample set, with a test split of so many."""
         return min(num_test, MOST_IMAGES) if self.images == "test_split" else self.images
-
-    @field_validator("extractor")
-    @classmethod
-    def extractor_is_known(cls, extractor: str) -> str:
-        extractor_name(extractor, ANY)
-        return extractor
 
 
 class Register(Section):
