@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fm.components import known
@@ -15,6 +15,7 @@ TARGETS = [*QUANTITIES, EDMTarget(0.3)]
 @pytest.mark.parametrize("path", known("path"))
 @pytest.mark.parametrize("weight", ["min_snr", "edm"])
 @given(seed=st.integers(0, 100))
+@settings(deadline=None)
 def test_the_loss_is_the_same_whatever_the_network_predicts(path: str, weight: str, seed: int) -> None:
     """An error of the data is one of any other quantity, and weighs the same in each."""
     gaussian, made = Path.of(path), Weight.of(weight).at_scale(SIGMA_DATA)
