@@ -25,6 +25,13 @@ class Conditioned(nn.Module):
         width: numbers of the embedding, and of a token.
         fields: what the condition consists of, by name.
         until: whether the network is told a second time.
+
+    >>> from fm.conditions import Label
+    >>> embedding, tokens = Conditioned(8, {"label": Label(10)}, until=False).embedded(
+    ...     torch.rand(2), {"label": torch.tensor([3, 10])}, until=None
+    ... )
+    >>> embedding.shape, tokens
+    (torch.Size([2, 8]), None)
     """
 
     def __init__(self, width: int, fields: Mapping[str, Spec], until: bool) -> None:

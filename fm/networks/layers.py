@@ -52,6 +52,9 @@ class Attention(nn.Module):
         width: numbers that describe a token, a multiple of heads.
         heads: attention heads.
         token_width: numbers that describe a token of the condition; none where it has no tokens.
+
+    >>> Attention(8, heads=2).attend(torch.randn(3, 5, 8)).shape
+    torch.Size([3, 5, 8])
     """
 
     def __init__(self, width: int, heads: int, token_width: int | None = None) -> None:

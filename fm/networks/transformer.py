@@ -20,6 +20,18 @@ class TransformerOptions(
     says="attention among patches, shifted and scaled by time and condition, along any number of axes",
     source="Peebles & Xie 2022, arXiv 2212.09748",
 ):
+    """A condition's tokens are looked at as the patches are.
+
+    >>> import torch
+    >>> from fm.conditions import Sequence
+    >>> fields = {"text": Sequence(width=5, length=7)}
+    >>> network = TransformerOptions(width=16, blocks=1).build((1, 4, 6), fields, until=True)
+    >>> x, t, text = torch.randn(2, 1, 4, 6), torch.rand(2), torch.randn(2, 7, 5)
+    >>> told = {"text": text, "text_mask": torch.ones(2, 7, dtype=torch.bool)}
+    >>> network(x, t, told, until=torch.ones(2)).shape
+    torch.Size([2, 1, 4, 6])
+    """
+
     width: int = option(64, least=8, most=4096, multiple_of=8, says="numbers that describe a patch")
     blocks: int = option(4, least=1, most=128, says="transformer blocks")
     heads: int = option(4, least=1, most=256, says="attention heads")
@@ -45,13 +57,6 @@ class Transformer(Conditioned):
 
     Raises:
         ValueError: sizes that do not fit together.
-
-    Example:
-        >>> import torch
-        >>> network = TransformerOptions(width=16).build((1, 4, 6, 8), {}, until=True)
-        >>> x, t = torch.randn(2, 1, 4, 6, 8), torch.rand(2)
-        >>> network(x, t, {}, until=torch.ones(2)).shape
-        torch.Size([2, 1, 4, 6, 8])
     """
 
     def __init__(

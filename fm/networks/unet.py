@@ -29,7 +29,24 @@ class UNetOptions(
     says="residual convolutions at ever coarser grids and back, along one, two or three axes",
     source="Ho et al. 2020, arXiv 2006.11239, appendix B; Dhariwal & Nichol 2021, arXiv 2105.05233",
 ):
-    """Where any grid has attention, or the condition a sequence, the middle of the network has attention too."""
+    """Where any grid has attention, or the condition a sequence, the middle of the network has attention too.
+
+    Ho et al.'s own for CIFAR-10, of 35.7 million weights, is nearly this:
+
+    >>> cifar10 = UNetOptions(128, multipliers=(1, 2, 2, 2), patch_size=1, attention=(16,), dropout=0.1)
+    >>> with torch.device("meta"):
+    ...     network = cifar10.build((3, 32, 32), {})
+    >>> sum(weight.numel() for weight in network.parameters())
+    36830595
+
+    Any other grid and condition:
+
+    >>> from fm.conditions import Label, Map
+    >>> network = UNetOptions(width=8).build((2, 6, 4, 8), {"label": Label(10), "density": Map(1)})
+    >>> x, t = torch.randn(3, 2, 6, 4, 8), torch.rand(3)
+    >>> network(x, t, {"label": torch.tensor([3, 5, 10]), "density": torch.rand(3, 1, 6, 4, 8)}).shape
+    torch.Size([3, 2, 6, 4, 8])
+    """
 
     width: int = option(32, least=8, most=4096, multiple_of=8, says="channels of the first level")
     multipliers: tuple[int, ...] = option(
@@ -62,13 +79,6 @@ class UNet(Conditioned):
 
     Raises:
         ValueError: sizes that do not fit together.
-
-    Example:
-        >>> from fm.conditions import Label
-        >>> network = UNetOptions(width=8).build((1, 28, 20), {"label": Label(10)})
-        >>> x, t = torch.randn(2, 1, 28, 20), torch.rand(2)
-        >>> network(x, t, {"label": torch.tensor([3, 10])}).shape
-        torch.Size([2, 1, 28, 20])
     """
 
     def __init__(

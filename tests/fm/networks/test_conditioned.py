@@ -108,22 +108,23 @@ def test_every_weight_learns(options: Network, shape: tuple[int, ...]) -> None:
 
 
 @NETWORKS
-def test_forward_differentiation_in_both_times(options: Network) -> None:
-    """What MeanFlow needs; against finite differences, of times in float32."""
+def test_forward_differentiation_along_a_path(options: Network) -> None:
+    """What MeanFlow needs: in x and both times; against finite differences, of times in float32."""
     network = random(options, (1, 8, 8), FIELDS, until=True).double()
-    x, t, condition = (value if isinstance(value, dict) else value.double() for value in inputs((1, 8, 8)))
-    until = t + 0.2
+    x, t, condition = inputs((1, 8, 8))
+    start = x.double(), t.double(), t.double() + 0.2
+    direction = torch.randn_like(start[0]), torch.ones_like(start[1]), torch.full_like(start[2], 2.0)
+
+    def call(x: Tensor, t: Tensor, until: Tensor) -> Tensor:
+        return network(x, t, condition, until=until)
 
     def at(step: float) -> Tensor:
-        return network(x, t + step, condition, until=until + 2 * step)
+        return call(*(value + step * change for value, change in zip(start, direction, strict=True)))
 
     with sdpa_kernel(SDPBackend.MATH):
-        _, slope = torch.func.jvp(
-            lambda t, until: network(x, t, condition, until=until),
-            (t, until),
-            (torch.ones(2).double(), torch.full((2,), 2.0).double()),
-        )
-        torch.testing.assert_close(slope, (at(1e-3) - at(-1e-3)) / 2e-3, rtol=1e-2, atol=1e-3)
+        value, slope = torch.func.jvp(call, start, direction)
+        torch.testing.assert_close(value, at(0.0))
+        torch.testing.assert_close(slope, (at(1e-3) - at(-1e-3)) / 2e-3, rtol=1e-2, atol=1e-2)
 
 
 def test_what_cannot_be_is_said() -> None:
