@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import summary
+from pipelines.claims.words import as_markdown
 from pipelines.project import METRICS, REPORTS
 from pipelines.schemas.comparison import Comparison
 from pipelines.study.collect import STUDIES
@@ -64,17 +65,9 @@ def where(folder: Path) -> str:
 
 def markdown(comparison: Comparison, report: str) -> str:
     """The verdicts as a table. `report` says where the whole report is."""
-    lines = [
+    parts = [
         f"**{summary.winner(comparison)}**",
-        "",
-        "| claim | the source says | measured | verdict |",
-        "|---|---|---|---|",
+        as_markdown(comparison.claims),
+        f"With plots and sample grids: {report}",
     ]
-    for claim in comparison.claims:
-        figures = ["–" if claim.measured is None else f"{claim.measured:.4g} {claim.unit}"]
-        ends = ["…" if end is None else f"{end:.4g}" for end in (claim.low, claim.high)]
-        if ends != ["…", "…"]:
-            figures.append(f"[{', '.join(ends)}]")
-        cells = (claim.claim, claim.source_value, " ".join(figures), claim.verdict.replace("_", " "))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([*lines, "", f"With plots and sample grids: {report}"])
+    return "\n\n".join(parts)

@@ -40,6 +40,7 @@ from pipelines.records import provenance
 from pipelines.schemas.comparison import Comparison
 from pipelines.study import collect, plan
 from pipelines.study.plan import Trial
+from pipelines.words import duration, roughly
 
 if TYPE_CHECKING:
     from pipelines.records.tracking import ParentRun
@@ -155,8 +156,8 @@ def tell_plan(bench: Bench, trials: Sequence[Trial], waiting: Sequence[Trial]) -
                 alike.setdefault(json.dumps(costly(trial), sort_keys=True), []).append(trial)
         seconds = sum(len(group) * estimated(bench, group[0]) for group in alike.values())
         total += seconds
-        log("  %s: %d trials, about %s", arm, sum(map(len, alike.values())), duration(seconds))
-    log("about %s in all, less what is trained already", duration(total))
+        log("  %s: %d trials, about %s", arm, sum(map(len, alike.values())), roughly(seconds))
+    log("about %s in all, less what is trained already", roughly(total))
 
 
 def costly(trial: Trial) -> dict[str, Any]:
@@ -219,10 +220,6 @@ def report(bench: Bench, first: Trial, parent: "ParentRun") -> None:
     found = Comparison.load(folder / "comparison.json")
     to_mlflow(parent, found, folder)
     publish_study(bench.study, found)
-
-
-def duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def main() -> int:

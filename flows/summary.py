@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipelines import words
 from pipelines.project import METRICS, REPORTS
 from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
@@ -22,9 +23,10 @@ def text(root: Path) -> str:
 
 
 def measured(comparison: Comparison) -> str:
+    floor = words.number(comparison.floor)
     return (
         f"{comparison.dataset}: {distance_key(comparison.extractor)} to the {comparison.reference}, "
-        f"{comparison.num_sets} sets of {comparison.num_images} images (the test split's own: {comparison.floor:.4g})"
+        f"{comparison.num_sets} sets of {comparison.num_images} images (the test split's own: {floor})"
     )
 
 
@@ -56,9 +58,9 @@ def cells(method: str, evaluation: Evaluation, row: EvaluationRow, seconds: floa
         "method": method,
         "solver": row.solver,
         "nfe": str(row.nfe),
-        distance_key(evaluation.extractor): f"{row.distance:.4g} [{row.distance_low:.4g}, {row.distance_high:.4g}]",
-        "kid": f"{row.kid:.3g}",
-        "seconds per image": "–" if seconds is None else f"{seconds:.2g}",
+        distance_key(evaluation.extractor): words.with_interval(row.distance, row.distance_low, row.distance_high),
+        "kid": words.number(row.kid),
+        "an image takes": words.unless_none(words.duration, seconds),
     }
 
 

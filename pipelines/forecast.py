@@ -8,6 +8,7 @@ import torch
 from fm.batches import Batches, Budget, Examples
 from fm.generator import Generator
 from fm.objectives import Objective
+from pipelines.words import roughly
 
 MANY_EPOCHS = 100
 FEW_STEPS = 300
@@ -23,7 +24,7 @@ def sentences(budget: Budget, num_images: int, seconds_of_a_step: float | None) 
     """
     seen = budget.steps * budget.batch_size
     epochs = seen / num_images
-    takes = "" if seconds_of_a_step is None else f", about {duration(budget.steps * seconds_of_a_step)}"
+    takes = "" if seconds_of_a_step is None else f", about {roughly(budget.steps * seconds_of_a_step)}"
     told = [
         f"{seen:,} images seen in {budget.steps:,} steps of {budget.batch_size}: "
         f"{epochs:.3g} epochs of {num_images:,} training images{takes}"
@@ -39,12 +40,6 @@ def sentences(budget: Budget, num_images: int, seconds_of_a_step: float | None) 
             "smaller train.batch_size"
         )
     return told
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def seconds_of_a_step(

@@ -29,6 +29,7 @@ from pipelines.registry.versions import asking
 from pipelines.schemas.prepare import PrepareMetrics
 from pipelines.schemas.train import TrainMetrics
 from pipelines.stage import Stage, StageChanged, changes, declared, recorded
+from pipelines.words import number
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -46,7 +47,7 @@ def main() -> None:
     require_made_so(winner.method)
     print(
         f"best at {winner.row.nfe} network evaluations by {winner.protocol.metric}: {winner.method} "
-        f"({winner.row.solver}, {winner.row.steps} steps), {winner.value:.4g}"
+        f"({winner.row.solver}, {winner.row.steps} steps), {number(winner.value)}"
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "generator"

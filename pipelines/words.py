@@ -55,6 +55,10 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    return f"{number(value)} ({number(low)} to {number(high)})"
+
+
 def percent(part: float) -> str:
     return f"{100 * part:.1f}%".replace("-", "−")
 
@@ -67,6 +71,13 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.1f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def roughly(seconds: float) -> str:
+    """For what is foretold."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def unless_none(said: Callable[[float], str], value: float | None) -> str:

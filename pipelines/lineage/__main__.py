@@ -21,6 +21,7 @@ from pipelines.program import run
 from pipelines.project import ROOT
 from pipelines.records import provenance, tracking
 from pipelines.registry.versions import asking, find_version
+from pipelines.words import number
 from pipelines.worktree import WorktreeError, commit_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def print_versions(versions: "list[ModelVersion]") -> None:
         raise UserError("no registered version comes from that")
     for version in versions:
         tags = version.tags
-        figure = f"{tags.get('metric', 'metric')} {float(tags.get('metric.value', 'nan')):.4g}"
+        figure = f"{tags.get('metric', 'metric')} {number(float(tags.get('metric.value', 'nan')))}"
         cells = (f"{version.name}/{version.version}", tags.get("method", ""), figure, str(tags.get(provenance.COMMIT)))
         print("  ".join(map(printable, cells)))
 

@@ -11,6 +11,7 @@ from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.evaluation import HIGHER_IS_BETTER, Evaluation, EvaluationRow
 from pipelines.schemas.schema import Schema
 from pipelines.stage import declared
+from pipelines.words import number
 
 CONFIDENCE = 0.95
 PROTOCOL = "protocol."
@@ -130,7 +131,8 @@ def judge(candidate: Mapping[str, str], champion: Mapping[str, str], again: Agai
         theirs, note = again.sets, f" ({why}, so it was measured anew)"
     sign, direction = (-1, "higher") if metric in HIGHER_IS_BETTER else (1, "lower")
     gain = mean_interval([sign * (old - new) for old, new in zip(theirs, ours, strict=True)], CONFIDENCE)
-    figures = f"{metric} {direction} by {gain.mean:.4g}, {CONFIDENCE:.0%} interval {gain.low:.4g} to {gain.high:.4g}"
+    interval = f"{CONFIDENCE:.0%} interval {number(gain.low)} to {number(gain.high)}"
+    figures = f"{metric} {direction} by {number(gain.mean)}, {interval}"
     if gain.low > 0:
         return Verdict(True, f"better: {figures}{note}")
     return Verdict(False, f"not better for certain: {figures}{note}")

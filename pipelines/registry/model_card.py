@@ -12,6 +12,7 @@ from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 from pipelines.schemas.machine import Load
 from pipelines.schemas.prepare import PrepareMetrics
 from pipelines.schemas.train import TrainMetrics
+from pipelines.words import duration, number, percent, with_interval
 
 LONGEST = 5000  # characters in the description of a model's version: PostgreSQL holds MLflow to it, SQLite does not
 
@@ -99,24 +100,23 @@ def caption(names: list[str]) -> str:
 
 def figures(facts: Facts) -> str:
     row, evaluation = facts.row, facts.evaluation
-    interval = f"{evaluation.confidence:.0%} interval {row.distance_low:.4g} to {row.distance_high:.4g}"
     rows = [
-        (facts.metric, f"{row.distance:.4g} ({interval})"),
-        ("the same, to the test split", f"{row.distance_test:.4g}"),
-        ("the test split's own distance, the floor", f"{evaluation.floor:.4g}"),
-        ("kernel distance", f"{row.kid:.3g} ({row.kid_low:.3g} to {row.kid_high:.3g})"),
-        ("precision, recall", f"{row.precision:.3f}, {row.recall:.3f}"),
+        (facts.metric, with_interval(row.distance, row.distance_low, row.distance_high)),
+        ("the same, to the test split", number(row.distance_test)),
+        ("the test split's own distance, the floor", number(evaluation.floor)),
+        ("kernel distance", with_interval(row.kid, row.kid_low, row.kid_high)),
+        ("precision, recall", f"{percent(row.precision)}, {percent(row.recall)}"),
     ]
     if row.accuracy is not None:
-        rows.append(("images recognised as the label asked for", f"{row.accuracy:.1%}"))
-    rows.append(("seconds an image, where it was measured", timed(f"{row.seconds_per_image:.2g}", row.machine_load)))
+        rows.append(("images recognised as the label asked for", percent(row.accuracy)))
+    rows.append(("an image takes, where it was measured", timed(duration(row.seconds_per_image), row.machine_load)))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return f"""\
 ## How good it is
 
-{evaluation.num_sets} independent sets of {evaluation.num_images} images, against the {evaluation.reference}; features \
-of the extractor `{evaluation.extractor}`. {what_the_distance_is(facts)} Only figures of the same protocol can be \
-compared.
+{evaluation.num_sets} independent sets of {evaluation.num_images} images, against the {evaluation.reference}, with \
+{evaluation.confidence:.0%} intervals; features of the extractor `{evaluation.extractor}`. \
+{what_the_distance_is(facts)} Only figures of the same protocol can be compared.
 
 | measure | value |
 |---|---|
@@ -183,7 +183,7 @@ def budget(facts: Facts) -> str:
     if facts.config.label_names:
         words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
     if trained is not None:
-        words.append(timed(f"{trained.seconds / 60:.1f} minutes", trained.machine_load))
+        words.append(timed(duration(trained.seconds), trained.machine_load))
     return ", ".join(words)
 
 

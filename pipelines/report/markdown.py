@@ -56,7 +56,7 @@ def line(name: str, row: EvaluationRow, seconds: float | None) -> tuple[str, ...
         name,
         words.solver_name(row.solver),
         str(row.nfe),
-        f"{number(row.distance)} ({number(row.distance_low)} to {number(row.distance_high)})",
+        words.with_interval(row.distance, row.distance_low, row.distance_high),
         number(row.distance_test),
         number(row.kid),
         percent(row.precision),

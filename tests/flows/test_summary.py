@@ -48,10 +48,10 @@ def measured(tmp_path: Path) -> Path:
 
 def test_the_table_is_aligned_and_names_the_distance_after_its_extractor(measured: Path) -> None:
     assert summary.aligned(summary.rows(measured)).splitlines() == [
-        "method        solver    nfe        fid_classifier   kid  seconds per image",
-        "one           euler     100              7 [6, 8]  0.01                0.1",
-        "one           midpoint   10  12.35 [11.35, 13.35]  0.01               0.01",
-        "other_method  ddim       10        130 [129, 131]  0.01               0.02",
+        "method        solver    nfe       fid_classifier     kid  an image takes",
+        "one           euler     100  7.00 (6.00 to 8.00)  0.0100          100 ms",
+        "one           midpoint   10  12.3 (11.3 to 13.3)  0.0100         10.0 ms",
+        "other_method  ddim       10     130 (129 to 131)  0.0100         20.0 ms",
     ]
 
 
@@ -71,4 +71,4 @@ def test_the_run_page_gets_the_table_and_the_claims(measured: Path) -> None:
     assert table is not None
     assert "midpoint" in str(table.data)
     comparison = summary.Comparison.load(measured / "reports/comparison.json")
-    assert "| fewer \\| steps | 10 | – | not measured |" in markdown(comparison, "here").splitlines()
+    assert "| – not measured | fewer \\| steps | – |  | 10 |" in markdown(comparison, "here").splitlines()

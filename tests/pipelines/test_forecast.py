@@ -6,7 +6,7 @@ from fm.codecs import Pixels
 from fm.conditions import Labels
 from fm.data.rows import Arrays
 from fm.objectives import Regression
-from pipelines.forecast import duration, seconds_of_a_step, sentences
+from pipelines.forecast import seconds_of_a_step, sentences
 from tests.fm.conftest import tiny_generator
 
 
@@ -35,10 +35,6 @@ def test_many_epochs_and_few_steps_are_warned_of() -> None:
     assert warning.startswith("warning: every training image is seen 355 times")
     _, warning = sentences(budget(64 * 64), 1437, 0.1)
     assert warning.startswith("warning: 64 steps are few")
-
-
-def test_times_are_said_in_the_unit_that_one_reads() -> None:
-    assert [duration(seconds) for seconds in (40, 600, 5400, 90_000)] == ["40 s", "10 min", "1.5 h", "25.0 h"]
 
 
 def test_a_step_is_timed_and_the_training_left_as_it_was() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.words import duration, method_in_text, method_name, number, percent, size
+from pipelines.words import duration, method_in_text, method_name, number, percent, roughly, size
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,10 @@ def test_numbers(value: float, text: str):
 )
 def test_durations(seconds: float, text: str):
     assert duration(seconds) == text
+
+
+def test_what_is_foretold_is_said_in_the_unit_that_one_reads():
+    assert [roughly(seconds) for seconds in (40, 600, 5400, 90_000)] == ["40 s", "10 min", "1.5 h", "25.0 h"]
 
 
 def test_units():
