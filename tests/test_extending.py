@@ -1,6 +1,7 @@
 """One component of each kind comes from a folder outside the repository; docs/extend.md shows its files."""
 
 import re
+import runpy
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from fm.batches import Batches, Budget, Examples
 from fm.codecs import Codec, Pixels
@@ -21,7 +23,11 @@ from fm.generator import Generator
 from fm.loop import fit
 from fm.networks import Network
 from fm.objectives import Objective
+from pipelines.claims.judge import judge
+from pipelines.claims.table import CLAIMS
+from pipelines.params import parse
 from tests.conftest import ROOT
+from tests.pipelines.claims.test_measurements import results
 
 FILES = Path(__file__).parent / "extending"
 TEXT = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
@@ -116,11 +122,28 @@ def test_an_objective_a_codec_a_conditioner_and_a_network_together() -> None:
     assert alone(batch.data, torch.rand(16), {}).shape == (16, 2, 5)
 
 
+def test_a_claim_is_judged_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = runpy.run_path(str(FILES / "claims/kernel.py"))["CLAIM"]
+    monkeypatch.setattr("pipelines.claims.judge.CLAIMS", (*CLAIMS, added))
+    *others, claim = judge(results())
+    assert len(others) == len(CLAIMS)
+    assert claim.claim == "At its best, flow matching's images have a lower kernel distance."
+    assert claim.measured == pytest.approx(1.25)
+    assert claim.verdict == "reproduced"
+
+
+def test_a_method_is_a_row_of_the_settings() -> None:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    settings["methods"]["squared"] = yaml.safe_load((FILES / "methods/squared.yaml").read_text(encoding="utf-8"))
+    row = parse(settings).methods["squared"]
+    assert row.objective.path == {"name": ADDED["path"], "n": 3}
+    assert [sampler.label for sampler in row.each_sampler()] == ["midpoint", "midpoint", "Ralston-grid_Power"]
+
+
 def test_the_page_shows_these_files() -> None:
-    shown = dict(re.findall(r"^`(my_package/\w+\.py)`\n\n```python\n(.*?)```$", TEXT, re.DOTALL | re.MULTILINE))
-    files = {str(file.relative_to(FILES)): file.read_text(encoding="utf-8") for file in FILES.glob("my_package/*.py")}
-    files.pop("my_package/__init__.py")
-    assert shown == files
+    shown = dict(re.findall(r"^`(\w+/\w+\.\w+)`\n\n```\w+\n(.*?)```$", TEXT, re.DOTALL | re.MULTILINE))
+    files = [file for file in FILES.rglob("*.*") if file.suffix in (".py", ".yaml") and file.stem != "__init__"]
+    assert shown == {str(file.relative_to(FILES)): file.read_text(encoding="utf-8") for file in files}
 
 
 @pytest.mark.parametrize("name", ADDED.values())
