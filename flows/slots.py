@@ -30,7 +30,7 @@ logging.getLogger("prefect._internal.concurrency").addFilter(
 LEASE_SECONDS = 60  # a run that was killed gives its place back after so long
 SECONDS_BETWEEN = 5  # looks whether the run that waits is being stopped
 WAITS = "waits for this machine's compute slot: another stage has it"
-WITHOUT = ("prepare",)
+WITHOUT = ("resolve", "prepare")
 """Stages that only read and write."""
 OWN = threading.Lock()
 """The place of this process's stages where set-up has made none."""

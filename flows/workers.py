@@ -24,8 +24,8 @@ from pipelines import params
 from pipelines.records import provenance
 
 DEPLOYMENT = "stage/worker-stage"
-HERE = "prepare"
-"""The stage that reads what lies on this machine alone."""
+HERE = ("resolve", "prepare")
+"""Stages that read what lies on this machine alone, or take no time."""
 SECONDS_BETWEEN = 2
 
 
@@ -51,7 +51,7 @@ class Workers:
             StepFailed: it failed there; the message is what it said. Or it was lost, which can pass.
             Stopped: the run here is being stopped, and so is the one there.
         """
-        if name == HERE:
+        if name in HERE:
             outcome = self.runner.stage(name, log)
             self.runner.share(name, log)
             return outcome

@@ -13,6 +13,7 @@ from fm.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
+INPUTS = Path("artifacts/inputs")
 PREPARED = Path("data/prepared")
 FEATURES = Path("artifacts/features")
 MODELS = Path("artifacts/models")

@@ -13,7 +13,8 @@ import yaml
 from fm.errors import UserError
 from pipelines import params
 from pipelines.checkout_locks import working
-from pipelines.project import PREPARED, ROOT, require_repository
+from pipelines.inputs.resolved import Inputs, file_of, resolve_one
+from pipelines.project import PREPARED, ROOT, require_repository, whole_file
 
 
 class StageChanged(UserError):
@@ -27,7 +28,8 @@ class Stage:
     Attributes:
         name: as DVC calls it, for instance `train@diffusion`.
         params: dotted key -> value.
-        dependencies: path -> DVC's md5 of its present content.
+        dependencies: path -> DVC's md5 of its present content; that of its inputs (pipelines.inputs) is of what they
+            are, whatever the file says.
     """
 
     name: str
@@ -63,6 +65,8 @@ def declared(name: str, root: Path = ROOT) -> Stage:
         for dependency in stage.deps:
             if isinstance(dependency, ParamsDependency):
                 values |= dependency.read_params()
+            elif dependency.def_path == str(file_of(name)):
+                dependencies[dependency.def_path] = resolve_one(root, name).md5
             else:
                 dependencies[dependency.def_path] = content_of(dependency)
     return Stage(name, values, dependencies)
@@ -106,8 +110,33 @@ def running(name: str) -> Iterator[Stage]:
     with working(ROOT):
         params.load()  # a mistake is one line, which DVC's word on it is not
         stage = declared(name)
+        if str(file_of(name)) in stage.dependencies:
+            renew_inputs(stage)
         yield stage
         require_unchanged(stage)
+
+
+def renew_inputs(stage: Stage, root: Path = ROOT) -> None:
+    """Write the file of a stage's inputs, unless it is as it should be: a stage that is run by hand may have none, and
+    DVC hashes it once the stage has ended."""
+    inputs = resolve_one(root, stage.name)
+    if inputs_as(stage, root) != inputs:
+        with whole_file(root / file_of(stage.name)) as partial:
+            partial.write_text(inputs.text, encoding="utf-8")
+
+
+def inputs_as(stage: Stage, root: Path = ROOT) -> Inputs | None:
+    """The inputs of a stage as it was: out of their file, or of DVC's cache; None where neither has them any more."""
+    from dvc.repo import Repo
+
+    path = file_of(stage.name)
+    md5 = stage.dependencies[str(path)]
+    with Repo(str(root)) as repo:
+        cached = Path(repo.cache.local.oid_to_path(md5))
+    for file in (root / path, cached):
+        if file.is_file() and hashlib.md5(content := file.read_bytes(), usedforsecurity=False).hexdigest() == md5:
+            return Inputs.read(content.decode())
+    return None
 
 
 def require_unchanged(stage: Stage, root: Path = ROOT) -> None:
@@ -124,12 +153,24 @@ def changes(before: Stage, root: Path = ROOT) -> list[str]:
         now = declared(before.name, root)
     except (DvcException, UserError, OSError) as error:  # half edited, or a file is gone
         return [" ".join(str(error).split())]
+    told = [
+        f"params.yaml: {key} = {json.dumps(value)}, was {json.dumps(was)}"
+        for key, was, value in differences(before.params, now.params)
+    ]
+    for path, _, _ in differences(before.dependencies, now.dependencies):
+        told += [path] if path != str(file_of(before.name)) else changed_inputs(before, root, bool(told))
+    return told
+
+
+def changed_inputs(before: Stage, root: Path, settings_told: bool) -> list[str]:
+    """What of a stage's inputs is another now: files of code, and settings where params.yaml does not show it."""
+    was, now = inputs_as(before, root), resolve_one(root, before.name)
+    if was is None:
+        return ["its settings or its code"]
+    settings = [] if settings_told else list(differences(was.settings, now.settings))
     return [
-        *(
-            f"params.yaml: {key} = {json.dumps(value)}, was {json.dumps(was)}"
-            for key, was, value in differences(before.params, now.params)
-        ),
-        *(path for path, _, _ in differences(before.dependencies, now.dependencies)),
+        *(f"{key} = {json.dumps(value)}, was {json.dumps(old)}" for key, old, value in settings),
+        *(path for path, _, _ in differences(was.code, now.code)),
     ]
 
 

@@ -13,8 +13,9 @@ from tests.flows import project
 def test_our_own_graph_has_the_stages_and_edges_of_dvc_yaml() -> None:
     stages = graph.read(ROOT)
     assert set(stages["compare"]) >= {"evaluate@flow_matching", "evaluate@diffusion"}
-    assert set(stages["evaluate@diffusion"]) == {"prepare", "features", "train@diffusion"}
-    assert stages["prepare"] == ()
+    assert set(stages["evaluate@diffusion"]) == {"resolve", "prepare", "features", "train@diffusion"}
+    assert stages["prepare"] == ("resolve",)
+    assert stages["resolve"] == ()
 
 
 def test_a_stage_comes_after_those_it_needs(tmp_path: Path) -> None:

@@ -3,7 +3,16 @@ import json
 import pytest
 import yaml
 
-from pipelines.stage import Stage, StageChanged, changes, declared, differences, recorded, require_unchanged
+from pipelines.stage import (
+    Stage,
+    StageChanged,
+    changes,
+    declared,
+    differences,
+    recorded,
+    renew_inputs,
+    require_unchanged,
+)
 from tests.conftest import Project
 
 
@@ -39,19 +48,22 @@ def test_declared_is_what_dvc_sees(by_dvc: Project) -> None:
 
 def test_what_was_edited_while_a_stage_ran_is_named(project: Project) -> None:
     before = declared("prepare", project.folder)
+    renew_inputs(before, project.folder)
     require_unchanged(before, project.folder)
     project.set(train__learning_rate=0.5)  # nothing to do with it
+    resize = project.folder / "fm/data/resize.py"
+    resize.write_text(f"# another line\n{resize.read_text()}")
     require_unchanged(before, project.folder)
 
     project.set(dataset__test_fraction=0.3)
-    (project.folder / "fm/errors.py").write_text("# another\n")
+    resize.write_text(resize.read_text().replace("return", "return 1 *"))
     (project.folder / "data/README.md").write_text("other data\n")
 
     with pytest.raises(StageChanged) as raised:
         require_unchanged(before, project.folder)
     assert str(raised.value) == (
         "prepare: changed while it ran, so it has to run again: "
-        "params.yaml: dataset.test_fraction = 0.3, was 0.2; data/README.md; fm/errors.py"
+        "params.yaml: dataset.test_fraction = 0.3, was 0.2; data/README.md; fm/data/resize.py"
     )
 
 

@@ -1,0 +1,44 @@
+"""Code that stands beside a result: it runs with a stage, and the result is the same whatever it says.
+
+The list is short on purpose: what is not on it and can be come to counts.
+"""
+
+BESIDE_ALL = {
+    "fm.components": "reads choices: what it reads is among the settings, what it makes is a component's class",
+    "fm.options": "the same of a component's options",
+    "fm.errors": "words",
+    "pipelines.checkout_locks": "who may work in a checkout",
+    "pipelines.finished": "takes what the same stage has made before",
+    "pipelines.forecast": "tells what a budget comes to",
+    "pipelines.inputs": "finds what stands in these files",
+    "pipelines.machine": "tells how busy the machine was",
+    "pipelines.params": "reads params.yaml: what it makes of it is among the settings",
+    "pipelines.program": "how commands start and end",
+    "pipelines.records": "tells MLflow",
+    "pipelines.rehearsal": "refuses settings that cannot be",
+    "pipelines.stage": "finds what has changed",
+    "pipelines.surroundings": "what the programs find that are started",
+    "pipelines.yaml_reading": "reads params.yaml",
+}
+"""Module or package -> why."""
+
+BESIDE = {
+    "train": {
+        "fm.field": "for samples, of which a training only shows some",
+        "fm.grids": "the same",
+        "fm.guidance": "the same",
+        "fm.likelihood": "a training asks for none",
+        "fm.sampling": "for samples",
+        "fm.solvers": "the same",
+    },
+}
+"""The same for the stages of one kind."""
+
+
+SHOWS = {"compare"}
+"""Stages whose result has words in it that components say of themselves."""
+
+
+def beside(stage: str) -> frozenset[str]:
+    """What is not followed for a stage, for instance train@diffusion."""
+    return frozenset(BESIDE_ALL) | frozenset(BESIDE.get(stage.partition("@")[0], {}))

@@ -1,0 +1,171 @@
+"""What of our code a program can come to: the definitions that it names, those that they name, and so on.
+
+A definition is a statement at the top of a module: a class with all its methods, a function, a constant. Whoever holds
+an object has its class from a definition that was named, so a method needs no name of its own. What a module does when
+it is imported counts for all that import it. `getattr` with a name that is made while the program runs would be missed.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Set
+from pathlib import Path
+
+from pipelines.inputs.sources import Code, Place, Source, Statement
+
+Chain = tuple[str, ...]
+Definition = tuple[str, str]
+"""A module, and a name that it binds."""
+
+
+class Reach:
+    """Grows by what it is told to follow.
+
+    Args:
+        beside: modules and packages that are not followed.
+
+    Attributes:
+        definitions: module -> which of its statements have been reached.
+        names: module -> which of its imports have been.
+        files: those that are no modules, by what people are told.
+        dealt_with: definitions that have been reached, and those that annotations name.
+    """
+
+    def __init__(self, code: Code, beside: Collection[str]) -> None:
+        self.code = code
+        self.beside = beside
+        self.definitions: dict[str, set[int]] = defaultdict(set)
+        self.names: dict[str, set[str]] = defaultdict(set)
+        self.files: dict[str, Path] = {}
+        self.dealt_with: set[Definition] = set()
+        self._sources: dict[str, Source | None] = {}
+        self._executed: set[str] = set()
+        self._waiting: list[tuple[Source, Statement]] = []
+
+    def program(self, module: str) -> None:
+        """Follow what `python -m MODULE` does."""
+        source = self.source(module)
+        if source is not None:
+            self.execute(module)
+            self.add(source, (index for index, one in enumerate(source.statements) if one.main))
+        self.settle()
+
+    def definitions_at(self, places: Iterable[Definition]) -> None:
+        """Follow these."""
+        for place in places:
+            self.follow(place, ())
+        self.settle()
+
+    def source(self, module: str) -> Source | None:
+        """None for what is not ours, or not to be followed."""
+        if module not in self._sources:
+            aside = any(module == one or module.startswith(f"{one}.") for one in self.beside)
+            self._sources[module] = None if aside else self.code.module(module)
+        return self._sources[module]
+
+    def settle(self) -> None:
+        while self._waiting:
+            source, statement = self._waiting.pop()
+            for module in statement.executes:
+                self.execute(module)
+            for chain in statement.written.used:
+                self.name(source, chain)
+            for first, *rest in statement.written.inner:
+                if first in statement.imports:
+                    self.follow(statement.imports[first], tuple(rest))
+            for chain in statement.typed:
+                if (definition := self.meant(source, chain)) is not None:
+                    self.dealt_with.add(definition)
+            self.data_files(source, statement.texts)
+
+    def name(self, source: Source, chain: Chain) -> None:
+        """Follow a name as a module has it: by what it defines, or by what it has imported."""
+        first, *rest = chain
+        if first in source.bound:
+            self.add(source, source.bound[first])
+            self.dealt_with.add((source.name, first))
+        if first in source.imports:
+            self.names[source.name].add(first)
+            self.follow(source.imports[first], tuple(rest))
+
+    def follow(self, place: Place, rest: Chain) -> None:
+        """Follow what was imported; `rest` are the attributes that are asked of it."""
+        module, name = place
+        source = self.source(module)
+        if source is None:
+            return
+        self.execute(module)
+        if name is None and not rest:  # the module itself goes somewhere
+            for every in (*source.bound, *source.imports):
+                self.name(source, (every,))
+        elif name is None:
+            self.follow((module, rest[0]), rest[1:])
+        elif name in source.bound or name in source.imports:
+            self.name(source, (name, *rest))
+        elif self.code.module(f"{module}.{name}") is not None:
+            self.follow((f"{module}.{name}", None), rest)
+        elif "__getattr__" in source.bound:
+            self.name(source, ("__getattr__",))
+
+    def meant(self, source: Source, chain: Chain) -> Definition | None:
+        """The definition that a name of a module means, without following it."""
+        first, *rest = chain
+        if first in source.bound:
+            return source.name, first
+        module, name = source.imports.get(first, ("", None))
+        while name is None or self.code.module(f"{module}.{name}") is not None:  # a module, of which more is asked
+            if not rest:
+                return None
+            module = module if name is None else f"{module}.{name}"
+            name, *rest = rest
+        found = self.code.module(module)
+        return None if found is None else self.meant(found, (name,))
+
+    def execute(self, module: str) -> None:
+        """Follow what importing a module does by itself."""
+        if module in self._executed:
+            return
+        parts = module.split(".")
+        for name in (".".join(parts[: end + 1]) for end in range(len(parts))):
+            if name in self._executed or (source := self.source(name)) is None:
+                continue
+            self._executed.add(name)
+            self.add(source, source.effects)
+            for other in source.executes:
+                self.execute(other)
+
+    def add(self, source: Source, indices: Iterable[int]) -> None:
+        known = self.definitions[source.name]
+        for index in indices:
+            if index not in known:
+                known.add(index)
+                self._waiting.append((source, source.statements[index]))
+
+    def data_files(self, source: Source, texts: Set[str]) -> None:
+        """Follow files that are named and lie beside a module, templates for instance, and what they name there."""
+        for name in texts & source.data.keys():
+            shown = f"{source.shown.rpartition('/')[0]}/{name}"
+            if shown not in self.files:
+                self.files[shown] = source.data[name]
+                content = source.data[name].read_text(encoding="utf-8", errors="replace")
+                self.data_files(source, {one for one in source.data if one in content})
+
+    def digests(self, with_declared: bool = False) -> dict[str, str]:
+        """File -> what of it has been reached, as 32 hex digits.
+
+        Args:
+            with_declared: what components say of themselves too.
+        """
+        found = {}
+        for name, indices in self.definitions.items():
+            source = self.code.module(name)
+            if source is not None and (indices or self.names[name]):
+                imports = [f"{one}={':'.join(map(str, source.imports[one]))}" for one in sorted(self.names[name])]
+                reached = [source.statements[index] for index in sorted(indices)]
+                texts = [one.written.text for one in reached]
+                texts += [word for one in reached if with_declared for word in one.declared]
+                found[source.shown] = digest("\n".join([*imports, *texts]).encode())
+        return dict(sorted((found | {shown: digest(file.read_bytes()) for shown, file in self.files.items()}).items()))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]

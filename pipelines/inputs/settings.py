@@ -1,0 +1,63 @@
+"""The settings that each stage uses, with every `null` filled in.
+
+A component stands under the name of its kind (`path`, `solver`, ...): by that its code is found. What only says which
+data it is has another name than `dataset`, since it needs no code of that.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pipelines.params import Evaluate, Params
+from pipelines.params.sections import MOST_IMAGES
+
+Settings = dict[str, Any]
+
+
+def of_prepare(settings: Params, _: str) -> Settings:
+    dataset = settings.dataset.model_dump(mode="json", exclude={"licence"})
+    return {"dataset": dataset}
+
+
+def of_features(settings: Params, _: str) -> Settings:
+    return {name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}
+
+
+def of_train(settings: Params, method: str) -> Settings:
+    return {**of_network(settings, method), "train": settings.train.model_dump(mode="json")}
+
+
+def of_network(settings: Params, method: str) -> Settings:
+    """What a network of a method is, and what it has been trained to say."""
+    return {
+        "data": settings.dataset.name,
+        "network": settings.methods[method].network.sizes(),
+        "objective": settings.methods[method].objective.model_dump(mode="json"),
+    }
+
+
+def of_evaluate(settings: Params, method: str) -> Settings:
+    return {
+        **of_network(settings, method),
+        "evaluate": of_evaluation(settings.evaluate),
+        "samplers": [each.model_dump(mode="json") for one in settings.methods[method].samplers for each in one.each()],
+    }
+
+
+def of_compare(settings: Params, _: str) -> Settings:
+    everything = settings.model_dump(mode="json", by_alias=True, exclude={"dataset"})
+    return {"data": settings.dataset.name, **everything, "evaluate": of_evaluation(settings.evaluate)}
+
+
+def of_evaluation(chosen: Evaluate) -> Settings:
+    """With what `test_split` comes to where that is large (Evaluate.count)."""
+    return {**chosen.model_dump(mode="json"), "most_images": MOST_IMAGES}
+
+
+OF_STAGE: dict[str, Callable[[Params, str], Settings]] = {
+    "prepare": of_prepare,
+    "features": of_features,
+    "train": of_train,
+    "evaluate": of_evaluate,
+    "compare": of_compare,
+}
+FOR_EACH_METHOD = ("train", "evaluate")

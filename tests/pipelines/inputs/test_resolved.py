@@ -1,0 +1,202 @@
+"""What this project's stages depend on."""
+
+import ast
+import inspect
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines import params
+from pipelines.inputs.beside import BESIDE, BESIDE_ALL
+from pipelines.inputs.resolved import Inputs, Resolver, file_of, resolve
+from pipelines.params import defaults, sections
+from pipelines.params.section import Section
+from pipelines.project import ROOT
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+TRAINED = "train@diffusion"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of all that stage resolve depends on."""
+    root = tmp_path_factory.mktemp("copy")
+    for name in STAGES["resolve"]["deps"]:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def now(root: Path) -> dict[str, Inputs]:
+    return resolve(root)
+
+
+@pytest.fixture
+def edit(root: Path) -> Iterator[dict[Path, str]]:
+    """Files as they were, by path: they are so again at the end."""
+    before: dict[Path, str] = {}
+    yield before
+    for path, content in before.items():
+        path.write_text(content)
+
+
+def change(root: Path, edit: dict[Path, str], name: str, old: str, new: str) -> None:
+    content = (root / name).read_text()
+    assert old in content, f"{name} has no {old!r}"
+    edit.setdefault(root / name, content)
+    (root / name).write_text(content.replace(old, new))
+
+
+def changed(root: Path, now: dict[str, Inputs]) -> set[str]:
+    after = resolve(root)
+    return {stage for stage in after if after[stage] != now.get(stage)}
+
+
+def test_every_stage_of_dvc_yaml_depends_on_its_file_and_lists_no_code(now: dict[str, Inputs]) -> None:
+    methods = yaml.safe_load((ROOT / "params.yaml").read_text())["methods"]
+    found = set()
+    for name, stage in STAGES.items():
+        each = (
+            {f"{name}@{one}": stage["do"]["deps"] for one in methods} if "foreach" in stage else {name: stage["deps"]}
+        )
+        for one, deps in each.items():
+            if one != "resolve":
+                found.add(one)
+                assert str(file_of(one)) in [dep.replace("${key}", one.partition("@")[2]) for dep in deps]
+                assert not [dep for dep in deps if dep.startswith(("fm", "pipelines", "own"))]
+    assert found == now.keys()
+
+
+def test_what_stands_beside_is_there() -> None:
+    for module in [*BESIDE_ALL, *(name for names in BESIDE.values() for name in names)]:
+        path = ROOT.joinpath(*module.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file(), module
+
+
+def test_nothing_is_made_of_settings_but_what_is_written_down() -> None:
+    """What a stage has by a method of a section, of_... in pipelines/inputs/settings.py resolves: the code of params
+    stands beside. Whoever adds a method makes sure of that, and adds its name here."""
+    known = {"count", "each", "each_sampler", "evaluations", "label", "sizes", "steps"}
+    classes = [one for module in (params, sections) for one in vars(module).values() if inspect.isclass(one)]
+    found = {
+        name
+        for one in classes
+        if issubclass(one, Section)
+        for name, value in vars(one).items()
+        if isinstance(value, property) or inspect.isfunction(value)
+        if not name.startswith("_") and name not in one.__pydantic_decorators__.model_validators
+    }
+    assert found <= known
+
+
+FLIPPED: dict[type, type] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.Mod: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.MatMult: ast.Mult, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.Lt: ast.Gt,
+    ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+
+
+def flip(tree: ast.Module, definition: str) -> bool:
+    """Turn the first operator of a definition into another one, but in words. Whether there was one."""
+    for node in tree.body:
+        if getattr(node, "name", None) != definition:
+            continue
+        words = {id(part) for one in ast.walk(node) for word in words_of(one) for part in ast.walk(word)}
+        for part in ast.walk(node):
+            if id(part) in words:
+                continue
+            if isinstance(part, ast.BinOp):
+                part.op = FLIPPED[type(part.op)]()
+                return True
+            if isinstance(part, ast.Compare):
+                part.ops[0] = FLIPPED[type(part.ops[0])]()
+                return True
+    return False
+
+
+def words_of(node: ast.AST) -> list[ast.AST]:
+    if isinstance(node, ast.FunctionDef):
+        return [node.returns] if node.returns is not None else []
+    is_print = isinstance(node, ast.Expr) and "print(" in ast.unparse(node)
+    return [node] if is_print or isinstance(node, ast.arg | ast.AnnAssign | ast.Raise) else []
+
+
+def reached(root: Path, stage: str) -> Iterator[tuple[str, str]]:
+    """File and name of all functions and classes that a stage comes to."""
+    resolver = Resolver(root, params.load(root / params.FILE))
+    for module, indices in resolver.reach(stage)[1].definitions.items():
+        source = resolver.code.module(module)
+        assert source is not None
+        for index in indices:
+            if hasattr(source.statements[index].node, "name"):
+                yield source.shown, source.statements[index].node.name
+
+
+@pytest.mark.parametrize("stage", ["prepare", "features", TRAINED, "evaluate@flow_matching", "compare"])
+def test_another_operator_anywhere_that_a_stage_comes_to_runs_it_again(
+    root: Path, now: dict[str, Inputs], edit: dict[Path, str], stage: str
+) -> None:
+    """One definition of each module at least, all in one go: each file's digest is another."""
+    flipped: set[str] = set()
+    trees: dict[str, ast.Module] = {}
+    for name, definition in sorted(reached(root, stage)):
+        tree = trees.setdefault(name, ast.parse((root / name).read_text()))
+        if flip(tree, definition):
+            flipped.add(name)
+    for name in trees:
+        edit[root / name] = (root / name).read_text()
+        (root / name).write_text(ast.unparse(trees[name]))  # the same text without comments, where nothing is flipped
+    after = Resolver(root, params.load(ROOT / params.FILE)).inputs(stage)
+    assert {name for name in now[stage].code if after.code.get(name) != now[stage].code[name]} == flipped
+    assert len(flipped) >= 10
+
+
+def test_only_what_uses_a_change_runs_again(root: Path, now: dict[str, Inputs], edit: dict[Path, str]) -> None:
+    """Sampling is no part of training, extractors are one of what measures, a report is one of the comparison alone."""
+    train, evaluate = {"train@flow_matching", TRAINED}, {"evaluate@flow_matching", "evaluate@diffusion"}
+    for name, old, new, stages in [
+        ("fm/networks/unet.py", "count - 1", "count - 2", {*train, *evaluate, "compare"}),
+        ("fm/networks/transformer.py", " + ", " - ", set()),
+        ("fm/objectives.py", ".square()", ".abs()", {*train, "compare"}),
+        ("fm/metrics/distances.py", "return", "return 2 *", evaluate),
+        ("pipelines/report/words.py", "return", "return '' +", {"compare"}),
+        ("pipelines/report/report.html.j2", "<h1>", "<h1 id='top'>", {"compare"}),
+        ("fm/ema.py", "min(", "max(", {*train, "compare"}),
+        ("fm/data/resize.py", "return", "return 1 *", {"prepare"}),
+        ("pipelines/records/provenance.py", '"git.commit"', '"commit"', set()),
+        ("pipelines/forecast.py", "MANY_EPOCHS = 100", "MANY_EPOCHS = 50", set()),
+        (
+            "pipelines/schemas/comparison.py",
+            "class Claim(Schema):",
+            "class Claim(Schema):\n    more: int = 0",
+            {"compare"},
+        ),
+    ]:
+        change(root, edit, name, old, new)
+        assert changed(root, now) == stages, name
+        (root / name).write_text(edit[root / name])
+
+
+def test_settings_run_again_what_uses_them(
+    root: Path, now: dict[str, Inputs], edit: dict[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defaults, "FOLDER", root / "pipelines/defaults")
+    train, evaluate = {"train@flow_matching", TRAINED}, {"evaluate@flow_matching", "evaluate@diffusion"}
+    for name, old, new, stages in [
+        ("params.yaml", "seed: 0", "seed: 1", {*train, "compare"}),
+        ("params.yaml", "seed: 1000", "seed: 1001", {*evaluate, "compare"}),
+        ("params.yaml", "path: ddpm", "path: cosine", {TRAINED, "evaluate@diffusion", "compare"}),
+        ("params.yaml", "licence: null", "licence: CC0", set()),
+        ("params.yaml", "on_bad_image: error", "on_bad_image: skip", {"prepare"}),
+        ("params.yaml", "nfe: 10", "nfe: 20", {"compare"}),
+        ("pipelines/defaults/fashion-mnist.yaml", "batch_size: 128", "batch_size: 64", {*train, "compare"}),
+        ("pipelines/defaults/cifar10.yaml", "width: ", "width: 1", set()),
+    ]:
+        change(root, edit, name, old, new)
+        assert changed(root, now) == stages, (name, old)
+        (root / name).write_text(edit[root / name])
