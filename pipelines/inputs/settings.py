@@ -7,6 +7,7 @@ data it is has another name than `dataset`, since it needs no code of that.
 from collections.abc import Callable
 from typing import Any
 
+from pipelines.inputs.components import own_class
 from pipelines.params import Evaluate, Params
 from pipelines.params.sections import MOST_IMAGES
 
@@ -23,15 +24,11 @@ def of_features(settings: Params, _: str) -> Settings:
 
 
 def of_train(settings: Params, method: str) -> Settings:
-    return {**of_network(settings, method), "train": settings.train.model_dump(mode="json")}
-
-
-def of_network(settings: Params, method: str) -> Settings:
-    """What a network of a method is, and what it has been trained to say."""
     return {
-        "data": settings.dataset.name,
-        "network": settings.methods[method].network.sizes(),
-        "objective": settings.methods[method].objective.model_dump(mode="json"),
+        **of_network(settings, method),
+        "objective": "regression",  # of these parts
+        "parts": settings.methods[method].objective.model_dump(mode="json"),
+        "train": settings.train.model_dump(mode="json"),
     }
 
 
@@ -39,13 +36,26 @@ def of_evaluate(settings: Params, method: str) -> Settings:
     return {
         **of_network(settings, method),
         "evaluate": of_evaluation(settings.evaluate),
-        "samplers": [each.model_dump(mode="json") for one in settings.methods[method].samplers for each in one.each()],
+        "samplers": [each.model_dump(mode="json") for each in settings.methods[method].each_sampler()],
     }
+
+
+def of_network(settings: Params, method: str) -> Settings:
+    """What a network of a method is, and what it says of which data."""
+    row = settings.methods[method]
+    said = row.objective.model_dump(mode="json", include={"path", "target"})
+    return {**of_data(settings), **said, "network": row.network.model_dump(mode="json")}
+
+
+def of_data(settings: Params) -> Settings:
+    """Which data it is. One's own dataset may bring a codec of one's own, which whoever reads the data needs."""
+    name = settings.dataset.name
+    return {"data" if own_class("dataset", name) is None else "dataset": name}
 
 
 def of_compare(settings: Params, _: str) -> Settings:
     everything = settings.model_dump(mode="json", by_alias=True, exclude={"dataset"})
-    return {"data": settings.dataset.name, **everything, "evaluate": of_evaluation(settings.evaluate)}
+    return {**of_data(settings), **everything, "evaluate": of_evaluation(settings.evaluate)}
 
 
 def of_evaluation(chosen: Evaluate) -> Settings:

@@ -80,7 +80,7 @@ def test_what_stands_beside_is_there() -> None:
 def test_nothing_is_made_of_settings_but_what_is_written_down() -> None:
     """What a stage has by a method of a section, of_... in pipelines/inputs/settings.py resolves: the code of params
     stands beside. Whoever adds a method makes sure of that, and adds its name here."""
-    known = {"count", "each", "each_sampler", "evaluations", "label", "sizes", "steps"}
+    known = {"choice", "count", "each", "each_sampler", "evaluations", "label", "steps"}
     classes = [one for module in (params, sections) for one in vars(module).values() if inspect.isclass(one)]
     found = {
         name
@@ -164,7 +164,7 @@ def test_only_what_uses_a_change_runs_again(root: Path, now: dict[str, Inputs], 
         ("fm/networks/transformer.py", " + ", " - ", set()),
         ("fm/objectives.py", ".square()", ".abs()", {*train, "compare"}),
         ("fm/metrics/distances.py", "return", "return 2 *", evaluate),
-        ("pipelines/report/words.py", "return", "return '' +", {"compare"}),
+        ("pipelines/report/answer.py", "return", "return '' +", {"compare"}),
         ("pipelines/report/report.html.j2", "<h1>", "<h1 id='top'>", {"compare"}),
         ("fm/ema.py", "min(", "max(", {*train, "compare"}),
         ("fm/data/resize.py", "return", "return 1 *", {"prepare"}),
