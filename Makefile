@@ -13,7 +13,7 @@ unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTOR
 port = $(if $(findstring command line,$(origin PORT)),$(PORT),$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
+.PHONY: help run test test-services accept ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
 	repository venv schema lock
 
 help: ## list these commands
@@ -34,6 +34,9 @@ test-services: venv ## the tests that start the real services; they need Postgre
 
 register: venv ## gate and register what `dvc repro` made
 	@$(BIN)/python -m pipelines.register
+
+accept: repository venv ## let DVC take a change of words, or say what a change runs again
+	@$(BIN)/python -m pipelines.accept
 
 ui: venv ## the MLflow UI on what has been run, http://127.0.0.1:5000 or another PORT
 	@$(BIN)/python -m pipelines.records.moved_store mlflow.db
