@@ -13,14 +13,19 @@ import pytest
 import torch
 import yaml
 
+from fm import components
 from fm.batches import Batches, Budget, Examples
 from fm.codecs import Codec, Pixels
 from fm.components import ANY, HOMES, build
 from fm.conditions import Conditioner, Labels, Unconditional
 from fm.config import Config, ImageFormat, SamplerConfig
+from fm.data.prepared import Prepared, write
 from fm.data.rows import Arrays
+from fm.data.sources import Request
 from fm.generator import Generator
 from fm.loop import fit
+from fm.metrics import extractors, frechet_distance
+from fm.metrics.extractors import Asked
 from fm.networks import Network
 from fm.objectives import Objective
 from pipelines.claims.judge import judge
@@ -64,8 +69,10 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def forget() -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "my_package"]:
-        del sys.modules[name]
+    """As a process is that has not imported the package."""
+    for there in (sys.modules, *components.OWN.values()):
+        for name in [name for name in there if re.match(r"my_package\b", name)]:
+            del there[name]
 
 
 def generator(**changes: Any) -> Generator:
@@ -120,6 +127,23 @@ def test_an_objective_a_codec_a_conditioner_and_a_network_together() -> None:
     assert layers(batch.data, torch.rand(16), conditioner.null(batch.condition)).shape == (16, 2, 5)
     alone = network.build(codec.shape, Unconditional().fields)
     assert alone(batch.data, torch.rand(16), {}).shape == (16, 2, 5)
+
+
+def test_a_dataset_measured_by_an_extractor(tmp_path: Path) -> None:
+    lines = build("dataset", ADDED["dataset"], own=ANY).load(Request(tmp_path, tmp_path, 8, 1, 0.1, False))
+    write(tmp_path / "prepared", lines, "lines")
+    dataset = Prepared.open(tmp_path / "prepared")
+    asked = Asked(ADDED["extractor"], dataset, torch.device("cpu"), None, tmp_path, print)
+    extractors.prepare(asked, own=ANY).save(tmp_path)
+
+    forget()
+    with pytest.raises(extractors.ExtractorError, match="my_package"):
+        extractors.load(tmp_path, asked.device)
+    found = extractors.load(tmp_path, asked.device, own=["my_package"])
+    near = frechet_distance(found.features(dataset.train.images), found.features(dataset.test.images))
+    far = frechet_distance(found.features(dataset.train.images), found.features(255 - dataset.test.images))
+    assert near < 0.1 < far
+    assert found.name == "RowMeans"
 
 
 def test_a_claim_is_judged_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
