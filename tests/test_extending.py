@@ -164,6 +164,17 @@ def test_a_method_is_a_row_of_the_settings() -> None:
     assert [sampler.label for sampler in row.each_sampler()] == ["midpoint", "midpoint", "Ralston-grid_Power"]
 
 
+def test_settings_name_a_dataset_an_extractor_and_a_network() -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    content["dataset"]["name"] = ADDED["dataset"]
+    content["evaluate"]["extractor"] = ADDED["extractor"]
+    content["network"] = {"kind": ADDED["network"], "width": 64}
+    settings = parse(content)
+    assert settings.dataset.name == ADDED["dataset"]
+    assert settings.register_.metric == "fid_RowMeans"
+    assert settings.methods["flow_matching"].network.choice == {"name": ADDED["network"], "width": 64}
+
+
 def test_the_page_shows_these_files() -> None:
     shown = dict(re.findall(r"^`(\w+/\w+\.\w+)`\n\n```\w+\n(.*?)```$", TEXT, re.DOTALL | re.MULTILINE))
     files = [file for file in FILES.rglob("*.*") if file.suffix in (".py", ".yaml") and file.stem != "__init__"]
