@@ -78,8 +78,9 @@ venv: ## make .venv from requirements.lock if it is missing or out of date
 	@cmp -s requirements.lock .venv/requirements.lock || sh infra/make-venv.sh
 	@$(BIN)/python infra/relocatable.py $(BIN) # and of an environment that was moved since
 
-schema: venv ## make params.schema.json anew from the settings and the components
+schema: venv ## make params.schema.json and the tables of docs/methods.md anew from the settings and the components
 	@$(BIN)/python -m pipelines.params
+	@$(BIN)/python -m fm.component_tables docs/methods.md
 
 lock: venv ## make requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

@@ -440,7 +440,7 @@ def described(kind: str) -> list[Row]:
             each.says,
             each.formula,
             [option_in_words(one) for one in options_of(each).values()],
-            [as_yaml(getattr(each, attribute)) for attribute in each.columns.values()],
+            [str(getattr(each, attribute) or "") for attribute in each.columns.values()],
             each.source,
         )
         for name, each in known(kind).items()

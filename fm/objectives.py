@@ -66,7 +66,8 @@ class Regression(Objective, name="regression", says="the squared error of a quan
         return cls.of({"name": cls.name, **parts}).at_scale(SIGMA_DATA)
 
     def at_scale(self, scale: float) -> Self:
-        return replace(self, target=self.target.at_scale(scale), weight=self.weight.at_scale(scale))
+        target = self.target.at_scale(scale)
+        return replace(self, target=target, weight=self.weight.at_scale(getattr(target, "sigma_data", scale)))
 
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         t = self.timesteps(self._uniform(batch.draws).to(batch.data), self.path).clamp(*self.path.interval)

@@ -5,20 +5,21 @@ import re
 from collections.abc import Callable
 
 from fm.components import known
-
-# What a distance in the features of each extractor is, beside its name.
-EXTRACTORS = {
-    "inception": "It is FID: the published Inception network, resized as clean-fid does.",
-    "classifier": "It is measured in the features of a classifier of this dataset; it is not FID and compares with "
-    "nothing outside this page.",
-    "efficientnet_lite0": "It is measured in the first 64 principal components of EfficientNet-Lite0's features "
-    "(ImageNet weights); it is not FID and compares with nothing outside this page.",
-}
-OWN_EXTRACTOR = "It is measured in the features of your own extractor; it is not FID."
+from pipelines.schemas.evaluation import distance_key
 
 SETTING = re.compile(r"^([a-z_]+?)_?([0-9].*)$")
 
 ABBREVIATIONS = {"edm", "ddpm", "ot", "cfm"}
+
+
+def distance_in_words(extractor: str) -> str:
+    """What a Frechet distance in the features of an extractor is, beside its name."""
+    of_the_library = known("extractor").get(extractor)
+    if of_the_library is None:
+        return "It is measured in the features of your own extractor; it is not FID."
+    if distance_key(extractor) == "fid":
+        return f"It is FID: measured in {of_the_library.says}."
+    return f"It is measured in {of_the_library.says}; it is not FID and compares with nothing outside this page."
 
 
 def method_in_text(method: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fm.components import known, options_of
+from fm.component_tables import with_tables
+from fm.components import HOMES, Option, Part, known, options_of
 from pipelines.params import Sampler
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,13 +26,21 @@ def test_every_sampler_shown_is_one() -> None:
         Sampler.model_validate(yaml.safe_load(row))
 
 
-@pytest.mark.parametrize("kind", ["path", "coupling", "timesteps", "target", "weight", "solver", "grid"])
-def test_every_name_is_explained(kind: str) -> None:
-    missing = [name for name in known(kind) if f"`{name}`" not in METHODS]
-    assert not missing
-    for name, component in known(kind).items():
-        for option in options_of(component):
-            assert f"`{option}`" in METHODS or option in {"noise_scale"}, f"{name}: {option}"
+def test_every_kind_has_a_table_and_the_tables_are_those_of_the_components() -> None:
+    assert [kind for kind in HOMES if f"<!-- table: {kind} -->" not in METHODS] == []
+    assert with_tables(METHODS) == METHODS, "make schema makes them anew"
+
+
+@pytest.mark.parametrize("kind", HOMES)
+def test_every_component_says_what_it_is(kind: str) -> None:
+    silent = [name for name, component in known(kind).items() if not component.says]
+    assert not silent
+    options = [option for component in known(kind).values() for option in options_of(component).values()]
+    assert not [f"{option.of}: {option.name}" for option in options if not option.says and not is_part(option)]
+
+
+def is_part(option: Option) -> bool:
+    return isinstance(option.reader, Part)
 
 
 def test_every_row_of_methods_is_listed() -> None:

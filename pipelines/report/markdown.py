@@ -22,7 +22,7 @@ def markdown(contents: Contents) -> str:
         f"{comparison.dataset}, same network and budget, {contents.several.trainings}. " + " ".join(first.sentences),
         costs(list(contents.names.values()), first.table),
         f"Lower is better; real test images score {number(comparison.floor)} at this sample size. `{key}`: "
-        + words.EXTRACTORS.get(comparison.extractor, words.OWN_EXTRACTOR),
+        + words.distance_in_words(comparison.extractor),
         "## Claims about flow matching",
         as_markdown(comparison.claims),
         "## Every sampler",

@@ -119,7 +119,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "probes": results.probes,
         "grids": grids(contents),
         "neighbours": neighbours(contents),
-        "extractor": words.EXTRACTORS.get(comparison.extractor, words.OWN_EXTRACTOR),
+        "extractor": words.distance_in_words(comparison.extractor),
         "strips": {method: strips(contents, method) for method in results.evaluations},
         # A column a label, where the sheets are laid out so.
         "columns": contents.label_names if columns(len(contents.label_names)) == len(contents.label_names) else [],

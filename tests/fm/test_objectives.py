@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fm import targets, weights
 from fm.batches import Batch
 from fm.components import Choice, known
 from fm.conditions import Condition
@@ -154,3 +155,11 @@ def test_transport_within_labels_needs_labels() -> None:
     network = Pointwise(3)
     with pytest.raises(ValueError, match="needs labels"):
         objective.loss(network, Batch(torch.zeros(2, 3), {}, {}, Draws(0, range(2))), network)
+
+
+def test_the_scale_of_the_data_is_one_for_target_and_weight() -> None:
+    parts = {"path": "edm", "coupling": "independent", "timesteps": "edm", "weight": "edm"}
+    measured = Regression.of({"name": "regression", "target": "edm", **parts}).at_scale(0.3)
+    chosen = Regression.of({"name": "regression", "target": {"name": "edm", "sigma_data": 0.5}, **parts}).at_scale(0.3)
+    assert (measured.target, measured.weight) == (targets.EDM(0.3), weights.EDM(0.3))
+    assert (chosen.target, chosen.weight) == (targets.EDM(0.5), weights.EDM(0.5))

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.words import duration, method_in_text, method_name, number, percent, roughly, size
+from pipelines.words import distance_in_words, duration, method_in_text, method_name, number, percent, roughly, size
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,9 @@ def test_units():
 def test_method_names():
     assert method_name("flow_matching") == "Flow matching"
     assert (method_in_text("flow_matching"), method_in_text("ot_cfm")) == ("flow matching", "OT CFM")
+
+
+def test_what_a_distance_is() -> None:
+    assert distance_in_words("inception").startswith("It is FID: measured in the features of the published Inception")
+    assert distance_in_words("classifier").startswith("It is measured in the features of a classifier of this dataset;")
+    assert "your own extractor" in distance_in_words("faces")
