@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from fm import noise
-from fm.codecs import Codec, Pixels
-from fm.conditions import Condition, Conditioner, Labels, withheld
+from fm.codecs import Codec
+from fm.conditions import Condition, Conditioner, withheld
 from fm.data.prepared import Prepared
-from fm.data.rows import Arrays, Rows
+from fm.data.rows import Rows
 from fm.noise import Draws, Purpose
 from fm.paths import like
 
@@ -61,8 +61,7 @@ class Examples:
     @classmethod
     def of(cls, dataset: Prepared) -> Self:
         """The training split of a prepared dataset."""
-        images, labels = dataset.train.images, dataset.train.labels
-        return cls(Arrays({"data": images, "label": labels}), Pixels(images.shape[1:]), Labels(dataset.label_names))
+        return cls(dataset.train, dataset.codec, dataset.conditioner)
 
 
 class Batch(NamedTuple):

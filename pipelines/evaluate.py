@@ -62,7 +62,7 @@ def evaluate(stage: Stage, method: str) -> None:
 
         evaluation = Evaluation(
             extractor=extractor.name,
-            reference=f"training split of {settings.dataset.name}, {len(dataset.train.images)} images, unflipped",
+            reference=f"training split of {settings.dataset.name}, {len(dataset.train.data)} images, unflipped",
             num_images=chosen.count(len(dataset.test)),
             num_sets=chosen.sets,
             confidence=CONFIDENCE,
@@ -89,7 +89,7 @@ def save_grid(
     images.save_png(images.grid(samples, columns), folder / f"{name}.png")
     shown = samples[:columns]
     near = nearest(extractor.features(shown), train, NEIGHBOURS)
-    rows = [shown, *(dataset.train.images[near[:, k]] for k in range(NEIGHBOURS))]
+    rows = [shown, *(dataset.train.data[near[:, k]] for k in range(NEIGHBOURS))]
     images.save_png(images.grid(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
 
 

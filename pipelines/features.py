@@ -33,13 +33,13 @@ def extract(stage: Stage) -> None:
         started, began = time.perf_counter(), Moment.now()
         extractor = prepare(asked(settings.evaluate, dataset, device), ANY)
         extractor.save(folder)
-        train = extractor.features(dataset.train.images)
-        test = extractor.features(dataset.test.images)
+        train = extractor.features(dataset.train.data)
+        test = extractor.features(dataset.test.data)
         np.save(folder / "train.npy", train)
         np.save(folder / "test.npy", test)
-        seen = extractor.classify(dataset.test.images)
+        seen = extractor.classify(dataset.test.data)
         require_unchanged(stage)
-    accuracy = None if seen is None else float((seen == dataset.test.labels).mean())
+    accuracy = None if seen is None else float((seen == dataset.test.fields["label"]).mean())
     metrics = FeatureMetrics(
         extractor=extractor.name,
         dimensions=train.shape[1],

@@ -46,7 +46,7 @@ class Method:
                     target=row.objective.target,
                     network=row.network.model_dump(),
                     sampler=default_sampler(row.objective.path),
-                    image=ImageFormat(channels=dataset.channels, size=dataset.image_size),
+                    image=ImageFormat(channels=dataset.stored[-1], size=dataset.stored[0]),
                     label_names=list(dataset.label_names),
                 ),
                 tuple(row.each_sampler()),

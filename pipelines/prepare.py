@@ -48,7 +48,9 @@ def prepare(stage: Stage) -> None:
     )
     metrics = measured(splits)
     with whole_folder(PREPARED) as folder:
-        prepared.write(folder, splits, settings.name)
+        from fm.data.writing import write  # PyTorch takes seconds to import, and a mistake is told without
+
+        write(folder, splits, settings.name)
         require_unchanged(stage)
     metrics.save(METRICS / FILE)
     tell(settings, source, metrics)
@@ -89,7 +91,7 @@ def measured(splits: Splits) -> PrepareMetrics:
 
 def by_label(splits: Splits) -> list[LabelCount]:
     train, test = (
-        prepared.counts(labels, splits.label_names)["by_label"] for labels in (splits.train_labels, splits.test_labels)
+        prepared.by_label(labels, splits.label_names) for labels in (splits.train_labels, splits.test_labels)
     )
     return [LabelCount(label=name, train=train[name], test=test[name]) for name in splits.label_names]
 

@@ -130,8 +130,8 @@ def draw(generator: Generator, extractor: Extractor, dataset: Prepared, chosen: 
     """Sample set `number`: noise, labels and order are the same for every method and sampler."""
     count = chosen.count(len(dataset.test))
     first = number * count
-    order = np.random.default_rng([chosen.seed, number]).permutation(len(dataset.train.labels))
-    labels = dataset.train.labels[np.resize(order, count)]
+    order = np.random.default_rng([chosen.seed, number]).permutation(len(dataset.train.fields["label"]))
+    labels = dataset.train.fields["label"][np.resize(order, count)]
     asked = label_numbers(generator, dataset)[labels]
     started = time.perf_counter()
     x, nfe = generator.sample_float(count, chosen.seed, asked.tolist(), first, chosen.batch_size)

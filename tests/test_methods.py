@@ -48,5 +48,5 @@ def test_learns_far_more_than_nothing(measured: Project, method: str) -> None:
 def distance(folder: Path, images: object) -> float:
     """Frechet distance of images to the training split, as the evaluation has it."""
     extractor = load(folder / "artifacts/features", torch.device("cpu"))
-    real = Prepared.open(folder / "data/prepared").train.images
+    real = Prepared.open(folder / "data/prepared").train.data
     return gaussian_distance(moments(extractor.features(images)), moments(extractor.features(real)))

@@ -13,7 +13,7 @@ from tests.conftest import Project
 
 SAME_BYTES = (
     "data/prepared/manifest.json",
-    "data/prepared/train_images.npy",
+    "data/prepared/train_data.npy",
     "artifacts/features/extractor.safetensors",
     "artifacts/features/train.npy",
     "artifacts/models/flow_matching/model.safetensors",

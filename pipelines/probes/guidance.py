@@ -16,7 +16,7 @@ def guided(
     generator: Generator, sampler: SamplerConfig, extractor: Extractor, dataset: Prepared, chosen: Evaluate
 ) -> list[Guided]:
     """The share of images that the classifier recognises at each scale; nothing where the extractor is none."""
-    if extractor.classify(dataset.test.images[:1]) is None:
+    if extractor.classify(dataset.test.data[:1]) is None:
         return []
     return [at_scale(generator.with_sampler(sampler), scale, extractor, dataset, chosen) for scale in SCALES]
 

@@ -42,7 +42,7 @@ def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, na
 
 
 def require_same_format(generator: Generator, dataset: Prepared) -> None:
-    made, now = generator.shape, (dataset.channels, dataset.image_size, dataset.image_size)
+    made, now = generator.shape, dataset.codec.shape
     if made != now:
         raise UserError(
             "it makes images of {} x {} x {} (channels, height, width), the data's are {} x {} x {}".format(*made, *now)

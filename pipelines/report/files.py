@@ -28,7 +28,7 @@ def gather(settings: Params, comparison: Comparison, results: Results, ranking: 
         results=results,
         ranking=ranking,
         curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
-        real=grid_of_real(prepared.train.images, prepared.train.labels, prepared.num_classes),
+        real=grid_of_real(prepared.train.data, prepared.train.fields["label"], len(prepared.label_names)),
         label_names=list(prepared.label_names),
         samples=SAMPLES,
         facts=facts(settings, comparison),

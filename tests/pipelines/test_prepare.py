@@ -39,7 +39,7 @@ def test_digits(tmp_path: Path) -> None:
     assert last == "data/prepared: 1,500 training and 297 test images, 10 labels, 8x8x1"
     prepared = Prepared.open(tmp_path / PREPARED)
     prepared.verify()
-    assert (prepared.name, prepared.image_size, prepared.channels, prepared.num_classes) == ("digits", 8, 1, 10)
+    assert (prepared.name, prepared.stored, len(prepared.label_names)) == ("digits", (8, 8, 1), 10)
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["prepared"]
 
 
@@ -55,9 +55,9 @@ def test_another_size(tmp_path: Path) -> None:
     done = prepare(tmp_path, name="digits", image_size=16)
     assert done.stdout.endswith("10 labels, 16x16x1, from 8x8\n")
     prepared = Prepared.open(tmp_path / PREPARED)
-    assert prepared.train.images.shape == (1500, 16, 16, 1)
-    assert np.ptp(prepared.train.images) > 200
-    assert json.loads((tmp_path / PREPARED / "manifest.json").read_text())["image_size"] == 16
+    assert prepared.train.data.shape == (1500, 16, 16, 1)
+    assert np.ptp(prepared.train.data) > 200
+    assert json.loads((tmp_path / PREPARED / "manifest.json").read_text())["codec"]["stored"] == [16, 16, 1]
 
 
 def test_a_folder_says_what_it_has_become(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import torch
 import yaml
 
 from fm.config import SamplerConfig
-from fm.data.prepared import Prepared, write
+from fm.data.prepared import Prepared
 from fm.data.splits import Splits
+from fm.data.writing import write
 from fm.errors import UserError
 from fm.metrics.extractors import load
 from fm.metrics.extractors.own import OwnExtractor

@@ -10,6 +10,7 @@ import yaml
 from fm.config import SamplerConfig
 from fm.data import prepared
 from fm.data.splits import Splits
+from fm.data.writing import write
 from fm.errors import UserError
 from pipelines import methods, params
 from pipelines.project import ROOT
@@ -33,7 +34,7 @@ def test_a_quantity_that_the_path_does_not_have_is_told() -> None:
 @pytest.fixture
 def dataset(tmp_path: Path) -> prepared.Prepared:
     images, labels = np.zeros((4, 28, 28, 1), dtype=np.uint8), np.zeros(4, dtype=np.int64)
-    prepared.write(tmp_path, Splits(images, labels, images, labels, ("a",), "nowhere"), "digits")
+    write(tmp_path, Splits(images, labels, images, labels, ("a",), "nowhere"), "digits")
     return prepared.Prepared.open(tmp_path)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fm.data.prepared import Prepared, write
+from fm.data.prepared import Prepared
 from fm.data.splits import Splits
+from fm.data.writing import write
 from pipelines import params
 from pipelines.params import Evaluate
 from pipelines.project import FEATURES, ROOT

@@ -44,18 +44,20 @@ class ClassifierExtractor(
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
         dataset, train = asked.dataset, asked.dataset.train
-        if dataset.num_classes < 2:
+        classes = len(dataset.label_names)
+        if classes < 2:
             raise ExtractorError(
                 f"evaluate.extractor = classifier: needs a dataset with labels, and {dataset.name} has "
-                f"{dataset.num_classes or 'none'}: set it to efficientnet_lite0 or to inception"
+                f"{classes or 'none'}: set it to efficientnet_lite0 or to inception"
             )
-        sizes = {"channels": dataset.channels, "image_size": dataset.image_size, "num_classes": dataset.num_classes}
-        batch_size = min(cls.training_batch, len(train.images))
-        epochs = max(cls.epochs, -(-cls.least_steps * batch_size // len(train.images)))
+        side, _, channels = dataset.stored
+        sizes = {"channels": channels, "image_size": side, "num_classes": classes}
+        batch_size = min(cls.training_batch, len(train.data))
+        epochs = max(cls.epochs, -(-cls.least_steps * batch_size // len(train.data)))
         torch.manual_seed(0)
         network = Classifier(**sizes)
         schedule = Schedule(epochs, batch_size, peak_learning_rate=3e-3)
-        train_classifier(network, train.images, train.labels, schedule, asked.device, asked.report)
+        train_classifier(network, train.data, train.fields["label"], schedule, asked.device, asked.report)
         return cls(network, sizes, asked.device)
 
     @classmethod

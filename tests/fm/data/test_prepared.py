@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from fm.codecs import Codec, Pixels, Standardised
+from fm.conditions import Conditioner, Labels, Unconditional
 from fm.data.digits import load as load_digits
-from fm.data.prepared import ARRAYS, Prepared, PreparedError, write
+from fm.data.prepared import Prepared, PreparedError
+from fm.data.rows import Arrays
 from fm.data.splits import Splits
+from fm.data.writing import write, write_fields
+
+ARRAYS = ("train_data", "train_label", "test_data", "test_label")
+FORMATS = Path(__file__).parent
 
 
 @st.composite
 def any_splits(draw: st.DrawFn) -> Splits:
     names = draw(st.lists(st.text(max_size=8), min_size=1, max_size=5, unique=True))
-    side, channels = draw(st.integers(1, 9)), draw(st.integers(1, 4))
+    shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4)))
     counts = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
-    images = [draw(arrays(np.uint8, (count, side, side, channels))) for count in counts]
+    images = [draw(arrays(np.uint8, (count, *shape))) for count in counts]
     labels = [draw(arrays(np.int64, count, elements=st.integers(0, len(names) - 1))) for count in counts]
     return Splits(images[0], labels[0], images[1], labels[1], tuple(names))
 
@@ -45,13 +53,68 @@ def test_what_is_written_is_read(splits: Splits, name: str) -> None:
         prepared = Prepared.open(Path(folder))
         prepared.verify()
         assert (prepared.name, prepared.label_names) == (name, splits.label_names)
-        assert prepared.num_classes == len(splits.label_names)
-        assert splits.train_images.shape[1:] == (prepared.image_size, prepared.image_size, prepared.channels)
+        assert (prepared.conditioner, prepared.stored) == (Labels(splits.label_names), splits.train_images.shape[1:])
+        assert prepared.codec.stored == prepared.stored
         assert (len(prepared.train), len(prepared.test)) == (len(splits.train_labels), len(splits.test_labels))
-        np.testing.assert_array_equal(prepared.train.images, splits.train_images)
-        np.testing.assert_array_equal(prepared.train.labels, splits.train_labels)
-        np.testing.assert_array_equal(prepared.test.images, splits.test_images)
-        np.testing.assert_array_equal(prepared.test.labels, splits.test_labels)
+        np.testing.assert_array_equal(prepared.train.data, splits.train_images)
+        np.testing.assert_array_equal(prepared.train.fields["label"], splits.train_labels)
+        np.testing.assert_array_equal(prepared.test.data, splits.test_images)
+        np.testing.assert_array_equal(prepared.test.fields["label"], splits.test_labels)
+
+
+CAPTION = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "codec", "conditioner"),
+    [
+        (np.arange(12, dtype=np.float32).reshape(4, 3), {}, Standardised((3,)), Unconditional()),
+        (np.arange(4 * 30, dtype=np.uint8).reshape(4, 2, 3, 5, 1), {}, Pixels((2, 3, 5, 1)), Unconditional()),
+        (
+            np.arange(4 * 30, dtype=np.float32).reshape(4, 2, 15),
+            {"label": np.array([2, 0, 1, 1]), "other": CAPTION},
+            Standardised((2, 15), mean=(1.0, 2.0)),
+            Labels(("a", "b", "c")),
+        ),
+    ],
+)
+def test_any_shape_and_any_fields_are_written(
+    tmp_path: Path, data: np.ndarray, fields: dict[str, np.ndarray], codec: Codec, conditioner: Conditioner
+) -> None:
+    rows = Arrays({"data": data, **fields})
+    write_fields(tmp_path, "any", rows, rows, codec, conditioner)
+    prepared = Prepared.open(tmp_path)
+    prepared.verify()
+    assert prepared.conditioner == conditioner
+    scale = prepared.codec.scale
+    assert prepared.codec == replace(codec, scale=scale)
+    assert scale == pytest.approx(float(codec.encode(data).std(correction=0)), rel=1e-5)
+    some = prepared.test[np.array([3, 1])]
+    assert set(some) == {"data", *fields}
+    for name, array in {"data": data, **fields}.items():
+        np.testing.assert_array_equal(some[name], array[[3, 1]])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_folder_of_each_format_is_read(number: int) -> None:
+    prepared = Prepared.open(FORMATS / f"format_{number}")
+    prepared.verify()
+    assert (prepared.name, prepared.stored, prepared.label_names) == ("tiny", (3, 3, 1), ("cat", "dog"))
+    images = np.random.default_rng(0).integers(0, 256, (6, 3, 3, 1), dtype=np.uint8)
+    np.testing.assert_array_equal(prepared.train.data, images[:4])
+    np.testing.assert_array_equal(prepared.test.data, images[4:])
+    assert prepared.train.fields["label"].tolist() == [0, 1, 1, 0]
+    assert prepared.test.fields["label"].tolist() == [1, 0]
+    assert prepared.conditioner == Labels(("cat", "dog"))
+    # What was prepared before scales were measured was modelled as if it were 0.5.
+    assert prepared.codec == Pixels((3, 3, 1), scale={1: 0.5, 2: 0.637261}[number])
+
+
+def test_a_folder_of_this_format_is_still_written_so(tmp_path: Path) -> None:
+    old = Prepared.open(FORMATS / "format_1")
+    train, test = old.train, old.test
+    write(tmp_path, Splits(train.data, train.fields["label"], test.data, test.fields["label"], old.label_names), "tiny")
+    assert contents(tmp_path) == contents(FORMATS / "format_2")
 
 
 def test_equal_data_makes_equal_bytes(digits: Path, tmp_path: Path) -> None:
@@ -74,10 +137,10 @@ def test_equal_data_makes_equal_bytes(digits: Path, tmp_path: Path) -> None:
 def test_the_bytes_are_those_of_last_year(digits: Path) -> None:
     """A change here retrains every model there is: bump FORMAT and mean it."""
     assert json.loads((digits / "manifest.json").read_text())["sha256"] == {
-        "train_images.npy": "96a45c7b6470d05b0ce9dc04d15ce0221ebf50906441a62b4beccf77a5260088",
-        "train_labels.npy": "fb54f98980a03a837704184cb09e8735927867cc5cacc997b1a3cb168eca9f36",
-        "test_images.npy": "694fd53265c27ba5f379dc5f527b3c6a55f52fa7dc0b814b51a44fc71e501597",
-        "test_labels.npy": "2dca0520031834329abfd66224771e8398defb8e09a59d16641eccf98715683e",
+        "train_data.npy": "96a45c7b6470d05b0ce9dc04d15ce0221ebf50906441a62b4beccf77a5260088",
+        "train_label.npy": "fb54f98980a03a837704184cb09e8735927867cc5cacc997b1a3cb168eca9f36",
+        "test_data.npy": "694fd53265c27ba5f379dc5f527b3c6a55f52fa7dc0b814b51a44fc71e501597",
+        "test_label.npy": "2dca0520031834329abfd66224771e8398defb8e09a59d16641eccf98715683e",
     }
 
 
@@ -88,13 +151,15 @@ def test_there_are_few_files(digits: Path) -> None:
 def test_the_manifest_says_what_there_is(digits: Path) -> None:
     manifest = json.loads((digits / "manifest.json").read_text())
     assert manifest["name"] == "digits"
-    assert (manifest["image_size"], manifest["channels"]) == (8, 1)
-    assert manifest["splits"]["train"]["images"] == 1500
+    assert manifest["codec"] == {"name": "pixels", "stored": [8, 8, 1], "scale": 0.751725}
+    assert manifest["conditioner"] == {"name": "labels", "names": list("0123456789")}
+    assert manifest["fields"]["data"] == {"shape": [8, 8, 1], "dtype": "uint8"}
+    assert manifest["splits"]["train"]["count"] == 1500
     assert sum(manifest["splits"]["test"]["by_label"].values()) == 297
 
 
 def test_images_are_mapped_and_read_only(digits: Path) -> None:
-    images = Prepared.open(digits).train.images
+    images = Prepared.open(digits).train.data
     assert isinstance(images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         images[0] = 0
@@ -105,10 +170,30 @@ def test_torch_is_not_needed() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_oblong_images_are_refused(tmp_path: Path) -> None:
-    images, labels = np.zeros((2, 4, 5, 1), np.uint8), np.zeros(2, np.int64)
-    with pytest.raises(ValueError, match="images must be square, not 4x5"):
-        write(tmp_path / "prepared", Splits(images, labels, images, labels, ("a",)), "oblong")
+IMAGES, LABELS = np.zeros((2, 4, 5, 1), np.uint8), np.zeros(2, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "codec", "conditioner", "message"),
+    [
+        ({}, {"data": IMAGES[:, :3]}, Pixels((4, 5, 1)), Unconditional(), "they must be alike"),
+        ({}, {}, Pixels((5, 4, 1)), Unconditional(), r"each datum must be \(5, 4, 1\), not \(4, 5, 1\)"),
+        ({}, {}, Standardised((4, 5, 1)), Unconditional(), "data are uint8, and the codec stores float32"),
+        ({}, {}, Pixels((4, 5, 1)), Labels(("a",)), "the conditioner reads label, which the data have not"),
+        ({"label": LABELS + 1}, {"label": LABELS}, Pixels((4, 5, 1)), Labels(("a",)), "labels go from 1 to 1"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    tmp_path: Path,
+    train: dict[str, np.ndarray],
+    test: dict[str, np.ndarray],
+    codec: Codec,
+    conditioner: Conditioner,
+    message: str,
+) -> None:
+    data = {"data": IMAGES}
+    with pytest.raises(ValueError, match=message):
+        write_fields(tmp_path / "prepared", "odd", Arrays(data | train), Arrays(data | test), codec, conditioner)
     assert not (tmp_path / "prepared").exists()
 
 
@@ -139,9 +224,9 @@ def test_a_file_that_is_cut_short_is_noticed(digits: Path, name: str, share: flo
 
 
 def test_a_file_that_is_too_long_is_noticed(digits: Path) -> None:
-    with (digits / "test_images.npy").open("ab") as file:
+    with (digits / "test_data.npy").open("ab") as file:
         file.write(b"more")
-    with pytest.raises(PreparedError, match=r"test_images\.npy is longer than it should be"):
+    with pytest.raises(PreparedError, match=r"test_data\.npy is longer than it should be"):
         Prepared.open(digits)
 
 
@@ -151,30 +236,32 @@ def test_files_of_another_dataset_are_noticed(digits: Path, tmp_path: Path) -> N
         splits.train_images[:100], splits.train_labels[:100], splits.test_images, splits.test_labels, splits.label_names
     )
     write(tmp_path / "fewer", fewer, "digits")
-    for array in ("train_images", "train_labels"):
+    for array in ("train_data", "train_label"):
         shutil.copy(tmp_path / "fewer" / f"{array}.npy", digits)
     with pytest.raises(PreparedError, match=r"its arrays are not what manifest\.json says under 'splits'"):
         Prepared.open(digits)
 
 
 def test_a_changed_pixel_is_noticed_by_verify(digits: Path) -> None:
-    path = digits / "train_images.npy"
+    path = digits / "train_data.npy"
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
     prepared = Prepared.open(digits)
-    with pytest.raises(PreparedError, match=r"train_images\.npy has changed"):
+    with pytest.raises(PreparedError, match=r"train_data\.npy has changed"):
         prepared.verify()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "newer version"),
+        ({"format": 3}, "newer version"),
         ({"format": "one"}, "not the manifest"),
-        ({"label_names": ["only one"]}, "damaged"),
-        ({"label_names": None}, "damaged"),
-        ({"image_size": 28}, "'image_size'"),
+        ({"conditioner": {"name": "labels", "names": ["only one"]}}, "damaged"),
+        ({"conditioner": None}, "damaged"),
+        ({"codec": {"name": "pixels", "stored": [28, 28, 1]}}, r"data are \[8, 8, 1\], and the codec stores"),
+        ({"codec": "pixels"}, "damaged"),
+        ({"fields": {"data": {"shape": [8, 8, 1], "dtype": "uint8"}}}, "damaged"),
         ({"sha256": 5}, "damaged"),
     ],
 )
@@ -186,6 +273,6 @@ def test_a_wrong_manifest_is_noticed(digits: Path, change: dict[str, object], me
 
 
 def test_pickled_objects_are_not_loaded(digits: Path) -> None:
-    np.save(digits / "test_labels.npy", np.array([print], dtype=object), allow_pickle=True)
+    np.save(digits / "test_label.npy", np.array([print], dtype=object), allow_pickle=True)
     with pytest.raises(PreparedError, match="damaged"):
         Prepared.open(digits)

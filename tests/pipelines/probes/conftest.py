@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from fm.batches import Budget
-from fm.data.prepared import Prepared, write
+from fm.data.prepared import Prepared
 from fm.data.splits import Splits
+from fm.data.writing import write
 from tests.fm.conftest import tiny_generator
 
 

@@ -8,8 +8,8 @@ import yaml
 from PIL import Image
 
 from fm.config import SamplerConfig
-from fm.data.prepared import write
 from fm.data.splits import Splits
+from fm.data.writing import write
 from pipelines.params import FILE
 from pipelines.project import CURVES, METRICS, NEAREST, PREPARED, ROOT, SAMPLES
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow

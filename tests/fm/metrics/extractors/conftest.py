@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from fm.data.prepared import Prepared, write
+from fm.data.prepared import Prepared
 from fm.data.splits import Splits
+from fm.data.writing import write
 from fm.metrics.extractors import Asked
 
 Ask = Callable[..., Asked]

@@ -24,7 +24,7 @@ def test_is_the_same_once_saved_and_loaded(ask: "Ask", tmp_path: Path, monkeypat
     made = prepare(asked)
     made.save(tmp_path)
     loaded = load(tmp_path, torch.device("cpu"))
-    images = asked.dataset.test.images
+    images = asked.dataset.test.data
     assert np.array_equal(loaded.features(images), made.features(images))
     seen = loaded.classify(images)
     assert seen is not None
@@ -33,12 +33,13 @@ def test_is_the_same_once_saved_and_loaded(ask: "Ask", tmp_path: Path, monkeypat
 
 def test_features_that_are_not_finite_are_refused(ask: "Ask", tmp_path: Path) -> None:
     asked = ask("classifier", labels=("a", "b"))
-    sizes = {"channels": asked.dataset.channels, "image_size": asked.dataset.image_size, "num_classes": 2}
+    side, _, channels = asked.dataset.stored
+    sizes = {"channels": channels, "image_size": side, "num_classes": 2}
     broken = Classifier(**sizes)
     torch.nn.init.constant_(next(broken.parameters()), torch.nan)
     ClassifierExtractor(broken, sizes, asked.device).save(tmp_path)
     with pytest.raises(ExtractorError, match="features are not finite"):
-        load(tmp_path, asked.device).features(asked.dataset.test.images)
+        load(tmp_path, asked.device).features(asked.dataset.test.data)
 
 
 def test_a_folder_without_an_extractor(tmp_path: Path) -> None:

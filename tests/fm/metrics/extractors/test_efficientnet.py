@@ -31,14 +31,14 @@ def test_principal_components_of_the_training_split(ask: "Ask", channels: int) -
     asked = ask("efficientnet_lite0", channels=channels)
     extractor = prepare(asked)
     assert isinstance(extractor, EfficientNetExtractor)
-    features = extractor.features(asked.dataset.train.images)
+    features = extractor.features(asked.dataset.train.data)
     assert features.shape == (80, COMPONENTS)
     covariance = np.cov(features.astype(np.float64), rowvar=False)
     variances = np.diag(covariance)
     assert np.abs(features.mean(axis=0)).max() < 1e-4 * variances[0] ** 0.5
     assert np.abs(covariance - np.diag(variances)).max() < 1e-5 * variances[0]
     assert np.all(np.diff(variances) <= 1e-5 * variances[0])
-    pooled = extractor.pooled(asked.dataset.train.images)
+    pooled = extractor.pooled(asked.dataset.train.data)
     assert 0.9 < variances.sum() / np.cov(pooled.astype(np.float64), rowvar=False).trace() <= 1.0001
 
 
@@ -46,7 +46,7 @@ def test_is_the_same_once_saved_and_loaded(ask: "Ask", tmp_path: Path) -> None:
     asked = ask("efficientnet_lite0")
     made: Extractor = prepare(asked)
     made.save(tmp_path)
-    images = asked.dataset.test.images
+    images = asked.dataset.test.data
     loaded = load(tmp_path, torch.device("cpu"))
     assert loaded.name == "efficientnet_lite0"
     assert np.array_equal(loaded.features(images), made.features(images))

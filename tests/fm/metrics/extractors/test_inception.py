@@ -62,7 +62,7 @@ def sha256(path: Path) -> str:
 def test_features_are_those_of_clean_fid(ask: "Ask", tmp_path: Path, weights: Path, channels: int) -> None:
     asked = ask("inception", channels=channels, weights=weights)
     extractor = InceptionExtractor.prepare(asked, NOWHERE, sha256(weights))
-    images = asked.dataset.test.images
+    images = asked.dataset.test.data
     folder = tmp_path / "files"
     folder.mkdir()
     for number, image in enumerate(images):
@@ -90,7 +90,7 @@ def test_weights_are_kept_and_travel_with_what_is_saved(ask: "Ask", tmp_path: Pa
     again = InceptionExtractor.prepare(asked, NOWHERE, sum_of_it)
     again.save(tmp_path)
     (tmp_path / "cache" / "downloads" / "inception" / WEIGHTS).unlink()
-    images = asked.dataset.test.images
+    images = asked.dataset.test.data
     assert np.array_equal(load(tmp_path, torch.device("cpu")).features(images), first.features(images))
 
 

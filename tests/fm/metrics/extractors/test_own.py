@@ -36,7 +36,7 @@ def test_torchscript(ask: "Ask", folder: Path, tmp_path: Path) -> None:
     made.save(tmp_path)
     (folder / "means.pt").unlink()
     loaded = load(tmp_path, torch.device("cpu"))
-    images = asked.dataset.train.images
+    images = asked.dataset.train.data
     assert (made.name, loaded.name) == ("means", "means")
     expected = to_float(images).mean(dim=(2, 3)).numpy()
     np.testing.assert_allclose(loaded.features(images), expected, atol=1e-6)
@@ -47,7 +47,7 @@ def test_a_python_function(ask: "Ask", folder: Path, tmp_path: Path) -> None:
     asked = ask("extractors/bright.py:embed")
     made = prepare(asked)
     made.save(tmp_path)
-    images = asked.dataset.train.images
+    images = asked.dataset.train.data
     loaded = load(tmp_path, torch.device("cpu"))
     assert loaded.name == "bright"
     np.testing.assert_allclose(loaded.features(images), images.mean(axis=(1, 2)), rtol=1e-6)
@@ -69,7 +69,7 @@ def test_what_does_not_do(ask: "Ask", folder: Path, setting: str, content: str |
         (folder.parent / setting.split(":")[0]).write_text(content)
     asked = ask(setting)
     with pytest.raises(ExtractorError, match=message):
-        prepare(asked).features(asked.dataset.train.images)
+        prepare(asked).features(asked.dataset.train.data)
 
 
 @pytest.mark.parametrize(
