@@ -11,7 +11,7 @@ training data. Format 1, which only images had, is read too.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -200,8 +200,8 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 FIELDS_OF_FORMAT_1 = {"data": "images", "label": "labels"}
-FILES = {1: file_of_format_1, 2: file_of}
-UPGRADES = {1: upgraded, 2: dict}
+FILES: dict[int, Callable[[str, str], str]] = {1: file_of_format_1, 2: file_of}
+UPGRADES: dict[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: upgraded, 2: dict}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
