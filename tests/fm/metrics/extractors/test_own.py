@@ -115,7 +115,7 @@ def test_a_class(ask: "Ask", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     made = prepare(asked, own=["faces_of_ours:Faces"])
     made.save(tmp_path)
     loaded = load(tmp_path, torch.device("cpu"))
-    images = asked.dataset.train.images
+    images = asked.dataset.train.data
     assert (made.name, loaded.name, extractor_name("faces_of_ours:Faces")) == ("Faces", "Faces", "Faces")
     assert dimensions_of("faces_of_ours:Faces") == 3
     np.testing.assert_allclose(loaded.features(images), 2 * images.mean(axis=(1, 2)), rtol=1e-6)
