@@ -19,9 +19,10 @@ from fm.codecs import Codec, Pixels
 from fm.components import ANY, HOMES, build
 from fm.conditions import Conditioner, Labels, Unconditional
 from fm.config import Config, ImageFormat, SamplerConfig
-from fm.data.prepared import Prepared, write
+from fm.data.prepared import Prepared
 from fm.data.rows import Arrays
 from fm.data.sources import Request
+from fm.data.writing import write
 from fm.generator import Generator
 from fm.loop import fit
 from fm.metrics import extractors, frechet_distance
@@ -140,8 +141,8 @@ def test_a_dataset_measured_by_an_extractor(tmp_path: Path) -> None:
     with pytest.raises(extractors.ExtractorError, match="my_package"):
         extractors.load(tmp_path, asked.device)
     found = extractors.load(tmp_path, asked.device, own=["my_package"])
-    near = frechet_distance(found.features(dataset.train.images), found.features(dataset.test.images))
-    far = frechet_distance(found.features(dataset.train.images), found.features(255 - dataset.test.images))
+    near = frechet_distance(found.features(dataset.train.data), found.features(dataset.test.data))
+    far = frechet_distance(found.features(dataset.train.data), found.features(255 - dataset.test.data))
     assert near < 0.1 < far
     assert found.name == "RowMeans"
 
