@@ -52,7 +52,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Examples:
-    """What a network learns from: rows as stored, and how they and what lies beside them are read."""
+    """What a network learns from: rows as stored, and how they and what lies beside them are read.
+
+    >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
+    >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
+    >>> examples.codec.shape
+    (1, 8, 8)
+    """
 
     rows: Rows
     codec: Codec
@@ -73,6 +79,12 @@ class Batch(NamedTuple):
         given: the same, withheld from some of them: what the network is told.
         draws: the random numbers of these data.
         source: noise like `data`, where the pairs are given; it is drawn otherwise.
+
+    >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
+    >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
+    >>> batch = Batches(examples, Budget(images_seen=64, batch_size=16, learning_rate=1e-3))[0]
+    >>> batch.data.shape, batch.noise().shape, batch.given["label"].shape
+    (torch.Size([16, 1, 8, 8]), torch.Size([16, 1, 8, 8]), torch.Size([16]))
     """
 
     data: Tensor
@@ -101,6 +113,12 @@ class Batches(Dataset[Batch]):
     Datum number p of the training is row p mod N of epoch p // N, whose order is drawn anew; its noise, time and
     dropout come from the streams at position p. Every process of several takes each world_size-th row of the same
     global batch.
+
+    >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
+    >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
+    >>> batches = Batches(examples, Budget(images_seen=64, batch_size=16, learning_rate=1e-3))
+    >>> len(batches), torch.equal(batches[3].data, batches[3].data)
+    (4, True)
     """
 
     def __init__(self, examples: Examples, budget: Budget, rank: int = 0, world_size: int = 1) -> None:

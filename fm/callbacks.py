@@ -31,7 +31,11 @@ class Ema(WeightAveraging):
 
 
 class Point(NamedTuple):
-    """One point of the training curve: means since the point before."""
+    """One point of the training curve: means since the point before.
+
+    >>> Point(step=100, images_seen=6400, loss=0.2, learning_rate=1e-3, gradient_norm=0.5).loss
+    0.2
+    """
 
     step: int
     images_seen: int
@@ -42,7 +46,11 @@ class Point(NamedTuple):
 
 @dataclass
 class Totals:
-    """What a training has used over all its resumptions."""
+    """What a training has used over all its resumptions.
+
+    >>> Totals().resumed
+    0
+    """
 
     seconds: float = 0.0
     resumed: int = 0

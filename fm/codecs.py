@@ -28,6 +28,10 @@ class Codec(Component, ABC, kind="codec"):
 
     Attributes:
         dtype: numpy's name for what is stored.
+
+    >>> codec = Codec.of({"name": "pixels", "stored": [8, 8, 3]})
+    >>> codec.encode(np.full((1, 8, 8, 3), 255, np.uint8)).max()
+    tensor(1.)
     """
 
     dtype: ClassVar[str]
@@ -139,7 +143,13 @@ def require(codec: Codec, stored: NDArray[Any]) -> None:
 
 
 class Moments:
-    """Mean and standard deviation of numbers that come in parts, channel by channel."""
+    """Mean and standard deviation of numbers that come in parts, channel by channel.
+
+    >>> moments = Moments(channels=1)
+    >>> moments.add(np.array([[1.0], [3.0]]))
+    >>> moments.mean(), moments.deviation()
+    (array([2.]), array([1.]))
+    """
 
     def __init__(self, channels: int) -> None:
         self.count = 0

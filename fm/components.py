@@ -60,7 +60,11 @@ OWN: dict[str, dict[str, type["Component"]]] = {}
 
 
 class Everything:
-    """Has whatever is asked for."""
+    """Has whatever is asked for.
+
+    >>> "my_package.paths" in ANY
+    True
+    """
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -85,6 +89,9 @@ class Component:
 
     Raises:
         ValueError: when made, if an option cannot be; the message says which and what it can be.
+
+    >>> build("path", {"name": "polynomial", "n": 3}).choice
+    {'name': 'polynomial', 'n': 3}
     """
 
     kind: ClassVar[str]
@@ -153,6 +160,9 @@ class Option:
     Attributes:
         of: the component, as messages call it.
         default: MISSING where it must be given.
+
+    >>> options_of(known("path")["polynomial"])["n"].default
+    2.0
     """
 
     of: str
@@ -193,7 +203,11 @@ def option_of(component: type[Component], field: Field[Any], annotation: Any) ->
 
 @dataclass(frozen=True)
 class Part:
-    """A component of some kind, as the option of another: a choice, or the component itself."""
+    """A component of some kind, as the option of another: a choice, or the component itself.
+
+    >>> Part("path").read("cond_ot")
+    CondOT()
+    """
 
     kind: str
 

@@ -24,14 +24,22 @@ Condition = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Label:
-    """One of `count` classes: int64 (B,), in which `count` itself means "no label"."""
+    """One of `count` classes: int64 (B,), in which `count` itself means "no label".
+
+    >>> Labels(("cat", "dog")).fields
+    {'label': Label(count=2)}
+    """
 
     count: int
 
 
 @dataclass(frozen=True)
 class Vector:
-    """Numbers that belong to the whole datum: float (B, width)."""
+    """Numbers that belong to the whole datum: float (B, width).
+
+    >>> Vector(width=2)
+    Vector(width=2)
+    """
 
     width: int
 
@@ -39,7 +47,11 @@ class Vector:
 @dataclass(frozen=True)
 class Sequence:
     """A sequence to attend to: float (B, length, width), with bool (B, length) under `<name>_mask`, true where there is
-    something."""
+    something.
+
+    >>> Sequence(width=64, length=12).length
+    12
+    """
 
     width: int
     length: int
@@ -47,7 +59,11 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Map:
-    """A tensor over the datum's own grid, to concatenate with it: float (B, channels, *spatial)."""
+    """A tensor over the datum's own grid, to concatenate with it: float (B, channels, *spatial).
+
+    >>> Map(channels=3).channels
+    3
+    """
 
     channels: int
 
@@ -57,7 +73,11 @@ Spec = Label | Vector | Sequence | Map
 
 
 class Conditioner(Component, ABC, kind="conditioner"):
-    """Reads into conditions, and says what their fields are."""
+    """Reads into conditions, and says what their fields are.
+
+    >>> Conditioner.of({"name": "labels", "names": ["cat", "dog"]}).in_turn(3)
+    [0, 1, 0]
+    """
 
     @property
     @abstractmethod

@@ -28,7 +28,12 @@ class Diverged(UserError):
 
 
 class Keeps(Protocol):
-    """A callback that keeps something of the training at some of its steps."""
+    """A callback that keeps something of the training at some of its steps.
+
+    >>> class EveryTenth:
+    ...     def due(self, trainer):
+    ...         return trainer.global_step % 10 == 0
+    """
 
     def due(self, trainer: Trainer) -> bool: ...
 

@@ -29,6 +29,9 @@ class Bounds:
         choices: the only values there are.
         length: the fewest and the most entries of a tuple; the bounds above are those of each entry.
         says: what the option is, in a few words.
+
+    >>> str(Number(Bounds(above=0, most=100)))
+    'a number above 0 and at most 100'
     """
 
     least: float | None = None
@@ -62,7 +65,18 @@ def option(
 
 
 class Reader(Protocol):
-    """What a value may be. Its `str` completes "must be"."""
+    """What a value may be. Its `str` completes "must be".
+
+    >>> class Even:
+    ...     def read(self, value):
+    ...         return 2 * (value // 2)
+    ...     def schema(self):
+    ...         return {"type": "integer", "multipleOf": 2}
+    ...     def __str__(self):
+    ...         return "an even number"
+    >>> Many(Even(), length=None).read([1, 4])
+    (0, 4)
+    """
 
     def read(self, value: Any) -> Any:
         """The value as the component gets it. Raises ValueError for what cannot be; the message says what can."""
@@ -77,7 +91,11 @@ def refused(value: object, reader: Reader) -> ValueError:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number within bounds, also where YAML takes it for text, as it does 1e-5."""
+    """A finite number within bounds, also where YAML takes it for text, as it does 1e-5.
+
+    >>> Number(Bounds(least=1), whole=True).read("1e3")
+    1000
+    """
 
     bounds: Bounds
     whole: bool = False
@@ -138,7 +156,11 @@ def as_number(value: object) -> int | float | None:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of a few values, each of its own type: `true` is no 1."""
+    """One of a few values, each of its own type: `true` is no 1.
+
+    >>> str(OneOf((True, None, "auto")))
+    'one of true, null, auto'
+    """
 
     values: tuple[Any, ...]
 
@@ -157,6 +179,12 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Text:
+    """Any text.
+
+    >>> Text().read("auto")
+    'auto'
+    """
+
     def read(self, value: Any) -> str:
         if not isinstance(value, str):
             raise refused(value, self)
@@ -171,7 +199,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Many:
-    """A list of one kind of entry, which the component gets as a tuple."""
+    """A list of one kind of entry, which the component gets as a tuple.
+
+    >>> Many(Number(Bounds(), whole=True), length=(1, 3)).read([1, 2])
+    (1, 2)
+    """
 
     entry: Reader
     length: tuple[int, int] | None
@@ -197,7 +229,11 @@ class Many:
 
 @dataclass(frozen=True)
 class Either:
-    """What one of several can read, the first that can."""
+    """What one of several can read, the first that can.
+
+    >>> str(Either((Number(Bounds(above=0)), NULL)))
+    'a number above 0, or null'
+    """
 
     readers: tuple[Reader, ...]
 

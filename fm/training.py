@@ -35,7 +35,11 @@ from fm.training_data import TrainingData
 
 @dataclass(frozen=True)
 class Hardware:
-    """What to train on, as lightning.Trainer takes it; under torchrun, devices and nodes are those it has started."""
+    """What to train on, as lightning.Trainer takes it; under torchrun, devices and nodes are those it has started.
+
+    >>> Hardware(accelerator="cpu", precision="bf16-mixed").devices
+    1
+    """
 
     accelerator: str = "auto"
     devices: Any = 1
@@ -52,6 +56,9 @@ class Keeping:
         key: names this training, so that it resumes from no other's checkpoint.
         every: so many steps a checkpoint is saved.
         snapshots: how many averaged networks to keep along the way, in the folder `snapshots` beside the checkpoint.
+
+    >>> Keeping(Path("run/last.ckpt"), key="of these settings", every=500).snapshots
+    0
     """
 
     checkpoint: Path
@@ -68,6 +75,9 @@ class Watching:
         title: what its lines begin with.
         report: called with every point of the curve and the present images/s.
         show: called now and then with the step and a generator of the averaged weights.
+
+    >>> Watching("mine", report=lambda point, speed: None, show=lambda step, generator: None).title
+    'mine'
     """
 
     title: str

@@ -9,7 +9,11 @@ from fm.batches import Batch, Batches, Budget, Examples
 
 
 class From:
-    """Steps from `start` on, in a sampler that still says how many there are in all: Lightning counts from 0."""
+    """Steps from `start` on, in a sampler that still says how many there are in all: Lightning counts from 0.
+
+    >>> list(From(3, 6)), len(From(3, 6))
+    ([3, 4, 5], 6)
+    """
 
     def __init__(self, start: int, stop: int) -> None:
         self.start, self.stop = start, stop

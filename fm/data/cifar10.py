@@ -33,6 +33,12 @@ class CIFAR10(
     says="60,000 colour images of 32x32 pixels with ten labels",
     source="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
 ):
+    """`load` of this module.
+
+    >>> Dataset.of("cifar10")
+    CIFAR10()
+    """
+
     def load(self, asked: Request) -> Splits:
         return load(asked.cache, asked.path)
 

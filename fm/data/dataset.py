@@ -20,6 +20,9 @@ class Request:
         size, channels: of the images to be. A dataset with images of one size leaves them as they are.
         test_fraction: share of the images to hold out, where nobody has split them.
         skip_bad: leave out files that cannot be used.
+
+    >>> Request(Path(".cache"), Path("pictures"), size=32, channels=3, test_fraction=0.1, skip_bad=False).size
+    32
     """
 
     cache: Path
@@ -35,6 +38,9 @@ class Dataset(Component, ABC, kind="dataset"):
 
     Attributes:
         defaults: settings that suit it, by section and key, for those that are left open.
+
+    >>> Dataset.of("digits").says
+    '1,797 handwritten digits of 8x8 grey pixels, which come with scikit-learn'
     """
 
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

@@ -17,6 +17,12 @@ class Digits(
     says="1,797 handwritten digits of 8x8 grey pixels, which come with scikit-learn",
     source="https://archive.ics.uci.edu/dataset/80",
 ):
+    """`load` of this module.
+
+    >>> Dataset.of("digits")
+    Digits()
+    """
+
     def load(self, asked: Request) -> Splits:
         return load()
 

@@ -38,6 +38,12 @@ class FashionMNIST(
     says="70,000 grey images of garments, 28x28, with ten labels",
     source="Xiao et al. 2017, arXiv 1708.07747",
 ):
+    """`load` of this module.
+
+    >>> Dataset.of("fashion-mnist")
+    FashionMNIST()
+    """
+
     def load(self, asked: Request) -> Splits:
         return load(asked.cache)
 

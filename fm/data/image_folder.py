@@ -31,6 +31,12 @@ SPLIT_NAME = re.compile(r"(train|training|val|valid|validation|dev|eval|test|tes
 
 
 class ImageFolder(Dataset, name="image-folder", says="a folder of one's own images, a sub-folder for each label"):
+    """`load` of this module.
+
+    >>> Dataset.of("image-folder")
+    ImageFolder()
+    """
+
     def load(self, asked: Request) -> Splits:
         return load(asked.path, asked.size, asked.channels, asked.test_fraction, asked.skip_bad)
 

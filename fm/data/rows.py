@@ -10,7 +10,16 @@ Fields = dict[str, NDArray[Any]]
 
 
 class Rows(Protocol):
-    """Data by number: arrays in memory maps, shards in a store. A field `data` is always there."""
+    """Data by number: arrays in memory maps, shards in a store. A field `data` is always there.
+
+    >>> class Ramps:
+    ...     def __len__(self):
+    ...         return 100
+    ...     def __getitem__(self, rows):
+    ...         return {"data": rows[:, np.newaxis] / 100 * np.ones(8)}
+    >>> Ramps()[np.array([50])]["data"].shape
+    (1, 8)
+    """
 
     def __len__(self) -> int: ...
 

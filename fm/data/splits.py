@@ -67,6 +67,10 @@ class Splits:
 
     Raises:
         ValueError: the arrays are not as above.
+
+    >>> images, labels = np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 1, 0, 1])
+    >>> Splits(images, labels, images[:2], labels[:2], ("cat", "dog")).train_images.shape
+    (4, 8, 8, 1)
     """
 
     train_images: NDArray[np.uint8]

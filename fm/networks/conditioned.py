@@ -85,7 +85,12 @@ class Conditioned(nn.Module):
 
 
 class TokenEmbedding(nn.Module):
-    """Each token of a sequence by itself, and its place."""
+    """Each token of a sequence by itself, and its place.
+
+    >>> words, there = torch.randn(2, 5, 3), torch.ones(2, 5, dtype=torch.bool)
+    >>> TokenEmbedding(Sequence(width=3, length=5), width=8)(words, there).values.shape
+    torch.Size([2, 5, 8])
+    """
 
     def __init__(self, field: Sequence, width: int) -> None:
         super().__init__()

@@ -18,6 +18,9 @@ class TimeEmbedding(nn.Module):
     Args:
         width: numbers that come out.
         fastest: the highest frequency, in radians per unit of t; the lowest is a ten-thousandth of it.
+
+    >>> TimeEmbedding(16)(torch.rand(3)).shape
+    torch.Size([3, 16])
     """
 
     def __init__(self, width: int, fastest: float = 1000.0, features: int = 64) -> None:
@@ -38,7 +41,11 @@ class TimeEmbedding(nn.Module):
 
 class Tokens(NamedTuple):
     """What attention may look at besides the grid itself: values (B, tokens, width), and bool (B, tokens), true where
-    there is a token."""
+    there is a token.
+
+    >>> Tokens(torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)).values.shape
+    torch.Size([2, 5, 8])
+    """
 
     values: Tensor
     there: Tensor

@@ -10,7 +10,13 @@ from fm.conditions import Spec
 
 
 class Network(Component, ABC, kind="network"):
-    """The options of a kind of network; `build` makes one of random weights."""
+    """The options of a kind of network; `build` makes one of random weights.
+
+    >>> import torch
+    >>> network = Network.of({"name": "transformer", "width": 16}).build((3, 8, 8), {})
+    >>> network(torch.zeros(2, 3, 8, 8), torch.zeros(2), {}).shape
+    torch.Size([2, 3, 8, 8])
+    """
 
     @abstractmethod
     def build(self, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False) -> nn.Module:

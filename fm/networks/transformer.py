@@ -57,6 +57,10 @@ class Transformer(Conditioned):
 
     Raises:
         ValueError: sizes that do not fit together.
+
+    >>> import torch
+    >>> Transformer(TransformerOptions(width=16), (1, 8, 8), {})(torch.zeros(2, 1, 8, 8), torch.zeros(2), {}).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     def __init__(
@@ -103,7 +107,12 @@ class Transformer(Conditioned):
 
 
 class Block(Attention):
-    """Attention and a perceptron, each shifted, scaled and gated by time and condition; the gates start at zero."""
+    """Attention and a perceptron, each shifted, scaled and gated by time and condition; the gates start at zero.
+
+    >>> import torch
+    >>> Block(16, heads=2)(torch.zeros(3, 5, 16), torch.zeros(3, 16)).shape
+    torch.Size([3, 5, 16])
+    """
 
     def __init__(self, width: int, heads: int, token_width: int | None = None, dropout: float = 0.0) -> None:
         super().__init__(width, heads, token_width)

@@ -79,6 +79,9 @@ class UNet(Conditioned):
 
     Raises:
         ValueError: sizes that do not fit together.
+
+    >>> UNet(UNetOptions(width=8), (1, 8, 8), {})(torch.zeros(2, 1, 8, 8), torch.zeros(2), {}).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     def __init__(
@@ -144,7 +147,11 @@ class UNet(Conditioned):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions of side 3; time and condition scale and shift the second norm (Dhariwal & Nichol 2021)."""
+    """Two convolutions of side 3; time and condition scale and shift the second norm (Dhariwal & Nichol 2021).
+
+    >>> ResidualBlock(nn.Conv2d, 8, 16, embedding=32)(torch.zeros(2, 8, 4, 4), torch.zeros(2, 32), None).shape
+    torch.Size([2, 16, 4, 4])
+    """
 
     def __init__(
         self,
@@ -175,7 +182,11 @@ class ResidualBlock(nn.Module):
 
 
 class GridAttention(Attention):
-    """Attention among the points of a grid, added to what they are; starts at zero."""
+    """Attention among the points of a grid, added to what they are; starts at zero.
+
+    >>> GridAttention(8, heads=1, token_width=None)(torch.zeros(2, 8, 4, 4), None).shape
+    torch.Size([2, 8, 4, 4])
+    """
 
     def __init__(self, width: int, heads: int, token_width: int | None) -> None:
         super().__init__(width, heads, token_width)
@@ -189,7 +200,11 @@ class GridAttention(Attention):
 
 
 class Downsample(nn.Module):
-    """Halves the grid, odd sizes rounded up."""
+    """Halves the grid, odd sizes rounded up.
+
+    >>> Downsample(nn.Conv2d, 8)(torch.zeros(2, 8, 5, 4)).shape
+    torch.Size([2, 8, 3, 2])
+    """
 
     def __init__(self, convolution: type[Convolution], width: int) -> None:
         super().__init__()
@@ -201,7 +216,11 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Brings the grid to the size of the skip connection that comes next."""
+    """Brings the grid to the size of the skip connection that comes next.
+
+    >>> Upsample(nn.Conv1d, 8)(torch.zeros(2, 8, 3), torch.Size([5])).shape
+    torch.Size([2, 8, 5])
+    """
 
     def __init__(self, convolution: type[Convolution], width: int) -> None:
         super().__init__()
