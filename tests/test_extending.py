@@ -16,7 +16,7 @@ import yaml
 from fm import components
 from fm.batches import Batches, Budget, Examples
 from fm.codecs import Codec, Pixels
-from fm.components import ANY, HOMES, build
+from fm.components import ANY, HOMES, build, find
 from fm.conditions import Conditioner, Labels, Unconditional
 from fm.config import Config, ImageFormat, SamplerConfig
 from fm.data.prepared import Prepared
@@ -95,6 +95,14 @@ def generator(**changes: Any) -> Generator:
 
 def test_there_is_one_of_every_kind() -> None:
     assert ADDED.keys() == HOMES.keys()
+
+
+@pytest.mark.parametrize(("kind", "name"), ADDED.items())
+def test_it_takes_no_more_than_two_files(kind: str, name: str) -> None:
+    """A class of one's own takes its module alone; `__init__.py` is there for the package's other modules too."""
+    find(kind, name, own=ANY)
+    files = {module.__file__ for module in list(sys.modules.values()) if module.__name__.startswith("my_package")}
+    assert len(files) <= 2
 
 
 @pytest.mark.parametrize(("kind", "name"), ADDED.items())

@@ -58,10 +58,10 @@ def test_nor_what_it_is_sampled_with(changed: Callable[[str, Any], Path], key: s
     assert not [module for module in sys.modules if module.startswith("evil")]
 
 
-@pytest.mark.parametrize("name", ["os:system", "builtins:exec", "subprocess:Popen", "fm.generator:Generator", "os.path"])
+@pytest.mark.parametrize("name", ["os:system", "builtins:exec", "subprocess:Popen", "fm.generator:Generator"])
 @pytest.mark.parametrize("key", ["path", "sampler.solver"])
 def test_what_is_there_already_is_not_called(changed: Callable[[str, Any], Path], key: str, name: str) -> None:
-    with pytest.raises((GeneratorError, ValueError), match="no path|no solver|has no class|cannot be made"):
+    with pytest.raises((GeneratorError, ValueError), match=r"no path|no solver|has no class|cannot be made"):
         Generator.load(changed(key, name)).sample(1, seed=0)
 
 
