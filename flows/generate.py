@@ -1,4 +1,4 @@
-"""A large set of images in S3 as a Prefect flow, in shares: the same images whatever their number."""
+"""A large set of images in S3 as a Prefect flow, in shards: the same images whatever their number."""
 
 import os
 import re
@@ -14,10 +14,10 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from flows.abandoned import known_alive
 from flows.choices import Queue
+from flows.commands import Outcome
 from flows.pipeline import checkout
 from flows.processes import Processes
-from flows.share import Order, here, step_name
-from flows.stages import Outcome
+from flows.shard import Order, here, step_name
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import on_a_worker
 from fm.errors import UserError
@@ -25,7 +25,7 @@ from pipelines import params, s3
 from pipelines.registry import versions
 from pipelines.worktree import commit_of
 
-DEPLOYMENT = "share/worker-share"
+DEPLOYMENT = "shard/worker-shard"
 BUCKETS_VARIABLE = "BUCKETS"
 
 
@@ -54,10 +54,10 @@ def generate(
         steps: of the solver. None is the model's own.
         to: a prefix in the bucket for samples, or s3://bucket/prefix/. None is a prefix made of model, version and all
             that is asked for.
-        shards: the number of shares. The images are the same whatever it is.
-        queue: of the work pool: its workers make the shares, as many at once as they are. None makes one after the
+        shards: how many parts it is made in. The images are the same whatever it is.
+        queue: of the work pool: its workers make the shards, as many at once as they are. None makes one after the
             other on the machine of this run.
-        revision: a branch, tag or commit, whose code makes every share in a checkout of its own. None is the code that
+        revision: a branch, tag or commit, whose code makes every shard in a checkout of its own. None is the code that
             lies here, with your uncommitted changes.
     """
     try:
@@ -71,7 +71,7 @@ def generate(
             outcomes = run_here(place, order, numbers) if queue is None else run_there(place, order, numbers, queue)
     except (StepsFailed, UserError) as error:
         return Failed(message=str(error), data=error)
-    return Completed(message=told(order, outcomes))
+    return Completed(message=message(order, outcomes))
 
 
 def require_commit(queue: str | None, revision: str | None) -> None:
@@ -112,14 +112,14 @@ def run_there(place: Path, order: Order, numbers: list[str], queue: str) -> dict
 def there(
     order: Order, commit: str, queue: str, processes: Processes, number: str, log: Callable[[str], None]
 ) -> Outcome:
-    """A share on a worker, which tries again by itself. Raises StepFailed, Stopped."""
+    """A shard on a worker, which tries again by itself. Raises StepFailed, Stopped."""
     parameters = {"order": order.model_dump(), "number": number, "revision": commit}
     ended = on_a_worker(step_name(number), DEPLOYMENT, parameters, queue, processes, log)
     log(str(ended.message))
     return Outcome(ended.name)
 
 
-def told(order: Order, outcomes: Mapping[str, Outcome]) -> str:
+def message(order: Order, outcomes: Mapping[str, Outcome]) -> str:
     there_before = all(outcome is Outcome.UNCHANGED for outcome in outcomes.values())
     return f"{order.count} images of {order.model} are in {order.to}." + (
         " All were there before." if there_before else ""

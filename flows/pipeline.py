@@ -25,11 +25,11 @@ from prefect.states import Completed, Failed
 from flows import graph, program, remote, settings, summary
 from flows.abandoned import known_alive
 from flows.choices import Dataset, Queue, Recipe, Row
+from flows.commands import Outcome, Runner
 from flows.processes import Processes
 from flows.publish import publish, times_in_turn, to_mlflow
 from flows.server import use_api
 from flows.slots import holding
-from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import Workers
 from flows.workspace import branch_for, keep, run_workspace
@@ -79,7 +79,7 @@ def pipeline(
             branch = branch_for(ROOT, str(flow_run.name), str(flow_run.id), shared=queue is not None)
             outcomes = bring_up_to_date(place, queue, branch)
             publish(place)
-            return Completed(message=told(outcomes) + (kept(place, queue, branch) if place != ROOT else ""))
+            return Completed(message=message(outcomes) + (kept(place, queue, branch) if place != ROOT else ""))
     except StepsFailed as error:
         return Failed(message=error.headline, data=error)
     except UserError as error:
@@ -194,7 +194,7 @@ def mlflow_parent(root: Path, name: str, parent: "ParentRun | None" = None) -> "
         yield run
 
 
-def told(outcomes: Mapping[str, Outcome]) -> str:
+def message(outcomes: Mapping[str, Outcome]) -> str:
     stages = Counter(outcome for name, outcome in outcomes.items() if name != "register")
     if not stages:
         return "Nothing has changed: no stage had to run."

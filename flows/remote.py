@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from flows.faults import can_pass
+from flows.faults import is_transient
 from fm.errors import TryLater
 from pipelines.project import cache_dir
 from pipelines.worktree import WorktreeError, git
@@ -40,4 +40,4 @@ def ask(root: Path, *arguments: str) -> None:
     try:
         git(root, *arguments)
     except WorktreeError as error:
-        raise RemoteAway(str(error)) if can_pass([str(error)]) else error from None
+        raise RemoteAway(str(error)) if is_transient([str(error)]) else error from None

@@ -16,8 +16,8 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
+from flows.commands import Outcome, Runner
 from flows.processes import Processes, Stopped
-from flows.stages import Outcome, Runner
 from flows.waiting import heard, waiting
 from fm.errors import TryLater
 from pipelines.project import slots_dir
@@ -37,7 +37,7 @@ OWN = threading.Lock()
 
 
 def name() -> str:
-    """The machine's, and something of the folder with the lock: who does not share that computes beside it."""
+    """One for each machine and folder of locks: work that takes its lock in another folder does not wait for this."""
     return f"compute-{socket.gethostname()}-{hashlib.sha256(str(slots_dir()).encode()).hexdigest()[:6]}"
 
 

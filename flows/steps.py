@@ -13,10 +13,10 @@ from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.commands import Outcome, StepFailed
 from flows.faults import DELAYS
 from flows.mistakes import Explained
 from flows.processes import Stopped
-from flows.stages import Outcome, StepFailed
 from fm.errors import TryLater, UserError
 
 # Prefect announces a failed state twice, once as an error with an empty traceback; that it tries again, once.
@@ -55,7 +55,7 @@ def run_steps(steps: Sequence[Step]) -> dict[str, Outcome]:
     """Run every step once those it needs have succeeded, side by side where the edges allow it.
 
     When a step fails, those that need it are not run; the others are: their work is not lost on the
-    next run. A step that fails by what can pass is tried again.
+    next run. A step that fails by a transient fault is tried again.
 
     Raises:
         StepsFailed: after all others have ended.
@@ -82,13 +82,13 @@ def lacking(needed: Mapping[str, PrefectFuture[Any]]) -> list[str]:
     return [name for name, future in needed.items() if not future.state.is_completed()]
 
 
-def can_pass(task: object, task_run: object, state: State[Any]) -> bool:
+def is_transient(task: object, task_run: object, state: State[Any]) -> bool:
     """Whether Prefect is to try a failed step again."""
-    return isinstance(state.data, StepFailed) and state.data.can_pass
+    return isinstance(state.data, StepFailed) and state.data.transient
 
 
 # Prefect's own caching stays off: what must run is DVC's to decide.
-@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=can_pass)
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=is_transient)
 def run_step(action: Action, lacks: Callable[[], list[str]]) -> State[Any]:
     """A state rather than an exception: Prefect would log the traceback of its own insides for a failed command."""
     if missing := lacks():
@@ -100,7 +100,7 @@ def run_step(action: Action, lacks: Callable[[], list[str]]) -> State[Any]:
     except StepFailed as error:
         return Failed(message=error.headline, data=error)
     except UserError as error:
-        return Failed(message=str(error), data=StepFailed(str(error), can_pass=isinstance(error, TryLater)))
+        return Failed(message=str(error), data=StepFailed(str(error), transient=isinstance(error, TryLater)))
     except Stopped:
         return Cancelled(message="The run was stopped.")
     return Completed(name=outcome.value, message=MEANING[outcome])

@@ -25,12 +25,12 @@ from prefect.states import Completed, Failed
 
 from flows import graph, program, settings
 from flows.abandoned import known_alive
+from flows.commands import Runner, StepFailed
 from flows.pipeline import mlflow_parent, stage_steps
 from flows.processes import Processes
 from flows.publish import publish_study, to_mlflow
 from flows.server import use_api
 from flows.slots import holding
-from flows.stages import Runner, StepFailed
 from flows.steps import StepsFailed, run_steps
 from flows.workspace import keep, workspace
 from fm.errors import UserError

@@ -16,8 +16,8 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 
 from flows import remote
+from flows.commands import Outcome, Runner, StepFailed
 from flows.processes import Processes, Stopped
-from flows.stages import Outcome, Runner, StepFailed
 from flows.waiting import shown_waiting
 from flows.workspace import keep
 from pipelines import params
@@ -48,12 +48,12 @@ class Workers:
         """Let a worker bring a stage up to date, then restore what it made.
 
         Raises:
-            StepFailed: it failed there; the message is what it said. Or it was lost, which can pass.
+            StepFailed: it failed there; the message is what it said. Or it was lost, which is transient.
             Stopped: the run here is being stopped, and so is the one there.
         """
         if name in HERE:
             outcome = self.runner.stage(name, log)
-            self.runner.share(name, log)
+            self.runner.push(name, log)
             return outcome
         with self.one_at_a_time:  # two stages in one repository
             commit = self.publish(name)
@@ -90,7 +90,7 @@ def on_a_worker(
         The final state, a completed one.
 
     Raises:
-        StepFailed: it is another; the message is what it said. That it was lost can pass.
+        StepFailed: it is another; the message is what it said. That it was lost is transient.
         Stopped: the run here is being stopped, and so is the one there.
     """
     run = run_deployment(deployment, parameters=dict(parameters), work_queue_name=queue, timeout=0)
@@ -102,7 +102,7 @@ def on_a_worker(
     ended = wait(run.id, processes, State.is_final)
     if not ended.is_completed():
         lost = ended.is_crashed()  # with its worker: another can do it
-        raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""], can_pass=lost)
+        raise StepFailed(f"{name}: {ended.name} on a worker", [ended.message or ""], transient=lost)
     return ended
 
 

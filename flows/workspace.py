@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from flows import remote
 from pipelines.records import provenance
-from pipelines.worktree import WorktreeError, check_out, commit_of, git, remove, share
+from pipelines.worktree import WorktreeError, check_out, commit_of, equip, git, remove
 
 IDENTITY = {
     f"GIT_{role}_{what}": value
@@ -42,7 +42,7 @@ def workspace(root: Path, place: Path, revision: str | None = None) -> Iterator[
         check_out(root, place, commit)
         if revision is None and (patch := provenance.uncommitted_patch(root, everything=True)):
             git(place, "apply", "--whitespace=nowarn", "-", given=patch)
-        share(root, place)
+        equip(root, place)
         yield place
 
 
@@ -61,7 +61,7 @@ def run_workspace(root: Path, folder: Path, name: str, revision: str) -> Iterato
     with FileLock(lock_of(place)):
         try:
             check_out(root, place, commit)
-            share(root, place)
+            equip(root, place)
             yield place
         finally:
             clear(root, place)

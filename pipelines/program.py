@@ -16,8 +16,8 @@ PLAIN = {
     "evaluate": ["METHOD"],
     "features": [],
     "prepare": [],
+    "push": ["STAGE"],
     "register": [],
-    "share": ["STAGE"],
     "study.report": ["STUDY", "CHECKOUT"],
     "train": ["METHOD"],
 }
@@ -26,7 +26,7 @@ HELP = {"-h", "--help"}
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it can pass."""
+    """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it is transient."""
     signal.signal(signal.SIGTERM, terminate)
     try:
         require_arguments()

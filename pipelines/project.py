@@ -132,10 +132,10 @@ WAITING = "waiting for the compute slot"
 
 @contextmanager
 def compute_slot(device: str = "cpu") -> Iterator[None]:
-    """Hold the machine's one place for its user's work that trains, samples or times on `device`.
+    """Wait for the one compute slot that this machine has for `device`, and hold it.
 
-    Two trainers of two threads on two cores gain nothing and spoil every timing. The lock is the
-    operating system's, so a killed stage gives its place back.
+    All work of the user that trains, samples or times takes it: two trainers of two threads on two cores gain nothing
+    and spoil every timing. The lock is the operating system's, so a killed stage gives its place back.
     """
     from filelock import FileLock, Timeout
 

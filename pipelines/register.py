@@ -135,7 +135,7 @@ def register(
         }
         known = {**tags, **origin}
         tracked.dataset_input(experiment, winner.protocol.data_md5, str(PREPARED))
-        describe(tracked, winner, known)
+        log_version(tracked, winner, known)
         facts = gather(settings, winner, generator, origin)
         pages = write_pages(folder.with_name("pages"), facts, generator)
         tracked.artifact(pages)
@@ -190,7 +190,7 @@ def stage_run_of(experiment: str, stage: str, tag: str) -> dict[str, str]:
     return {tag: found.info.run_id} if found else {}
 
 
-def describe(tracked: tracking.StageRun, winner: Winner, tags: Mapping[str, str]) -> None:
+def log_version(tracked: tracking.StageRun, winner: Winner, tags: Mapping[str, str]) -> None:
     for name, value in tags.items():
         tracking.client().set_tag(tracked.run_id, name, value)
     tracked.params({"method": winner.method, "solver": winner.row.solver, "steps": winner.row.steps})

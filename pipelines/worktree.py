@@ -46,7 +46,7 @@ def remove(root: Path, place: Path) -> None:
     git(root, "worktree", "prune")
 
 
-def share(root: Path, place: Path) -> None:
+def equip(root: Path, place: Path) -> None:
     """Let a worktree have the virtual environment, DVC's cache and remote of `root`."""
     environment = place / ".venv"
     if not environment.exists():
@@ -58,14 +58,16 @@ def share(root: Path, place: Path) -> None:
 
 
 def git(where: Path, *arguments: str, given: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
-    return told(where, "git", *arguments, given=given, variables=variables)
+    return output_of(where, "git", *arguments, given=given, variables=variables)
 
 
 def dvc(where: Path, *arguments: str) -> str:
-    return told(where, DVC, "--wait-for-lock", *arguments)
+    return output_of(where, DVC, "--wait-for-lock", *arguments)
 
 
-def told(where: Path, *command: str, given: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
+def output_of(
+    where: Path, *command: str, given: bytes | None = None, variables: Mapping[str, str] | None = None
+) -> str:
     """What a command prints. Raises WorktreeError where it fails."""
     surroundings = {**os.environ, **(variables or {})}
     done = subprocess.run(command, cwd=where, input=given or b"", env=surroundings, capture_output=True, check=False)

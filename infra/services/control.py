@@ -47,7 +47,7 @@ def start(root: Path) -> None:
     for one in supervised():
         before.get(one.name, lambda: None)()
         bring_up(supervisor, one.name, partial(is_healthy, root, supervisor, one.name))
-    print(told(root))
+    print(where_to_look(root))
 
 
 def bring_up(supervisor: Supervisor, name: str, answers: Callable[[], bool]) -> None:
@@ -105,7 +105,7 @@ def status(root: Path) -> bool:
     answering = {one.name: is_healthy(root, supervisor, one.name) for one in supervised()}
     for name, does in answering.items():
         print(f"{name:10}{'answers' if does else 'no answer':12}{states.get(name, '')}")
-    print(told(root))
+    print(where_to_look(root))
     return all(answering.values())
 
 
@@ -130,7 +130,7 @@ def stop_worker(root: Path, supervisor: Supervisor) -> None:
     runs.end(root)  # one that it took at the last moment
 
 
-def told(root: Path) -> str:
+def where_to_look(root: Path) -> str:
     known = env_file.read(root)
     return (
         f"\nMLflow   {known['MLFLOW_TRACKING_URI']}/#/experiments?{TRAINING_VIEW}\n"

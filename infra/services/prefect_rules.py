@@ -23,7 +23,7 @@ from infra.services.env_file import HEARTBEAT_SECONDS
 STATES = "prefect.flow-run"
 SIGN_OF_LIFE = f"{STATES}.heartbeat"
 LOST_SECONDS = 3 * HEARTBEAT_SECONDS
-FORMER_DEPLOYMENTS = ("stage/stage", "share/share")
+FORMER_DEPLOYMENTS = ("stage/stage", "share/share", "share/worker-share")
 START_SECONDS = 300
 """From a worker's taking a run to its beginning: a minute where the machine is busy."""
 GONE = "No sign of life: its machine or its worker is gone."

@@ -1,7 +1,7 @@
 """Images from the champion, from another version or from a generator's folder.
 
 python -m pipelines.generate --label Bag --count 64 --out bags.png        one sheet
-python -m pipelines.generate --count 10000 --out samples/ --shard 2/8     files, a share of them
+python -m pipelines.generate --count 10000 --out samples/ --shard 2/8     files, a part of them
 python -m pipelines.generate --count 10000 --out s3://bucket/prefix/      objects, one for each 200 images
 python -m pipelines.generate --guidance 1 1.5 2 4 --out guidance.png      a row for each scale, from the same noise
 python -m pipelines.generate --interpolate 7 --out between.png            from the noise of one seed to another's
@@ -70,7 +70,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--solver", type=solver, help="instead of the model's own")
     parser.add_argument("--guidance", type=float, nargs="+", metavar="SCALE", help="1 means none; several: a sweep")
     parser.add_argument("--interpolate", type=natural, metavar="SEED", help="the other seed")
-    parser.add_argument("--shard", type=share, metavar="I/N", help="make the I-th of N shares of what is no sheet")
+    parser.add_argument("--shard", type=shard, metavar="I/N", help="make the I-th of N parts of what is no sheet")
     return parser
 
 
@@ -117,7 +117,7 @@ def make(chosen: argparse.Namespace, generator: "Generator", label: int | None) 
             return f"{written} {what} written to {chosen.out}"
         case "npz":
             complete = to_npz(job, chosen.out, shard)
-            return f"{chosen.count} {what} in {chosen.out}" if complete else "this share is done; others are missing"
+            return f"{chosen.count} {what} in {chosen.out}" if complete else "this shard is done; others are missing"
         case "sweep":
             made, columns = sweep(job, chosen.guidance), chosen.count
         case "interpolation":
@@ -150,7 +150,7 @@ def interpolation(job: "Job", other: int) -> "Images":
     left, right = (
         noise.normal(noise.streams(seed, range(job.count), noise.Purpose.SAMPLE), shape) for seed in (job.seed, other)
     )
-    columns = [noise.slerp(left, right, share / (COLUMNS - 1)) for share in range(COLUMNS)]
+    columns = [noise.slerp(left, right, place / (COLUMNS - 1)) for place in range(COLUMNS)]
     x0 = torch.stack(columns, dim=1).flatten(0, 1)
     labels = [label for label in job.labels(0, job.count) for _ in range(COLUMNS)]
     try:
@@ -183,7 +183,7 @@ def positive(text: str) -> int:
     return at_least(1, text)
 
 
-def share(text: str) -> tuple[int, int]:
+def shard(text: str) -> tuple[int, int]:
     index, _, of = text.partition("/")
     if not (index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of)):
         raise argparse.ArgumentTypeError(f"must be like 2/8, the second of eight, not {text!r}")

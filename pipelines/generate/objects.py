@@ -18,7 +18,7 @@ from pipelines.s3 import Place
 
 
 def to_objects(job: Job, place: Place, shard: Shard) -> int:
-    """Make a share's chunks. Those that are there stay.
+    """Make a shard's chunks. Those that are there stay.
 
     Returns:
         The number of images made now.

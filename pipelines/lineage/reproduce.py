@@ -15,7 +15,7 @@ from pipelines.lineage.traced import Traced
 from pipelines.project import CACHE_VARIABLE, MODELS
 from pipelines.records import provenance, tracking
 from pipelines.registry.saved_models import download
-from pipelines.worktree import DVC, check_out, git, remove, share
+from pipelines.worktree import DVC, check_out, equip, git, remove
 
 WEIGHTS = "model.safetensors"
 
@@ -61,7 +61,7 @@ def checkout(version: Traced, place: Path) -> Iterator[Path]:
         check_out(version.root, place, str(version.commit))
         if version.patch:
             git(place, "apply", "--whitespace=nowarn", "-", given=version.patch)
-        share(version.root, place)
+        equip(version.root, place)
         (place / params.FILE).write_text(version.settings or "", encoding="utf-8")
         (place / "dvc.lock").write_text(version.lock or "", encoding="utf-8")
         yield place

@@ -84,14 +84,14 @@ def look_up_objects(cache: Path, remote: "Remote | None", names: Set[str]) -> Fo
 
 
 def no_names(names: Set[str]) -> Found | None:
-    """What is wrong where some are no md5: they become paths."""
+    """What to say of names that are no md5: they would become paths."""
     strange = [repr(name) for name in names if not NAME.fullmatch(name)]
     return Found(wrong=f"no md5 of DVC's: {some(strange)}") if strange else None
 
 
 @dataclass(frozen=True)
 class Remote:
-    """DVC's remote, of which nothing is changed."""
+    """DVC's remote, which is only read."""
 
     store: Any
 
@@ -104,7 +104,7 @@ class Remote:
 
         if not names:
             return set()
-        # Not the method of a remote that is a folder: that removes what it takes for damaged.
+        # DVC overrides this method for remotes in a folder, and deletes there what it takes for damaged.
         oids_exist: Any = ObjectDB.oids_exist
         with self.asking():
             return set(oids_exist(self.store, names))

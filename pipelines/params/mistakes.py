@@ -18,7 +18,7 @@ class ParamsError(UserError):
     """params.yaml says something that cannot be; the message names key, value and what is allowed."""
 
 
-def told(error: ValidationError, source: str, kind: type[BaseModel]) -> ParamsError:
+def explained(error: ValidationError, source: str, kind: type[BaseModel]) -> ParamsError:
     """Every mistake that pydantic has found in settings of a kind, as one error."""
     lines = [in_a_line(f"{source}: {explain(item, kind)}") for item in error.errors()]
     more = [f"{source}: and {len(lines) - MOST_MISTAKES} mistakes more"] if len(lines) > MOST_MISTAKES else []

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from fm.components import ANY
 from pipelines import yaml_reading
 from pipelines.params.defaults import filled_in
-from pipelines.params.mistakes import ParamsError, told
+from pipelines.params.mistakes import ParamsError, explained
 from pipelines.params.params import Params
 
 FILE = Path("params.yaml")
@@ -23,7 +23,7 @@ def parse(content: Any, source: str = str(FILE)) -> Params:
     try:
         return Params.model_validate(filled_in(content), context={"own": ANY})
     except ValidationError as error:
-        raise told(error, source, Params) from None
+        raise explained(error, source, Params) from None
 
 
 def load(path: Path = FILE) -> Params:

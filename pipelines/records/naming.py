@@ -23,7 +23,7 @@ def of_run(root: Path = ROOT) -> str:
         settings = params.load(root / params.FILE)
     except (UserError, OSError):
         return ""
-    return ", ".join([settings.dataset.name, *told(differences(settings, committed(settings, root)))])
+    return ", ".join([settings.dataset.name, *shortened(differences(settings, committed(settings, root)))])
 
 
 def committed(settings: Params, root: Path) -> Params:
@@ -75,6 +75,6 @@ def short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"…{text[1 - LONGEST :]}"
 
 
-def told(changes: list[str]) -> list[str]:
+def shortened(changes: list[str]) -> list[str]:
     rest = len(changes) - MOST
     return changes if rest <= 1 else [*changes[:MOST], f"{rest} more"]

@@ -54,10 +54,10 @@ def user() -> str:
 
 def tags(stage: Stage, root: Path = ROOT) -> dict[str, str]:
     """The tags that trace a stage's run."""
-    return describe(stage.data_md5, stage.params_md5, commit(root), uncommitted_patch(root))
+    return tags_of(stage.data_md5, stage.params_md5, commit(root), uncommitted_patch(root))
 
 
-def describe(data_md5: str, params_md5: str, commit: str, patch: bytes | None) -> dict[str, str]:
+def tags_of(data_md5: str, params_md5: str, commit: str, patch: bytes | None) -> dict[str, str]:
     """The tags that every run and every model version carries."""
     known = {
         COMMIT: commit,

@@ -75,7 +75,7 @@ def parent_run(name: str, tags: Mapping[str, str], root: Path = ROOT) -> Iterato
     """The run that holds one pipeline run in the checkout `root`."""
     settings = params.load(root / params.FILE)
     patch = provenance.uncommitted_patch(root)
-    known = provenance.describe(
+    known = provenance.tags_of(
         provenance.prepared_md5(root), provenance.params_md5(settings), provenance.commit(root), patch
     )
     begin = beginning(settings.dataset.name, name, {**known, **origin("flows"), **tags})
@@ -94,7 +94,7 @@ def parent_run(name: str, tags: Mapping[str, str], root: Path = ROOT) -> Iterato
 def stage_run(stage: Stage, experiment: str, resume: bool = True) -> Iterator["StageRun"]:
     """The MLflow run of `stage`: the unfinished one with the same key, else a new one."""
     patch = provenance.uncommitted_patch()
-    known = provenance.describe(stage.data_md5, stage.params_md5, provenance.commit(), patch)
+    known = provenance.tags_of(stage.data_md5, stage.params_md5, provenance.commit(), patch)
     known |= {STAGE_KEY: stage.key, "stage.name": stage.name, **origin(f"pipelines.{stage.name.partition('@')[0]}")}
     tags = {**known, **from_surroundings()}
     begin = beginning(experiment, stage.name, tags, stage.key if resume else None) | {"part_of": naming.of_run()}

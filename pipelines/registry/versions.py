@@ -10,9 +10,9 @@ from pipelines.records import tracking
 from pipelines.records.mlflow_store import login_asked_for
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""What MLflow calls a name or an id that it does not have, or that none can be."""
+"""MLflow's codes for a name or an id that is unknown or impossible."""
 ABSENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
-"""What MLflow's client calls a connection that fails, and the server its own faults."""
+"""MLflow's codes for a connection that failed and for a fault of the server."""
 
 
 def find(name: str, settings: Path = params.FILE) -> tuple[str, str]:
@@ -43,10 +43,10 @@ def find_version(registered: str, name: str) -> str:
     except MlflowException as error:
         if error.error_code not in NOT_THERE:
             raise
-    raise UserError(f"{registered} has no {described(name)}: {known(registered)}, or name a generator's folder")
+    raise UserError(f"{registered} has no {in_words(name)}: {known(registered)}, or name a generator's folder")
 
 
-def described(name: str) -> str:
+def in_words(name: str) -> str:
     return f"version {name}" if name.isdecimal() else f"version called {name}"
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pipelines import params
 from pipelines.claims.table import CLAIMS
 from pipelines.params import ParamsError, Section
-from pipelines.params.mistakes import told
+from pipelines.params.mistakes import explained
 from pipelines.project import ROOT
 
 STUDIES = Path("studies")
@@ -92,7 +92,7 @@ def load(name: str, root: Path = ROOT) -> Study:
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        raise told(error, f"{STUDIES / name}.yaml", Study) from None
+        raise explained(error, f"{STUDIES / name}.yaml", Study) from None
     for arm in {MAIN, *study.arms}:
         if arm not in ARMS or arm not in study.arms:
             raise ParamsError(f"{STUDIES / name}.yaml: arms: must be {MAIN}, and any of {', '.join(ARMS[1:])}")

@@ -16,11 +16,11 @@ from prefect.states import Completed, Failed
 
 from flows import graph
 from flows.abandoned import known_alive
+from flows.commands import Outcome, Runner
 from flows.pipeline import stage_steps
 from flows.processes import Processes
 from flows.program import terminate
 from flows.server import use_api
-from flows.stages import Outcome, Runner
 from flows.steps import StepsFailed, run_steps
 
 DIAMOND = """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.share import Order
+from flows.shard import Order
 from fm.errors import UserError
 from infra.services import buckets
 from tests.fm.conftest import tiny_generator
@@ -61,7 +61,7 @@ def test_a_set_in_shares_then_nothing_is_made_again(samples: Any) -> None:
     other = generate(**asked | {"seed": 3}, to=f"s3://team-d-samples/{place}", shards=2, return_state=True)
     assert other.is_failed()
     assert "has images with seed 2, not 3; write to another place" in other.message
-    assert other.message.endswith("Failed: share 1/2. Not run because of that: share 2/2.")
+    assert other.message.endswith("Failed: shard 1/2. Not run because of that: shard 2/2.")
 
 
 @pytest.mark.usefixtures("prefect_server", "samples")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows.commands import Outcome, Runner, StepFailed
 from flows.graph import DVC
 from flows.processes import Processes
-from flows.stages import Outcome, Runner, StepFailed
 from fm.errors import UserError
-from pipelines.share import share
+from pipelines.push import push
 from tests.flows import project
 
 STAGES = """
@@ -49,9 +49,9 @@ def machines(tmp_path: Path) -> tuple[Path, Path]:
     here = project.make(tmp_path / "here", STAGES)
     dvc(here, "remote", "add", "--default", "storage", str(tmp_path / "remote"))
     assert run(here, "first", pull=False) is Outcome.EXECUTED
-    share(here, "first")
+    push(here, "first")
     assert run(here, "part", pull=False) is Outcome.EXECUTED
-    share(here, "part")
+    push(here, "part")
     git(here, "add", "-A")
     git(here, "commit", "-qm", "first")
     git(tmp_path, "clone", "-q", str(here), "there")
@@ -61,7 +61,7 @@ def machines(tmp_path: Path) -> tuple[Path, Path]:
 def test_it_runs_there_and_is_restored_here(machines: tuple[Path, Path]) -> None:
     here, there = machines
     assert run(there, "trained") is Outcome.EXECUTED
-    share(there, "trained")
+    push(there, "trained")
 
     assert run(here, "trained") is Outcome.RESTORED
 
@@ -89,4 +89,4 @@ def test_without_a_remote_it_is_said(tmp_path: Path) -> None:
     here = project.make(tmp_path / "here", STAGES)
     run(here, "first", pull=False)
     with pytest.raises(UserError, match="no remote specified"):
-        share(here, "first")
+        push(here, "first")

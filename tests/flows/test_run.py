@@ -25,9 +25,9 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from prefect.states import Completed
 
 from flows import abandoned, graph, slots, steps, waiting
+from flows.commands import Outcome, Runner
 from flows.pipeline import name_by_settings
 from flows.processes import Processes
-from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from fm.errors import TryLater, UserError
 from pipelines.project import ROOT, WAITING
@@ -134,7 +134,7 @@ def test_a_stage_that_waits_for_the_compute_slot_says_so(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(("says", "tries"), [("exit 75", 2), ("echo Connection refused; exit 1", 2), ("exit 1", 1)])
-def test_what_can_pass_is_tried_again_and_nothing_else(
+def test_what_is_transient_is_tried_again_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, tries: int
 ) -> None:
     monkeypatch.setattr(steps, "DELAYS", [0.1])
@@ -146,7 +146,7 @@ def test_what_can_pass_is_tried_again_and_nothing_else(
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_mistake_outside_a_command_is_a_failed_step_and_what_can_pass_is_tried_again(
+def test_a_mistake_outside_a_command_is_a_failed_step_and_what_is_transient_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(steps, "DELAYS", [0.1])

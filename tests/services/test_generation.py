@@ -85,7 +85,7 @@ def test_the_images_are_the_same_bytes_whatever_the_number_of_shares(services: S
 
 
 def shares(services: Services) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = services.prefect("flow_runs/filter", {"flows": {"name": {"any_": ["share"]}}})
+    found: list[dict[str, Any]] = services.prefect("flow_runs/filter", {"flows": {"name": {"any_": ["shard"]}}})
     return found
 
 

@@ -10,7 +10,7 @@ from os import EX_TEMPFAIL
 from pathlib import Path
 
 from flows import graph
-from flows.faults import can_pass
+from flows.faults import is_transient
 from flows.graph import DVC
 from flows.mistakes import Explained
 from flows.processes import Processes
@@ -42,13 +42,13 @@ class StepFailed(Explained):
     """A step's command failed; the message is a headline and the last lines of its output.
 
     Attributes:
-        can_pass: the same may succeed later.
+        transient: the same may succeed later.
     """
 
-    def __init__(self, headline: str, last_lines: Sequence[str] = (), can_pass: bool = False) -> None:
+    def __init__(self, headline: str, last_lines: Sequence[str] = (), transient: bool = False) -> None:
         super().__init__("\n    ".join([headline, *last_lines]))
         self.headline = headline
-        self.can_pass = can_pass
+        self.transient = transient
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class Runner:
         if needs := graph.read(self.root)[name]:
             self.run(f"pulling what {name} needs", [DVC, "--wait-for-lock", "pull", *needs], log)
 
-    def share(self, name: str, log: Callable[[str], None]) -> None:
+    def push(self, name: str, log: Callable[[str], None]) -> None:
         """Put what a stage has made where other machines find it."""
-        self.run(f"sharing {name}", [sys.executable, "-m", "pipelines.share", name], log)
+        self.run(f"pushing {name}", [sys.executable, "-m", "pipelines.push", name], log)
 
     def module(self, name: str, log: Callable[[str], None], arguments: Sequence[str] = ()) -> Outcome:
         """Run `python -m NAME ARGUMENTS`."""
@@ -108,4 +108,4 @@ class Runner:
 
         # DVC's exit code says nothing; it names the stage's own in its last line.
         if code := self.processes.run(command, self.root, self.environment, remember):
-            raise StepFailed(f"{name} failed", list(last), code == EX_TEMPFAIL or can_pass(last))
+            raise StepFailed(f"{name} failed", list(last), code == EX_TEMPFAIL or is_transient(last))

@@ -1,6 +1,6 @@
-"""A share of a set of images, as a command of ours, and as a Prefect flow on a worker that takes it from a queue.
+"""A shard of a set of images, as a command of ours, and as a Prefect flow on a worker that takes it from a queue.
 
-The place in S3 is all that the shares have in common: what one has made lies there whoever made it.
+The place in S3 is all that the shards have in common: what one has made lies there whoever made it.
 """
 
 import os
@@ -17,8 +17,8 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from flows import slots
 from flows.abandoned import known_alive
+from flows.commands import Outcome, Runner
 from flows.processes import Processes
-from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workspace import run_workspace
 from fm.errors import TryLater, UserError
@@ -40,8 +40,8 @@ class Order(BaseModel):
     steps: PositiveInt | None = Field(description="of the solver; None is the model's own")
     to: str = Field(description="s3://bucket/prefix/")
 
-    def arguments(self, share: str) -> list[str]:
-        """The command's, for a share like 2/8."""
+    def arguments(self, shard: str) -> list[str]:
+        """The command's, for a shard like 2/8."""
         given = {
             "model": self.model,
             "count": self.count,
@@ -50,18 +50,18 @@ class Order(BaseModel):
             "guidance": self.guidance,
             "steps": self.steps,
             "out": self.to,
-            "shard": share,
+            "shard": shard,
         }
         return [f"--{name}={value}" for name, value in given.items() if value is not None]
 
 
-@flow(name="share", flow_run_name="{number}", persist_result=False)
-def share(order: Order, number: str, revision: str) -> State[Any]:
-    """Make one share of a set of images on this machine.
+@flow(name="shard", flow_run_name="{number}", persist_result=False)
+def shard(order: Order, number: str, revision: str) -> State[Any]:
+    """Make one shard of a set of images on this machine.
 
     Args:
         order: which set.
-        number: for instance 2/8, the second of eight shares.
+        number: for instance 2/8, the second of eight shards.
         revision: the commit whose code makes it.
     """
     try:
@@ -72,15 +72,15 @@ def share(order: Order, number: str, revision: str) -> State[Any]:
         ):
             step = here(place, processes, order, number, needs=())
             outcome = run_steps([step])[step.name]
-    except TryLater as error:  # not the share's fault: another try, here or elsewhere, may have more luck
+    except TryLater as error:  # not the shard's fault: another try, here or elsewhere, may have more luck
         return Crashed(message=str(error))
     except (StepsFailed, UserError) as error:
         return Failed(message=str(error), data=error)
-    return Completed(name=outcome.value, message=f"Share {number} is in {order.to}.")
+    return Completed(name=outcome.value, message=f"Shard {number} is in {order.to}.")
 
 
 def here(place: Path, processes: Processes, order: Order, number: str, needs: tuple[str, ...]) -> Step:
-    """A share by the code in the checkout `place`."""
+    """A shard by the code in the checkout `place`."""
     from pipelines.records import tracking
 
     runner = Runner(place, {**os.environ, tracking.URI_VARIABLE: tracking.uri()}, processes)
@@ -88,7 +88,7 @@ def here(place: Path, processes: Processes, order: Order, number: str, needs: tu
 
 
 def step_name(number: str) -> str:
-    return f"share {number}"
+    return f"shard {number}"
 
 
 def make(runner: Runner, order: Order, number: str, log: Callable[[str], None]) -> Outcome:

@@ -17,8 +17,8 @@ from prefect.states import Completed, Crashed, Failed
 
 from flows import slots
 from flows.abandoned import known_alive
+from flows.commands import Outcome, Runner
 from flows.processes import Processes
-from flows.stages import Outcome, Runner
 from flows.steps import Step, StepsFailed, run_steps
 from flows.waiting import heard
 from flows.workspace import run_workspace
@@ -43,7 +43,7 @@ def stage(name: str, revision: str, pipeline_run: str | None = None, mlflow_run:
             run_workspace(ROOT, cache_dir() / "runs", str(flow_run.id), revision) as place,
             Processes() as processes,
         ):
-            runner = Runner(place, {**os.environ, **told(pipeline_run, mlflow_run)}, processes)
+            runner = Runner(place, {**os.environ, **variables(pipeline_run, mlflow_run)}, processes)
             outcome = run_steps([Step(name, (), partial(bring_up_to_date, runner, name))])[name]
     except TryLater as error:  # not the stage's fault: another try, here or elsewhere, may have more luck
         return Crashed(message=str(error))
@@ -57,11 +57,11 @@ def bring_up_to_date(runner: Runner, name: str, log: Callable[[str], None]) -> O
     runner.pull_needs(name, log)
     with slots.held(name, runner.processes), heard(log) as listen:
         outcome = runner.stage(name, listen, pull=True)
-    runner.share(name, log)
+    runner.push(name, log)
     return outcome
 
 
-def told(pipeline_run: str | None, mlflow_run: str | None) -> dict[str, str]:
+def variables(pipeline_run: str | None, mlflow_run: str | None) -> dict[str, str]:
     """What the stage's MLflow run is tagged with, as variables of its environment."""
     from pipelines.records import tracking
 

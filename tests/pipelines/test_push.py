@@ -7,7 +7,7 @@ import pytest
 
 from fm.errors import TryLater
 from infra.services.buckets import Key
-from pipelines.share import share
+from pipelines.push import push
 from pipelines.worktree import dvc
 from tests.flows import project
 from tests.store import Store
@@ -47,7 +47,7 @@ def objects(store: Store, prefix: str) -> int:
 
 
 def test_what_git_would_keep_is_there_too(store: Store, root: Path, tmp_path: Path) -> None:
-    share(root, "measured")
+    push(root, "measured")
     assert objects(store, tmp_path.name) == 2
 
 
@@ -57,5 +57,5 @@ def test_what_did_not_get_there_is_said(
     shutil.rmtree(root / ".dvc" / "cache" / "runs")  # or `dvc push` is refused first, and says so itself
     log_in(monkeypatch, store, keys["reader"])
     with pytest.raises(TryLater, match=f"^measured: 2 of its objects did not get into DVC's remote s3://{REMOTE}/"):
-        share(root, "measured")
+        push(root, "measured")
     assert objects(store, tmp_path.name) == 0

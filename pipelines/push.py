@@ -1,4 +1,4 @@
-"""Put what a stage has made into DVC's remote, for other machines: `python -m pipelines.share train@diffusion`.
+"""Put what a stage has made into DVC's remote, for other machines: `python -m pipelines.push train@diffusion`.
 
 `dvc push --run-cache` alone leaves out what git would keep, the metrics (DVC 3.67): elsewhere the stage could not be
 restored.
@@ -13,7 +13,7 @@ from pipelines.project import ROOT
 from pipelines.worktree import dvc
 
 
-def share(root: Path, stage: str) -> None:
+def push(root: Path, stage: str) -> None:
     """Push a stage's outputs, all of them, and the run cache.
 
     Raises:
@@ -33,4 +33,4 @@ def share(root: Path, stage: str) -> None:
 
 
 if __name__ == "__main__":
-    run(lambda: share(ROOT, sys.argv[1]))
+    run(lambda: push(ROOT, sys.argv[1]))
