@@ -75,6 +75,7 @@ class Train(Section):
     warmup_steps: Filled[int] = Field(ge=0)
     ema_decay: float = Field(ge=0, lt=1)
     label_dropout: float = Field(ge=0, lt=1)
+    horizontal_flips: float = Field(default=0.0, ge=0, le=1, description="share of images trained in a mirror")
     gradient_clip: float = Field(gt=0)
     seed: int = Field(ge=0, lt=2**63)
     checkpoint_every: PositiveInt

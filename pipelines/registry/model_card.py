@@ -180,6 +180,8 @@ def budget(facts: Facts) -> str:
     words += [f"learning rate {train.learning_rate}", f"seed {train.seed}"]
     if train.ema_decay:
         words.append(f"weights averaged with decay {train.ema_decay}")
+    if train.horizontal_flips:
+        words.append(f"{train.horizontal_flips:.0%} of them in a mirror")
     if facts.config.label_names:
         words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
     if trained is not None:
