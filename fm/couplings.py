@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from fm.components import Component
@@ -77,6 +76,8 @@ class LabelledOptimalTransport(
 
 def assignment(x0: Tensor, x1: Tensor) -> Tensor:
     """The permutation of x0's rows with the least total squared distance to x1's rows, int64 (B,)."""
+    from scipy.optimize import linear_sum_assignment  # takes a second, which checking settings can do without
+
     cost = torch.cdist(x1.flatten(1).double(), x0.flatten(1).double()).square()
     _, columns = linear_sum_assignment(cost.cpu().numpy())
     return torch.from_numpy(columns).to(x0.device)
