@@ -33,11 +33,12 @@ def main(dataset: str) -> None:
     settings = params.parse(content)
     device = devices.pick(settings.train.accelerator)
     size, batch = settings.dataset.image_size, settings.train.batch_size
+    shape = settings.dataset.channels, size, size
     chosen = Network.of(settings.network.choice)
-    network = in_channels_last(chosen.build((1, size, size), {"label": Label(10)})).to(device)
+    network = in_channels_last(chosen.build(shape, {"label": Label(10)})).to(device)
     optimizer = torch.optim.AdamW(network.parameters())
     objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
-    x1 = torch.randn(batch, 1, size, size, device=device)
+    x1 = torch.randn(batch, *shape, device=device)
     u, condition = torch.rand(batch, device=device), {"label": torch.randint(0, 10, (batch,), device=device)}
     draws = Draws(0, range(batch)).ahead({}, {Purpose.TIME: 1}).to(device)
     square = torch.randn(2048, 2048, device=device)
