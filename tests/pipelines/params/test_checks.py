@@ -1,0 +1,55 @@
+"""Settings beside what lies on disk."""
+
+import pytest
+
+from fm.extractor_names import dimensions_of
+from fm.metrics.extractors.classifier_network import Classifier
+from fm.metrics.extractors.efficientnet import COMPONENTS
+from pipelines import params
+from pipelines.project import ROOT
+from tests.pipelines.params.written import CONTENT, changed
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "message"),
+    [
+        ("image-folder", "nowhere", "dataset.path = 'nowhere': must be the folder with your images"),
+        ("image-folder", params.NO_IMAGES, "must be the folder with your images"),
+        ("digits", "nowhere", "dataset.path = 'nowhere': must exist; data/README.md does"),
+    ],
+)
+def test_a_path_that_is_not_there(name: str, path: str, message: str) -> None:
+    content = changed("dataset.name", name)
+    content["dataset"]["path"] = path
+    with pytest.raises(params.ParamsError, match=message):
+        params.require_path(params.parse(content).dataset, ROOT)
+
+
+def test_splits_and_sample_sets_have_more_images_than_features() -> None:
+    chosen = params.parse(changed("evaluate.images", 100)).evaluate
+    params.require_enough(chosen, 500, 100)
+    for train, test, says in (
+        (500, 33, "the test split has 33 images: must be more than the 64 features of the extractor classifier"),
+        (40, 100, "the training split has 40 images: must be more"),
+        (500, 99, "evaluate.images = 100: the test split, the floor, has 99 images"),
+    ):
+        with pytest.raises(params.ParamsError, match=says):
+            params.require_enough(chosen, train, test)
+    params.require_enough(chosen.model_copy(update={"images": "test_split"}), 500, 65)
+    with pytest.raises(params.ParamsError, match="the test split has 70 images: must be more than the 80 features"):
+        params.require_enough(chosen.model_copy(update={"images": "test_split"}), 500, 70, dimensions=80)
+
+
+def test_the_features_are_as_many_as_is_said() -> None:
+    network = Classifier(channels=1, image_size=8, num_classes=10)
+    assert dimensions_of("classifier") == network.head.in_features
+    assert dimensions_of("efficientnet_lite0") == COMPONENTS
+    assert dimensions_of("extractors/faces.pt") == 0
+
+
+def test_the_deciding_number_of_evaluations_is_one_that_every_method_has() -> None:
+    params.require_nfe(params.parse(CONTENT))
+    with pytest.raises(
+        params.ParamsError, match=r"register\.nfe = 7: flow_matching has no row.*it has rows with 2, 5, "
+    ):
+        params.require_nfe(params.parse(changed("register.nfe", 7)))

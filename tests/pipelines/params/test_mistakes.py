@@ -1,0 +1,111 @@
+"""A mistake in the settings is one line."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from pipelines import params
+from tests.pipelines.params.written import CONTENT, changed
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("train.lerning_rate", 1, "params.yaml: train.lerning_rate: there is no such setting"),
+        ("train.learning_rate", -1, "params.yaml: train.learning_rate = -1: input should be greater than 0"),
+        ("evaluate.sets", "many", "params.yaml: evaluate.sets = 'many': input should be a valid integer"),
+        (
+            "dataset.name",
+            "cifar",
+            "params.yaml: dataset.name: no dataset 'cifar': must be one of cifar10, digits, fashion-mnist, "
+            "image-folder; did you mean cifar10?",
+        ),
+        (
+            "evaluate.extractor",
+            "vgg",
+            "params.yaml: evaluate.extractor: must be classifier, efficientnet_lite0, "
+            "inception, extractors/<name>.pt, extractors/<name>.py:<function> or <module>:<Class>, not 'vgg'",
+        ),
+        (
+            "methods.diffusion.objective.path",
+            "vp",
+            "params.yaml: methods.diffusion.objective.path: no path 'vp': must be one of cond_ot, polynomial, cosine,",
+        ),
+        (
+            "methods.diffusion.objective.path",
+            {"name": "polynomial", "m": 2},
+            "params.yaml: methods.diffusion.objective.path: path 'polynomial' has no option 'm': it has n",
+        ),
+        (
+            "methods.diffusion.samplers",
+            [{"solver": "ddim", "steps": [5]}, {"solver": "ddim", "steps": [10, 5]}],
+            "params.yaml: methods.diffusion.samplers: ddim with 5 steps is there twice",
+        ),
+        (
+            "methods.diffusion.network",
+            {"kind": "transformer", "multipliers": [1]},
+            "params.yaml: methods.diffusion.network: network 'transformer' has no option 'multipliers': it has ",
+        ),
+        ("methods", {}, "params.yaml: methods = {}: dictionary should have at least 1 item"),
+        ("train.images_seen", 5, "params.yaml: train.images_seen (5) must be at least train.batch_size"),
+        ("methods.a-b", CONTENT["methods"]["diffusion"], "params.yaml: methods: a method's name has letters, digits"),
+    ],
+)
+def test_a_mistake_is_one_line_with_key_value_and_what_is_allowed(key: str, value: Any, line: str) -> None:
+    with pytest.raises(params.ParamsError) as raised:
+        params.parse(changed(key, value))
+    assert str(raised.value).startswith(line)
+    assert "\n" not in str(raised.value)
+
+
+def test_every_mistake_is_told() -> None:
+    content = changed("train.seed", -1)
+    content["evaluate"]["sets"] = 1
+    with pytest.raises(params.ParamsError, match=r"train\.seed = -1.*\n.*evaluate\.sets = 1"):
+        params.parse(content)
+
+
+def test_not_more_mistakes_are_told_than_one_can_read() -> None:
+    content = copy.deepcopy(CONTENT) | {f"wrong{number}": number for number in range(1000)}
+    with pytest.raises(params.ParamsError) as raised:
+        params.parse(content)
+    told = str(raised.value).splitlines()
+    assert len(told) == 21
+    assert told[-1] == "params.yaml: and 980 mistakes more"
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("train.images_sen", "train.images_seen"),
+        ("images_seen", "train.images_seen"),
+        ("trian", "train"),
+        ("methods.diffusion.objective.wieght", "methods.diffusion.objective.weight"),
+        ("methods.diffusion.sampler", "methods.diffusion.samplers"),
+        ("register.model", "register.model_name"),
+    ],
+)
+def test_a_key_that_is_almost_right_is_told_the_right_one(key: str, meant: str) -> None:
+    with pytest.raises(params.ParamsError, match=rf"{key}: there is no such setting; did you mean {meant}\?"):
+        params.parse(changed(key, 1))
+
+
+def test_a_key_that_is_nothing_like_any_gets_no_suggestion() -> None:
+    with pytest.raises(params.ParamsError, match=r"train\.zzz: there is no such setting$"):
+        params.parse(changed("train.zzz", 1))
+
+
+def test_no_error_repeats_more_than_a_line_of_what_was_given() -> None:
+    for key in ("train.learning_rate", "methods.diffusion.objective.path", "evaluate.extractor", "train.devices"):
+        for value in ("x\n" * 50_000, ["x" * 100] * 1000, {"name": "y" * 50_000}):
+            with pytest.raises(params.ParamsError) as raised:
+                params.parse(changed(key, value))
+            assert "\n" not in str(raised.value)
+            assert len(str(raised.value)) < 700
+
+
+@pytest.mark.parametrize("content", [None, [], "text"])
+def test_settings_are_by_name(content: object) -> None:
+    with pytest.raises(params.ParamsError, match=r"the file = .*: must have settings by name"):
+        params.parse(content)

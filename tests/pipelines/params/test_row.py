@@ -1,0 +1,110 @@
+"""A row of `methods`: what each of its words may be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fm import components
+from fm.components import Option
+from fm.options import Either, Number
+from pipelines import params
+from pipelines.project import ROOT
+from tests.fm.conftest import tiny_generator
+from tests.pipelines.params.written import changed
+
+METHODS = ROOT / "methods"
+
+
+OPTIONS = [
+    pytest.param(kind, name, option, id=f"{kind}-{name}-{option.name}")
+    for kind in ("path", "timesteps", "target", "weight", "solver", "grid")
+    for name, component in components.known(kind).items()
+    for option in components.options_of(component).values()
+]
+KEYS = {
+    **{kind: f"methods.diffusion.objective.{kind}" for kind in ("path", "timesteps", "target", "weight")},
+    **dict.fromkeys(("solver", "grid"), "methods.diffusion.samplers"),
+}
+
+
+def with_option(kind: str, name: str, option: str, value: Any) -> dict[str, Any]:
+    choice = {"name": name, option: value}
+    if kind in ("solver", "grid"):
+        return changed(KEYS[kind], [{"solver": "ddim", "steps": [5], **{kind: choice}}])
+    return changed(KEYS[kind], choice)
+
+
+def number_in(option: Option) -> Number:
+    readers = option.reader.readers if isinstance(option.reader, Either) else [option.reader]
+    return next(reader for reader in readers if isinstance(reader, Number))
+
+
+@pytest.mark.parametrize(("kind", "name", "option"), OPTIONS)
+def test_no_option_is_what_it_cannot_be(kind: str, name: str, option: Option) -> None:
+    number = number_in(option)
+    wrong = [float("nan"), float("inf"), -float("inf"), "three", "nan", "", [1], {"a": 1}, True, -1000]
+    wrong += [number.bounds.most * 2]
+    wrong += [None] if option.default is not None else []
+    wrong += [number.bounds.above] if number.bounds.above is not None else []
+    wrong += [1.5] if number.whole else []
+    for value in wrong:
+        with pytest.raises(params.ParamsError) as raised:
+            params.parse(with_option(kind, name, option.name, value))
+        assert str(raised.value).startswith(f"params.yaml: {KEYS[kind]}")
+        assert f"{kind} {name!r}: {option.name} = " in str(raised.value)
+        assert str(raised.value).endswith(f"must be {option.reader}")
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("kind", "name", "option"), OPTIONS)
+def test_every_option_within_its_bounds_can_be_said(kind: str, name: str, option: Option) -> None:
+    most = number_in(option).bounds.most
+    for value in (most, str(most)):
+        params.parse(with_option(kind, name, option.name, value))
+
+
+def test_an_option_that_is_null_is_one_that_is_left_out() -> None:
+    row = {"solver": {"name": "ddim", "clip": None}, "steps": [5]}
+    (sampler,) = params.parse(changed("methods.diffusion.samplers", [row])).methods["diffusion"].samplers
+    assert (sampler.solver, sampler.label) == ("ddim", "ddim")
+    with pytest.raises(params.ParamsError, match="ddim with 5 steps is there twice"):
+        params.parse(changed("methods.diffusion.samplers", [row, {"solver": "ddim", "steps": [5]}]))
+
+
+def test_a_number_that_yaml_reads_as_text_is_one() -> None:
+    row = yaml.safe_load("{solver: {name: dopri5, tolerance: 1e-5}, steps: [1]}")
+    (sampler,) = params.parse(changed("methods.diffusion.samplers", [row])).methods["diffusion"].samplers
+    assert sampler.solver == {"name": "dopri5", "tolerance": 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("row", "there", "not_there"),
+    [
+        ({"solver": "midpoint", "steps": [5]}, {10}, {5}),
+        ({"solver": "rk4", "steps": [5], "guidance": 2}, {40}, {20}),
+        ({"solver": "euler", "steps": [5], "guidance": 2, "guidance_interval": [0.2, 0.6]}, {5, 7, 10}, {4, 11}),
+        ({"solver": {"name": "edm", "churn": 2}, "grid": "edm", "steps": [5]}, {9}, {10}),
+        ({"solver": "dopri5", "steps": [1]}, {1, 10, 500}, set()),
+    ],
+)
+def test_a_samplers_evaluations_are_known_before(row: dict[str, Any], there: set[int], not_there: set[int]) -> None:
+    found = params.Sampler.model_validate(row).evaluations()
+    assert there <= found
+    assert not not_there & found
+    (_, nfe) = tiny_generator().with_sampler(params.Sampler.model_validate(row).each()[0]).sample_float(1, 0)
+    assert nfe in found
+
+
+@pytest.mark.parametrize("file", sorted(METHODS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_rows_kept_in_methods_can_be_added(file: Path) -> None:
+    settings = params.parse(changed(f"methods.{file.stem}", yaml.safe_load(file.read_text())))
+    assert file.stem in settings.methods
+
+
+def test_a_sampler_is_one_for_each_number_of_steps() -> None:
+    row = {"solver": {"name": "edm", "churn": 40}, "grid": "edm", "guidance": 1.5, "steps": [3, 5]}
+    (sampler,) = params.parse(changed("methods.diffusion.samplers", [row])).methods["diffusion"].samplers
+    assert [each.steps for each in sampler.each()] == [3, 5]
+    assert sampler.label == "edm-churn40-grid_edm-guidance1.5"

@@ -1,0 +1,48 @@
+"""What a setting's value may be."""
+
+from typing import Any, get_args
+
+import pytest
+
+from pipelines import params
+from pipelines.params.sections import Strategy
+from tests.pipelines.params.written import changed
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.gradient_clip", float("inf")),
+        ("train.learning_rate", float("nan")),
+        ("train.seed", True),
+        ("evaluate.sets", False),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [0]}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [10**9]}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [True]}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [5], "guidance": float("inf")}]),
+        ("methods.diffusion.samplers", [{"solver": "ddim", "steps": [5], "guidance_interval": [float("nan"), 1]}]),
+        ("methods.diffusion.samplers", [{"solver": 3, "steps": [5]}]),
+        ("train.accelerator", "cpuu"),
+        ("train.precision", 33),
+        ("train.strategy", "dpp"),
+        ("train.devices", 0),
+        ("train.devices", "two"),
+        ("train.devices", []),
+    ],
+)
+def test_no_number_is_what_it_cannot_be(key: str, value: Any) -> None:
+    with pytest.raises(params.ParamsError) as raised:
+        params.parse(changed(key, value))
+    assert str(raised.value).startswith(f"params.yaml: {key}")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("devices", [1, 8, -1, "auto", "2", "0,1", [0, 3]])
+def test_devices_as_lightning_takes_them(devices: Any) -> None:
+    assert params.parse(changed("train.devices", devices)).train.devices == devices
+
+
+def test_the_strategies_are_lightnings() -> None:
+    from lightning.pytorch.strategies import StrategyRegistry
+
+    assert set(get_args(Strategy)) - {"auto"} <= set(StrategyRegistry.available_strategies())
