@@ -436,7 +436,11 @@ def schema_of(name: str, component: type[Component]) -> Schema:
 
 
 class Row(NamedTuple):
-    """A component in a table: its options with default and bounds, and what its kind shows beside (columns)."""
+    """A component in a table: its options with default and bounds, and what its kind shows beside (columns).
+
+    >>> described("path")[1].options
+    ['`n` = 2: exponent of t (a number above 0 and at most 100)']
+    """
 
     name: str
     says: str

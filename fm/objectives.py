@@ -25,6 +25,10 @@ class Objective(Component, ABC, kind="objective"):
 
     Attributes:
         path: between the noise and the data, which samplers walk along.
+
+    >>> parts = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "target": "noise", "weight": "flat"}
+    >>> Objective.of({"name": "regression", **parts}).target
+    Noise()
     """
 
     path: Path

@@ -45,6 +45,15 @@ class Prepared:
         train, test: the fields of each datum; `data` and those that the conditioner reads.
         files: field by field, of each split.
         sha256: file name -> sum, as the manifest has it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from fm.data.splits import Splits
+    >>> from fm.data.writing import write
+    >>> images, labels = np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 1, 0, 1])
+    >>> with TemporaryDirectory() as folder:
+    ...     write(Path(folder), Splits(images, labels, images, labels, ("cat", "dog")), "pets")
+    ...     Prepared.open(Path(folder)).codec_choice
+    {'name': 'pixels', 'stored': [8, 8, 1]}
     """
 
     folder: Path

@@ -30,7 +30,11 @@ class ClassifierExtractor(
     says="the features of a classifier of this dataset",
     dimensions=64,
 ):
-    """Needs a dataset with labels, and nothing else."""
+    """Needs a dataset with labels, and nothing else.
+
+    >>> ClassifierExtractor.name, ClassifierExtractor.dimensions
+    ('classifier', 64)
+    """
 
     epochs: ClassVar[int] = 3
     least_steps: ClassVar[int] = 600

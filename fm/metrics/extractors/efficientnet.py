@@ -37,7 +37,11 @@ class EfficientNetExtractor(
     source="Tan & Le 2019, arXiv 1905.11946",
     dimensions=COMPONENTS,
 ):
-    """The first 64 principal components, in the training split, of the 1280 pooled features of 128x128 images."""
+    """The first 64 principal components, in the training split, of the 1280 pooled features of 128x128 images.
+
+    >>> EfficientNetExtractor.name, EfficientNetExtractor.dimensions
+    ('efficientnet_lite0', 64)
+    """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last).eval()

@@ -36,6 +36,9 @@ class Asked:
         weights: where the user has its weights, if said.
         cache: the folder which it may keep downloads in.
         report: takes a line for people.
+
+    >>> Asked("inception", None, torch.device("cpu"), weights=None, cache=Path(".cache"), report=print).setting
+    'inception'
     """
 
     setting: str
@@ -55,6 +58,21 @@ class Extractor(Component, ABC, kind="extractor"):
         name: what its distances are called after.
         setting: what settings call it, which is to be saved with it (describe).
         dimensions: D, where it is known before the extractor is made, else 0.
+
+    >>> class Means(Extractor):
+    ...     @classmethod
+    ...     def prepare(cls, asked):
+    ...         return cls()
+    ...     @classmethod
+    ...     def load(cls, folder, device):
+    ...         return cls()
+    ...     def save(self, folder):
+    ...         describe(folder, self.setting)
+    ...     def features(self, images):
+    ...         return images.mean(axis=(1, 2), dtype=np.float32)
+    >>> Means().features(np.full((2, 8, 8, 3), 7, np.uint8))
+    array([[7., 7., 7.],
+           [7., 7., 7.]], dtype=float32)
     """
 
     setting: ClassVar[str]

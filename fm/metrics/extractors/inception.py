@@ -30,7 +30,11 @@ class InceptionExtractor(
     source="Heusel et al. 2017, arXiv 1706.08500; Parmar et al. 2022, arXiv 2104.11222",
     dimensions=2048,
 ):
-    """2048 features, as clean-fid's mode "clean" has them for the same images."""
+    """2048 features, as clean-fid's mode "clean" has them for the same images.
+
+    >>> InceptionExtractor.name, InceptionExtractor.dimensions
+    ('inception', 2048)
+    """
 
     def __init__(self, weights: Path, device: torch.device) -> None:
         from cleanfid.inception_torchscript import InceptionV3W

@@ -18,7 +18,11 @@ OWN = "own"
 
 
 class OwnExtractor(Extractor):
-    """Called after its file: `extractors/faces.pt` gives `fid_faces`."""
+    """Called after its file: `extractors/faces.pt` gives `fid_faces`.
+
+    >>> extractor_name("extractors/faces.pt")
+    'faces'
+    """
 
     def __init__(self, setting: str, file: Path, device: torch.device) -> None:
         self.file_setting = setting
