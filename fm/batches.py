@@ -54,6 +54,9 @@ class Budget:
 class Examples:
     """What a network learns from: rows as stored, and how they and what lies beside them are read.
 
+    >>> from fm.codecs import Pixels
+    >>> from fm.conditions import Labels
+    >>> from fm.data.rows import Arrays
     >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
     >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
     >>> examples.codec.shape
@@ -80,6 +83,9 @@ class Batch(NamedTuple):
         draws: the random numbers of these data.
         source: noise like `data`, where the pairs are given; it is drawn otherwise.
 
+    >>> from fm.codecs import Pixels
+    >>> from fm.conditions import Labels
+    >>> from fm.data.rows import Arrays
     >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
     >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
     >>> batch = Batches(examples, Budget(images_seen=64, batch_size=16, learning_rate=1e-3))[0]
@@ -114,6 +120,9 @@ class Batches(Dataset[Batch]):
     dropout come from the streams at position p. Every process of several takes each world_size-th row of the same
     global batch.
 
+    >>> from fm.codecs import Pixels
+    >>> from fm.conditions import Labels
+    >>> from fm.data.rows import Arrays
     >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
     >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
     >>> batches = Batches(examples, Budget(images_seen=64, batch_size=16, learning_rate=1e-3))

@@ -26,9 +26,8 @@ class Objective(Component, ABC, kind="objective"):
     Attributes:
         path: between the noise and the data, which samplers walk along.
 
-    >>> parts = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "target": "noise", "weight": "flat"}
-    >>> Objective.of({"name": "regression", **parts}).target
-    Noise()
+    >>> Objective.of(Regression.named("ddpm", "independent", "discrete", "noise", "flat").choice).path
+    DDPM()
     """
 
     path: Path
