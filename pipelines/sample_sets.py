@@ -12,7 +12,7 @@ from fm.data.prepared import Prepared
 from fm.generator import Generator
 from fm.metrics.distances import (
     Moments,
-    distance_limits,
+    distances_at_infinity,
     gaussian_distance,
     kernel_distance,
     moments,
@@ -102,7 +102,7 @@ def measure(
         distance_high=distance.high,
         distance_test=float(np.mean(to_test)),
         distance_sets=distances,
-        distance_limit_sets=distance_limits([one.features for one in sets], real.train),
+        distance_infinity_sets=distances_at_infinity([one.features for one in sets], real.train),
         kid=kernel.mean,
         kid_low=kernel.low,
         kid_high=kernel.high,

@@ -41,5 +41,5 @@ def snapshot(images_seen: int, row: EvaluationRow) -> Snapshot:
         images_seen=images_seen,
         distance=row.distance,
         distance_sets=row.distance_sets,
-        distance_limit_sets=row.distance_limit_sets,
+        distance_infinity_sets=row.distance_infinity_sets,
     )

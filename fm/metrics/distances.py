@@ -22,7 +22,7 @@ def frechet_distance(features_a: Features, features_b: Features) -> float:
     return gaussian_distance(moments(features_a), moments(features_b))
 
 
-def distance_limits(sets: Sequence[Features], reference: "Moments") -> list[float]:
+def distances_at_infinity(sets: Sequence[Features], reference: "Moments") -> list[float]:
     """The Frechet distance that infinitely many samples would have: a value for each of two or more sets.
 
     The bias of a distance is a series in 1/N that begins with 1/N itself (Chong & Forsyth 2020, arXiv 1911.07023).

@@ -27,27 +27,27 @@ def paired_difference(ours: EvaluationRow, theirs: EvaluationRow, confidence: fl
 
 
 def corrected(results: Results) -> tuple[Evaluation, Evaluation]:
-    """Ours and the baseline, each set's distance replaced by its limit for many images; or as they are.
+    """Ours and the baseline, each set's distance replaced by that of infinitely many images; or as they are.
 
     The bias of a Frechet distance is much the same for both and shrinks their ratio, so ratios are taken without it
     where that can be done for both.
     """
     ours, theirs = results.pair
-    return (with_limits(ours), with_limits(theirs)) if have_limits(results.pair) else results.pair
+    return (at_infinity(ours), at_infinity(theirs)) if all_extrapolated(results.pair) else results.pair
 
 
-def have_limits(evaluations: Iterable[Evaluation]) -> bool:
-    """Whether every set of every figure has a limit above 0, of which ratios can be taken. If not, none may be used:
-    a limit beside another's raw distance would say much of the bias and nothing of the methods."""
-    limits = [figure.distance_limit_sets for each in evaluations for part in (each.rows, each.along) for figure in part]
-    return all(values and min(values) > 0 for values in limits)
+def all_extrapolated(evaluations: Iterable[Evaluation]) -> bool:
+    """Whether every set of every figure has an extrapolated distance above 0, fit for ratios. If not, none
+    may be used: one beside another's raw distance would say much of the bias and nothing of the methods."""
+    figures = (figure for each in evaluations for part in (each.rows, each.along) for figure in part)
+    return all(figure.distance_infinity_sets and min(figure.distance_infinity_sets) > 0 for figure in figures)
 
 
-def with_limits(evaluation: Evaluation) -> Evaluation:
-    def limits(figures: Sequence[Figure]) -> list[Figure]:
-        return [each.model_copy(update={"distance_sets": each.distance_limit_sets}) for each in figures]
+def at_infinity(evaluation: Evaluation) -> Evaluation:
+    def replaced(figures: Sequence[Figure]) -> list[Figure]:
+        return [each.model_copy(update={"distance_sets": each.distance_infinity_sets}) for each in figures]
 
-    return evaluation.model_copy(update={"rows": limits(evaluation.rows), "along": limits(evaluation.along)})
+    return evaluation.model_copy(update={"rows": replaced(evaluation.rows), "along": replaced(evaluation.along)})
 
 
 def reduction(ours: list[EvaluationRow], theirs: list[EvaluationRow], confidence: float) -> Interval:
@@ -85,7 +85,7 @@ def protocol(results: Results) -> str:
 def correction(evaluations: Sequence[Evaluation]) -> str:
     """What is done about the bias of few images, for all of them alike."""
     one = evaluations[0]
-    if not have_limits(evaluations):
+    if not all_extrapolated(evaluations):
         return f"biased upwards at so few images (floor {one.floor:.3g})"
     return (
         f"extrapolated to infinitely many images {EXTRAPOLATED[one.extrapolation]} (floor at {one.num_images} images "

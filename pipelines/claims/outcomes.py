@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from pipelines.claims.distances import have_limits
+from pipelines.claims.distances import all_extrapolated
 from pipelines.claims.results import Results
 from pipelines.params import Roles
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
@@ -33,20 +33,21 @@ class Outcome:
 
 
 def alike(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """Without any extrapolated distance where ratios can't be taken of them all (have_limits)."""
-    if have_limits(evaluation for one in outcomes for evaluation in one.evaluations.values()):
+    """Without any extrapolated distance where ratios can't be taken of all of them (all_extrapolated)."""
+    if all_extrapolated(evaluation for one in outcomes for evaluation in one.evaluations.values()):
         return outcomes
-    return [without_limits(one) for one in outcomes]
+    return [raw(one) for one in outcomes]
 
 
-def without_limits(outcome: Outcome) -> Outcome:
-    raw = {method: without_limits_of(evaluation) for method, evaluation in outcome.evaluations.items()}
-    return replace(outcome, evaluations=raw, results=outcome.results and replace(outcome.results, evaluations=raw))
+def raw(outcome: Outcome) -> Outcome:
+    evaluations = {method: raw_of(evaluation) for method, evaluation in outcome.evaluations.items()}
+    results = outcome.results and replace(outcome.results, evaluations=evaluations)
+    return replace(outcome, evaluations=evaluations, results=results)
 
 
-def without_limits_of(evaluation: Evaluation) -> Evaluation:
+def raw_of(evaluation: Evaluation) -> Evaluation:
     rows, along = (
-        [figure.model_copy(update={"distance_limit_sets": []}) for figure in part]
+        [figure.model_copy(update={"distance_infinity_sets": []}) for figure in part]
         for part in (evaluation.rows, evaluation.along)
     )
     return evaluation.model_copy(update={"rows": rows, "along": along})
@@ -67,7 +68,7 @@ def best(evaluation: Evaluation, nfe: int | None = None, left_out: int | None = 
 
 def distance(row: EvaluationRow, left_out: int | None = None) -> float:
     """Extrapolated to infinitely many images, if `alike` has left that."""
-    sets = row.distance_limit_sets or row.distance_sets
+    sets = row.distance_infinity_sets or row.distance_sets
     return fmean(value for number, value in enumerate(sets) if number != left_out)
 
 

@@ -24,7 +24,7 @@ class EvaluationRow(Schema):
     distance_high: float
     distance_test: float = Field(description="Frechet distance to the test split")
     distance_sets: list[float] = Field(description="the distance of each set, index-aligned over all methods")
-    distance_limit_sets: list[float] = Field(
+    distance_infinity_sets: list[float] = Field(
         description="the same extrapolated to infinitely many images, in values that scatter as the sets do"
     )
     kid: float
@@ -64,7 +64,7 @@ class Snapshot(Schema):
     images_seen: int
     distance: float
     distance_sets: list[float]
-    distance_limit_sets: list[float]
+    distance_infinity_sets: list[float]
 
 
 class Evaluation(Schema):
@@ -77,7 +77,8 @@ class Evaluation(Schema):
     confidence: float = Field(description="of the intervals: Student's t over the sets")
     seed: int | None = Field(default=None, description="of noise, labels and real images; none in older files")
     extrapolation: Literal["jackknife", "halves"] = Field(
-        default="halves", description="how distance_limit_sets came about: over the sets, or in older files within each"
+        default="halves",
+        description="how distance_infinity_sets came about: over the sets, or in older files within each",
     )
     floor: float = Field(description="the same distance of the test split, at num_images")
     rows: list[EvaluationRow]
@@ -102,6 +103,7 @@ class Evaluation(Schema):
         content = json.loads(path.read_text(encoding="utf-8"))
         key = distance_key(content["extractor"])
         on_disk = {name.replace("distance", key, 1): name for name in DISTANCE_FIELDS}
+        on_disk[f"{key}_limit_sets"] = "distance_infinity_sets"  # as files of before call it
         for part in ("rows", "along"):
             content[part] = [{on_disk.get(name, name): value for name, value in row.items()} for row in content[part]]
         return cls.model_validate(content)

@@ -14,7 +14,7 @@ def row(solver: str, nfe: int, distance: float) -> EvaluationRow:
     return EvaluationRow(
         solver=solver, steps=nfe, sampler=SamplerConfig(solver=solver, steps=nfe), nfe=nfe,
         distance=distance, distance_low=distance - 1, distance_high=distance + 1,
-        distance_test=distance, distance_sets=[distance], distance_limit_sets=[],
+        distance_test=distance, distance_sets=[distance], distance_infinity_sets=[],
         kid=0.01, kid_low=0, kid_high=0.02, precision=0.5, recall=0.5,
         accuracy=None, seconds_per_image=0.00321,
     )  # fmt: skip

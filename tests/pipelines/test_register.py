@@ -90,7 +90,7 @@ def row(sets: list[float], solver: str, nfe: int) -> EvaluationRow:
     return EvaluationRow(
         solver=solver, steps=5, sampler=SamplerConfig(solver=solver, steps=5), nfe=nfe,
         distance=mean, distance_low=mean, distance_high=mean, distance_test=mean,
-        distance_sets=sets, distance_limit_sets=[],
+        distance_sets=sets, distance_infinity_sets=[],
         kid=0.1, kid_low=0.1, kid_high=0.1, precision=0.5, recall=0.5, accuracy=0.9,
         seconds_per_image=0.01,
     )  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
 
 from fm.metrics import frechet_distance, kernel_distance, precision_recall
-from fm.metrics.distances import Moments, distance_limits, gaussian_distance, moments, pooled
+from fm.metrics.distances import Moments, distances_at_infinity, gaussian_distance, moments, pooled
 from fm.metrics.intervals import mean_interval
 
 
@@ -75,7 +75,7 @@ def test_extrapolated_over_all_sets_the_distance_is_the_true_one(count: int, mis
     """Within 0.03, where the sets' own distances are four to six times the truth and their halves lead astray; and
     with less scatter than by halves."""
     sets = [four_sets(seed, count) for seed in range(30)]
-    found = [np.mean(distance_limits(one, STANDARD)) for one in sets]
+    found = [np.mean(distances_at_infinity(one, STANDARD)) for one in sets]
     halves = [from_halves(one) for one in sets]
     assert np.mean(found) == pytest.approx(TRUTH, abs=0.03)
     assert np.mean(halves) == pytest.approx(misled, abs=0.05)
@@ -93,8 +93,8 @@ def test_pooled_moments_are_those_of_the_sets_in_one() -> None:
 def test_the_values_of_the_sets_follow_their_own_luck() -> None:
     """Samples that lie further away are felt in their own set's value alone."""
     sets = four_sets(0, 200)
-    before = distance_limits(sets, STANDARD)
-    after = distance_limits([sets[0] + 0.02, *sets[1:]], STANDARD)
+    before = distances_at_infinity(sets, STANDARD)
+    after = distances_at_infinity([sets[0] + 0.02, *sets[1:]], STANDARD)
     changed = np.abs(np.subtract(after, before))
     assert changed[0] > 10 * changed[1:].max()
 
@@ -102,9 +102,9 @@ def test_the_values_of_the_sets_follow_their_own_luck() -> None:
 def test_a_limit_needs_two_sets_with_more_samples_than_dimensions() -> None:
     reference = Moments(np.zeros(8), np.eye(8))
     with pytest.raises(ValueError, match="one set alone"):
-        distance_limits([gaussian(0, 100)], reference)
+        distances_at_infinity([gaussian(0, 100)], reference)
     with pytest.raises(ValueError, match="more samples than dimensions"):
-        distance_limits([gaussian(0, 8), gaussian(1, 8)], reference)
+        distances_at_infinity([gaussian(0, 8), gaussian(1, 8)], reference)
 
 
 def test_intervals_over_sets_cover_the_true_distance_of_gaussians() -> None:
@@ -118,7 +118,7 @@ def test_intervals_over_sets_cover_the_true_distance_of_gaussians() -> None:
     for repetition in range(repetitions):
         sets = [gaussian(4 * repetition + k, 200, mean=0.3, deviation=1.2, dimensions=16) for k in range(4)]
         figures = {
-            "limit": distance_limits(sets, reference),
+            "limit": distances_at_infinity(sets, reference),
             "raw": [gaussian_distance(moments(one), reference) for one in sets],
         }
         for name, values in figures.items():

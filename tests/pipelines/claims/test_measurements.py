@@ -73,7 +73,7 @@ def test_quality_is_paired_set_by_set_and_freed_of_the_common_bias():
 def test_without_usable_limits_raw_distances_are_compared(limits: list[float]):
     given = results()
     flow = given.evaluations["flow_matching"]
-    rows = [flow.rows[0].model_copy(update={"distance_limit_sets": limits}), *flow.rows[1:]]
+    rows = [flow.rows[0].model_copy(update={"distance_infinity_sets": limits}), *flow.rows[1:]]
     changed = {**given.evaluations, "flow_matching": flow.model_copy(update={"rows": rows})}
     found = judged(replace(given, evaluations=changed))["quality"]
     assert found.measured == pytest.approx(0.2)
@@ -107,7 +107,7 @@ def test_edm_tells_whether_the_baseline_is_weak():
 
 def replace_sets(like: EvaluationRow, sets: list[float]) -> EvaluationRow:
     return like.model_copy(
-        update={"distance_sets": sets, "distance_limit_sets": sets, "distance": sum(sets) / len(sets)}
+        update={"distance_sets": sets, "distance_infinity_sets": sets, "distance": sum(sets) / len(sets)}
     )
 
 
@@ -159,7 +159,7 @@ def on_the_way(given: Results, method: str, way: list[tuple[int, float]]) -> Res
             images_seen=seen,
             distance=distance,
             distance_sets=[distance * (1 + luck) for luck in LUCK],
-            distance_limit_sets=[(distance - BIAS) * (1 + luck) for luck in LUCK],
+            distance_infinity_sets=[(distance - BIAS) * (1 + luck) for luck in LUCK],
         )
         for seen, distance in way
     ]

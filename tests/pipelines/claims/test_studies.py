@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fm.metrics.distances import Moments, distance_limits
+from fm.metrics.distances import Moments, distances_at_infinity
 from fm.metrics.intervals import mean_interval
 from pipelines.claims.judge import judge, judge_study
 from pipelines.claims.measurement import Measurement
@@ -161,7 +161,7 @@ def with_luck(given: Outcome, method: str, factors: list[float]) -> Outcome:
         row.model_copy(
             update={
                 field: [value * factor for value, factor in zip(getattr(row, field), factors, strict=True)]
-                for field in ("distance_sets", "distance_limit_sets")
+                for field in ("distance_sets", "distance_infinity_sets")
             }
         )
         for row in given.evaluations[method].rows
@@ -295,7 +295,7 @@ def trained_and_measured(random: np.random.Generator, shared_sets: bool) -> Clai
         limits = {}
         for axis, (method, away) in enumerate(AWAY.items()):
             offset = math.sqrt(away * math.exp(random.normal(0, 0.1))) * np.eye(FEATURES)[axis]
-            limits[method] = distance_limits(list(noise + offset), DATA)
+            limits[method] = distances_at_infinity(list(noise + offset), DATA)
         given = outcome("optimal_transport", seed, dict.fromkeys(AWAY, at_ten(1)), 1000 if shared_sets else -1)
         for method, values in limits.items():
             given = with_luck(given, method, values)

@@ -28,7 +28,7 @@ def facts() -> Facts:
     row = EvaluationRow(
         solver="midpoint", steps=5, sampler=SamplerConfig(solver="midpoint", steps=5), nfe=10,
         distance=12.3456, distance_low=12.0, distance_high=12.7, distance_test=13.0,
-        distance_sets=[12.0, 12.7], distance_limit_sets=[],
+        distance_sets=[12.0, 12.7], distance_infinity_sets=[],
         kid=0.01, kid_low=0.0, kid_high=0.02, precision=0.5, recall=0.4, accuracy=0.876,
         seconds_per_image=0.01,
     )  # fmt: skip

@@ -48,7 +48,7 @@ def row(
         distance_high=1.1 * distance,
         distance_test=distance + 0.5,
         distance_sets=sets,
-        distance_limit_sets=[(distance - BIAS) * (1 + luck) for luck in LUCK],
+        distance_infinity_sets=[(distance - BIAS) * (1 + luck) for luck in LUCK],
         kid=distance / 1000,
         kid_low=distance / 1100,
         kid_high=distance / 900,

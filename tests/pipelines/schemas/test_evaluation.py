@@ -11,7 +11,7 @@ def row(**changes: object) -> EvaluationRow:
     content = {
         "sampler": {"solver": "euler", "steps": 10},
         "solver": "euler", "steps": 10, "nfe": 10, "distance": 4.0, "distance_low": 3.0, "distance_high": 5.0,
-        "distance_test": 4.5, "distance_sets": [3.5, 4.5], "distance_limit_sets": [3.0, 4.0],
+        "distance_test": 4.5, "distance_sets": [3.5, 4.5], "distance_infinity_sets": [3.0, 4.0],
         "kid": 0.1, "kid_low": 0.0, "kid_high": 0.2,
         "precision": 0.8, "recall": 0.5, "accuracy": None, "seconds_per_image": 0.01,
     }  # fmt: skip
@@ -68,9 +68,18 @@ def test_unknown_fields_are_refused() -> None:
 def test_the_way_is_named_after_the_extractor_too(tmp_path: Path) -> None:
     given = evaluation().model_copy(
         update={
-            "along": [Snapshot(images_seen=64, distance=2.0, distance_sets=[1.0, 3.0], distance_limit_sets=[0.5, 2.5])]
+            "along": [
+                Snapshot(images_seen=64, distance=2.0, distance_sets=[1.0, 3.0], distance_infinity_sets=[0.5, 2.5])
+            ]
         }
     )
     given.save(tmp_path / "one.json")
-    assert json.loads((tmp_path / "one.json").read_text())["along"][0]["fid_classifier_limit_sets"] == [0.5, 2.5]
+    assert json.loads((tmp_path / "one.json").read_text())["along"][0]["fid_classifier_infinity_sets"] == [0.5, 2.5]
     assert Evaluation.load(tmp_path / "one.json") == given
+
+
+def test_the_distance_at_infinity_is_read_by_its_name_of_before(tmp_path: Path) -> None:
+    evaluation().save(tmp_path / "one.json")
+    text = (tmp_path / "one.json").read_text()
+    (tmp_path / "two.json").write_text(text.replace("fid_classifier_infinity_sets", "fid_classifier_limit_sets"))
+    assert Evaluation.load(tmp_path / "two.json") == evaluation()

@@ -10,7 +10,7 @@ from tests.pipelines.report.made_up import BIAS
 def on_the_way(given: Outcome) -> Outcome:
     """With two networks of the way for every method."""
     way = [
-        Snapshot(images_seen=seen, distance=distance, distance_sets=[distance], distance_limit_sets=[])
+        Snapshot(images_seen=seen, distance=distance, distance_sets=[distance], distance_infinity_sets=[])
         for seen, distance in ((640, 50.0), (1280, 10.0))
     ]
     evaluations = {name: one.model_copy(update={"along": way}) for name, one in given.evaluations.items()}
