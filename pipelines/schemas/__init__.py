@@ -1,1 +1,1 @@
-"""The files that stages exchange, written down once: one module a stage. Settings are in params.py."""
+"""The files that stages exchange, written down once: one module a stage. Settings are in pipelines/params."""
