@@ -1,14 +1,15 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from fm import noise
 from fm.batches import Batches, Budget, Examples
-from fm.codecs import Pixels
-from fm.conditions import Labels
-from fm.data.rows import Arrays
+from fm.codecs import Pixels, Standardised
+from fm.conditions import Labels, Unconditional
+from fm.data.rows import Arrays, Fields
 from fm.images import to_float
-from fm.noise import Purpose
+from fm.noise import Draws, Purpose
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
 LABELS = np.arange(50) % 10
@@ -96,3 +97,85 @@ def test_conditions_are_withheld_as_often_as_said() -> None:
     batches = Batches(EXAMPLES, budget(images_seen=16_000))
     dropped = torch.cat([batches[step].given["label"] == 10 for step in range(200)]).float().mean()
     assert float(dropped) == pytest.approx(0.5, abs=0.04)
+
+
+class Shards:
+    """Rows that are fetched from several places, as a store of files gives them."""
+
+    def __len__(self) -> int:
+        return 50
+
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> Fields:
+        shards = [(IMAGES[start : start + 25], LABELS[start : start + 25]) for start in (0, 25)]
+        found = [(shards[row // 25][0][row % 25], shards[row // 25][1][row % 25]) for row in rows]
+        return {"data": np.stack([data for data, _ in found]), "label": np.stack([label for _, label in found])}
+
+
+def test_rows_may_come_from_anywhere() -> None:
+    elsewhere = Examples(Shards(), EXAMPLES.codec, EXAMPLES.conditioner)
+    here, there = Batches(EXAMPLES, budget()), Batches(elsewhere, budget())
+    for step in (0, 7):
+        assert torch.equal(here[step].data, there[step].data)
+        assert torch.equal(here[step].given["label"], there[step].given["label"])
+
+
+def test_data_without_conditions_are_told_nothing() -> None:
+    batch = Batches(Examples(EXAMPLES.rows, EXAMPLES.codec, Unconditional()), budget())[0]
+    assert (batch.condition, batch.given) == ({}, {})
+
+
+def test_flips_are_as_often_as_said_and_change_nothing_else() -> None:
+    plain, flipped = (Batches(EXAMPLES, budget(horizontal_flips=share)) for share in (0.0, 0.25))
+    turned = []
+    for step in range(25):
+        one, other = plain[step], flipped[step]
+        assert torch.equal(one.noise(), other.noise())
+        assert torch.equal(one.given["label"], other.given["label"])
+        for as_it_is, seen in zip(one.data, other.data, strict=True):
+            turned.append(not torch.equal(seen, as_it_is))
+            assert torch.equal(seen, as_it_is.flip(-1) if turned[-1] else as_it_is)
+    assert np.mean(turned) == pytest.approx(0.25, abs=0.06)
+
+
+def test_vectors_have_no_mirror() -> None:
+    vectors = Examples(Arrays({"data": np.zeros((4, 3), np.float32)}), Standardised((3,)), Unconditional())
+    with pytest.raises(ValueError, match=r"data of shape \(3,\) have no axis to flip"):
+        Batches(vectors, budget(horizontal_flips=0.5))
+
+
+class Stochastic(Pixels):
+    """Adds noise of its own, as a codec of latents does."""
+
+    def encode(self, stored: np.ndarray, draws: Draws | None = None) -> torch.Tensor:
+        encoded = super().encode(stored)
+        return encoded if draws is None else encoded + draws.normal(self.shape, Purpose.ENCODING)
+
+
+def test_a_codec_that_draws_draws_anew_at_every_position() -> None:
+    codec = Stochastic((8, 8, 1))
+    rows = Arrays({"data": IMAGES[:16], "label": np.arange(16)})
+    batches = Batches(Examples(rows, codec, Labels(tuple(map(str, range(16))))), budget())
+    first, second = batches[0], batches[1]  # an epoch each
+    noises = []
+    for batch in (first, second, batches[0]):
+        in_order = batch.condition["label"].argsort()
+        noises.append((batch.data - codec.encode(IMAGES[batch.condition["label"].numpy()]))[in_order])
+    assert torch.equal(noises[0], noises[2])
+    assert not torch.allclose(noises[0], noises[1])
+    assert float(noises[0].std()) == pytest.approx(1, abs=0.1)
+
+
+def test_a_batch_moves_to_a_device_with_all_it_has() -> None:
+    batch = Batches(EXAMPLES, budget())[0].to("meta")
+    assert batch.data.is_meta
+    assert batch.noise().is_meta
+    assert batch.condition["label"].is_meta
+    assert batch.given["label"].is_meta
+    assert batch.draws.uniform(1, Purpose.TIME).is_meta
+    assert batch._replace(source=torch.zeros(16, 1, 8, 8)).to("meta").noise().is_meta
+
+
+def test_a_source_that_is_given_is_not_drawn() -> None:
+    batch = Batches(EXAMPLES, budget())[0]
+    source = torch.ones_like(batch.data)
+    assert torch.equal(batch._replace(source=source).noise(), source)
