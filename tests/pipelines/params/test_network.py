@@ -1,12 +1,30 @@
 """The section `network`."""
 
 import pytest
+import torch
+import yaml
 
+from flows import settings
+from fm.conditions import Label
+from fm.networks import Network
 from pipelines import params
+from pipelines.project import ROOT
 from tests.pipelines.params.written import changed
+
+RECIPES = [None, *sorted(file.stem for file in (ROOT / "recipes").glob("*.yaml"))]
 
 
 @pytest.mark.parametrize(("size", "value"), [("width", 1_000_000), ("blocks", 1_000), ("multipliers", [1, 1000])])
 def test_a_network_that_no_memory_holds_is_refused(size: str, value: int | list[int]) -> None:
     with pytest.raises(params.ParamsError, match=rf"network: network 'unet': {size} = .*from"):
         params.parse(changed(f"network.{size}", value))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipes_networks_fit_its_images(recipe: str | None) -> None:
+    given = {} if recipe is None else settings.read_recipe(recipe, ROOT)
+    chosen = params.parse(yaml.safe_load(settings.merged((ROOT / params.FILE).read_text(), given, {})))
+    shape = (chosen.dataset.channels, chosen.dataset.image_size, chosen.dataset.image_size)
+    with torch.device("meta"):  # sizes without numbers
+        for method in chosen.methods.values():
+            Network.of(method.network.choice).build(shape, {"label": Label(10)})
