@@ -168,7 +168,8 @@ def estimated(bench: Bench, trial: Trial) -> float:
     bench.set_up(trial)
     lines: list[str] = []
     with bench.runner() as runner:
-        runner.stage("prepare", lambda line: None)
+        for stage in graph.with_needs(graph.read(bench.place), ["prepare"]):
+            runner.stage(stage, lambda line: None)
         runner.run("estimate", [sys.executable, "-m", "pipelines.estimate"], lines.append)
     stages: dict[str, float] = json.loads(lines[-1])
     return sum(seconds for stage, seconds in stages.items() if trial.compares or not stage.startswith("compare"))

@@ -47,10 +47,10 @@ def test_a_change_of_one_method_touches_its_stages_only(by_dvc: Project) -> None
     settings = (by_dvc.folder / "params.yaml").read_text()
     try:
         by_dvc.set(methods__diffusion__objective__path="cosine")
-        assert changed_stages(by_dvc) == {"train@diffusion", "compare"}
+        assert changed_stages(by_dvc) == {"resolve", "train@diffusion", "compare"}
         (by_dvc.folder / "params.yaml").write_text(settings)
         by_dvc.set(methods__diffusion__samplers=[{"solver": "ddim", "steps": [10]}])
-        assert changed_stages(by_dvc) == {"evaluate@diffusion", "compare"}
+        assert changed_stages(by_dvc) == {"resolve", "evaluate@diffusion", "compare"}
     finally:
         (by_dvc.folder / "params.yaml").write_text(settings)
     assert changed_stages(by_dvc) == set()
@@ -153,7 +153,7 @@ def test_a_parameter_changed_while_a_training_runs_is_never_that_of_its_weights(
     assert "train@flow_matching: changed while it ran" in said
     assert "params.yaml: train.learning_rate = 0.0005, was null" in said
     assert not (project.folder / "artifacts/models").exists()
-    assert set(yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]) == {"prepare"}
+    assert set(yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]) == {"resolve", "prepare"}
 
     project.run("dvc", "repro", "train@flow_matching")
     locked = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]["train@flow_matching"]
