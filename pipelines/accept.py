@@ -22,7 +22,7 @@ def main() -> None:
     """Raises UserError: something has to run; the message says what, stage by stage."""
     if told := to_run(ROOT):
         raise UserError("\n".join(f"{stage} has to run: {why}" for stage, why in told.items()))
-    print("nothing has to run: what is different is words, or nothing that a stage depends on")
+    print("nothing has to run: what is different is words, or nothing a stage depends on")
 
 
 def to_run(root: Path) -> dict[str, str]:
