@@ -392,6 +392,11 @@ def known(kind: str) -> Mapping[str, type[Component]]:
     return NAMED.get(kind, {})
 
 
+def is_there(kind: str, choice: Choice) -> bool:
+    """Whether a choice can be built as it is: not if it is one's own and not imported."""
+    return find(kind, parts(choice)[0]) is not None
+
+
 def own_place(kind: str, choice: Choice) -> str | None:
     """Where a choice is, if it is somebody's own: what the user of a model that is made with it must name."""
     name, _ = parts(choice)

@@ -1,9 +1,10 @@
 """What a generator is made of, as its config.json and params.yaml say it. Importable without PyTorch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 from pydantic import Field as Setting
 from pydantic_core import CoreSchema, core_schema
 
@@ -51,6 +52,9 @@ CouplingChoice = Annotated[Choice, Chosen("coupling")]
 TimestepsChoice = Annotated[Choice, Chosen("timesteps")]
 TargetChoice = Annotated[Choice, Chosen("target")]
 WeightChoice = Annotated[Choice, Chosen("weight")]
+NetworkChoice = Annotated[Choice, Chosen("network")]
+CodecChoice = Annotated[Choice, Chosen("codec")]
+ConditionerChoice = Annotated[Choice, Chosen("conditioner")]
 SolverChoice = Annotated[Choice, Chosen("solver")]
 GridChoice = Annotated[Choice, Chosen("grid")]
 Steps = Annotated[int, Setting(strict=True, ge=1, le=MOST_STEPS)]
@@ -99,18 +103,66 @@ class SamplerConfig(SamplerSettings):
     steps: Steps
 
 
-class ImageFormat(Frozen):
-    channels: PositiveInt
-    size: PositiveInt
-
-
 class Config(Frozen):
-    """config.json: everything but the weights."""
+    """config.json: everything but the weights. One of the first version is read as what it means in this one."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     path: PathChoice
     target: TargetChoice
-    network: dict[str, Any] = Setting(description="kind and sizes: a choice of fm.networks.Network")
+    network: NetworkChoice
+    codec: CodecChoice
+    conditioner: ConditionerChoice
+    until: bool = Setting(default=False, description="whether the network is told where a step ends, for few steps")
     sampler: SamplerConfig
-    image: ImageFormat
-    label_names: list[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def of_any_version(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        content = {name: value for name, value in content.items() if name != "needs"}  # which follows from the rest
+        return of_first_version(content) if content.get("version") == 1 else content
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def needs(self) -> list[str]:
+        """What is not the library's: where each component of one's own is, `module:Class`."""
+        places = [components.own_place(kind, choice) for kind, choice in self.choices()]
+        return sorted({place for place in places if place is not None})
+
+    def missing(self) -> list[str]:
+        """What of it is not imported."""
+        found = [(kind, choice) for kind, choice in self.choices() if not components.is_there(kind, choice)]
+        return sorted({components.own_place(kind, choice) or "" for kind, choice in found})
+
+    def choices(self) -> Iterator[tuple[str, Choice]]:
+        """Every component that it names, each with its kind."""
+        for kind in ("path", "target", "network", "codec", "conditioner"):
+            yield kind, getattr(self, kind)
+        for kind in ("solver", "grid", "path"):
+            choice = getattr(self.sampler, kind)
+            if choice is not None:
+                yield kind, choice
+
+
+SIGMA_DATA_OF_FIRST_VERSION = 0.5
+
+
+def of_first_version(content: dict[str, Any]) -> Any:
+    """config.json of version 1: square images with labels, and data of one standard deviation."""
+    match content:
+        case {
+            "image": {"channels": int(channels), "size": int(size)},
+            "network": {"kind": kind, **sizes},
+            "label_names": [*names],
+            "target": target,
+            **others,
+        }:
+            return others | {
+                "version": 2,
+                "target": {"name": "edm", "sigma_data": SIGMA_DATA_OF_FIRST_VERSION} if target == "edm" else target,
+                "network": {"name": kind, **sizes},
+                "codec": {"name": "pixels", "stored": [size, size, channels]},
+                "conditioner": {"name": "labels", "names": names},
+            }
+    return content

@@ -1,36 +1,34 @@
-"""A trained network with its path and sampler: a folder of config.json and model.safetensors."""
+"""A trained network with its path, codec, conditioner and sampler: a folder of config.json and model.safetensors."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fm import images, noise
+from fm import noise
+from fm.codecs import Codec
 from fm.components import Choice
-from fm.conditions import Label
-from fm.config import Config, ImageFormat, SamplerConfig
+from fm.conditions import Condition, Conditioner
+from fm.config import Config, SamplerConfig
 from fm.errors import UserError
 from fm.field import Field
 from fm.finite import not_finite
 from fm.guidance import Guidance
-from fm.label_names import label_index
-from fm.likelihood import bits_per_dimension, log_likelihood
 from fm.networks import Network
 from fm.networks.layers import in_channels_last
 from fm.noise import Purpose
-from fm.paths import SIGMA_DATA
 from fm.paths import Path as ProbabilityPath
 from fm.sampling import draw
 from fm.targets import Target
 
-__all__ = ["Config", "Generator", "GeneratorError", "ImageFormat", "SamplerConfig"]
+__all__ = ["Config", "Generator", "GeneratorError", "NotFinite", "SamplerConfig"]
 
 
 class GeneratorError(UserError):
@@ -38,20 +36,26 @@ class GeneratorError(UserError):
 
 
 class NotFinite(UserError, ValueError):
-    """Images whose pixels are no numbers: a sampler that does not stay finite on this network."""
+    """What is made is no numbers: a sampler that does not stay finite on this network."""
 
 
 class Generator:
-    """Makes images from noise.
+    """Makes data from noise.
 
-    Labels are int (0 to number of label names - 1); the number of label names itself means "no label".
+    Attributes:
+        path: the probability path that its network was trained on.
+        target: what its network predicts.
+        codec: between what it makes and what is stored.
+        conditioner: reads what its data are asked for under: labels, for most.
     """
 
     def __init__(self, config: Config, network: nn.Module) -> None:
         self.config = config
         self.network = network
         self.path = ProbabilityPath.of(config.path)
-        self.target = Target.of(config.target).at_scale(SIGMA_DATA)
+        self.codec = Codec.of(config.codec)
+        self.conditioner = Conditioner.of(config.conditioner)
+        self.target = Target.of(config.target).at_scale(self.codec.scale)
 
     @classmethod
     def untrained(cls, config: Config) -> Self:
@@ -59,11 +63,22 @@ class Generator:
         return cls(config, in_channels_last(network_of(config)))
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
-        """Raises GeneratorError for a folder that is missing, damaged or of a newer version."""
+    def load(cls, folder: Path | str, own: Container[str] = ()) -> Self:
+        """What `save` wrote, by this version or an earlier one.
+
+        Args:
+            own: what is not the library's and may be imported for it (fm.components): whoever made a folder decides
+                which code its config.json names.
+
+        Raises:
+            GeneratorError: a folder that is missing, damaged or of a newer version, or that needs what `own` does not
+                name.
+        """
         folder = Path(folder)
         try:
-            config = Config.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
+            content = (folder / "config.json").read_text(encoding="utf-8")
+            config = Config.model_validate_json(content, context={"own": own})
+            require_components(folder, config)
             generator = cls.untrained(config)
             weights = load_file(folder / "model.safetensors")
             generator.network.load_state_dict(weights)
@@ -98,9 +113,18 @@ class Generator:
         save_file(weights, folder / "model.safetensors")
         (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
     def to(self, device: torch.device | str) -> Self:
         self.network.to(device)
         return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, *spatial) of a datum as the network sees it."""
+        return self.codec.shape
 
     def with_sampler(self, sampler: SamplerConfig) -> Self:
         """The same network with another sampler."""
@@ -117,33 +141,22 @@ class Generator:
         except ValidationError as error:
             raise ValueError(in_a_line(error)) from None
 
-    @property
-    def no_label(self) -> int:
-        return len(self.config.label_names)
-
-    def label_number(self, label: str) -> int:
-        """The index of a label by its name or number (fm.label_names). Raises ValueError with those there are."""
-        return label_index(label, self.config.label_names)
-
-    def label_name(self, number: int) -> str:
-        """What the label of that index is called."""
-        return self.config.label_names[number]
-
     def sample(
         self,
         num_images: int,
         seed: int,
-        labels: Sequence[int] | None = None,
+        labels: Sequence[Any] | None = None,
         steps: int | None = None,
         solver: Choice | None = None,
         guidance: float | None = None,
         first_index: int = 0,
         batch_size: int = 200,
-    ) -> images.Images:
-        """uint8 (num_images, H, W, C). Image i is made from the noise of sample first_index + i of `seed`.
+    ) -> NDArray[Any]:
+        """(num_images, *stored), for images uint8 (num_images, H, W, C). Datum i is made from the noise of sample
+        first_index + i of `seed`.
 
         Args:
-            labels: one for each image; by default every label in turn, by index.
+            labels: what each is asked for under, as the conditioner reads it; by default all there is in turn.
             steps, solver, guidance: the generator's own by default. Guidance of scale 1 means none.
 
         Raises:
@@ -152,43 +165,46 @@ class Generator:
         """
         chosen = self.adjusted(steps, solver, guidance)
         x, _ = chosen.sample_float(num_images, seed, labels, first_index, batch_size)
-        return images.to_uint8(x)
+        return self.codec.decode(x)
 
     @torch.no_grad()
     def sample_float(
         self,
         num_images: int,
         seed: int,
-        labels: Sequence[int] | None = None,
+        labels: Sequence[Any] | None = None,
         first_index: int = 0,
         batch_size: int = 200,
     ) -> tuple[Tensor, int]:
-        """By the generator's own sampler and before rounding: float (num_images, C, H, W), and the network calls that
-        each image took."""
-        wanted = self._labels(num_images, labels, first_index)
+        """By the generator's own sampler and before decoding: float (num_images, *shape), and the network calls that
+        each took."""
+        if num_images < 1:
+            raise ValueError(f"num_images must be at least 1, not {num_images}")
+        asked = self.conditioner.in_turn(num_images, first_index) if labels is None else labels
+        if len(asked) != num_images:
+            raise ValueError(f"{len(asked)} labels for {num_images} images")
         chunks = []
         nfe = 0
         for start in range(0, num_images, batch_size):
-            x, nfe = self._sample_chunk(seed, first_index + start, wanted[start : start + batch_size])
+            x, nfe = self._sample_chunk(seed, first_index + start, asked[start : start + batch_size])
             chunks.append(x.cpu())
         return torch.cat(chunks), nfe
 
-    def _sample_chunk(self, seed: int, first_index: int, labels: Tensor) -> tuple[Tensor, int]:
-        streams = noise.streams(seed, range(first_index, first_index + len(labels)), Purpose.SAMPLE)
-        return self._draw(noise.normal(streams, self.shape), labels, lambda: noise.normal(streams, self.shape))
+    def _sample_chunk(self, seed: int, first_index: int, asked: Sequence[Any]) -> tuple[Tensor, int]:
+        streams = noise.streams(seed, range(first_index, first_index + len(asked)), Purpose.SAMPLE)
+        return self._draw(noise.normal(streams, self.shape), asked, lambda: noise.normal(streams, self.shape))
 
-    def _draw(self, x0: Tensor, labels: Tensor, fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
-        device = next(self.network.parameters()).device
-        field = self.field(labels.to(device))
-        x = draw(field, x0.to(device), self.config.sampler, fresh)
+    def _draw(self, x0: Tensor, asked: Sequence[Any], fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
+        field = self.field(asked)
+        x = draw(field, x0.to(self.device), self.config.sampler, fresh, self.codec.bound)
         if not bool(x.isfinite().all()):
             sampler = self.config.sampler
-            raise NotFinite(f"{sampler.label} with {sampler.steps} steps makes pixels that are not finite")
+            raise NotFinite(f"{sampler.label} with {sampler.steps} steps makes data that are not finite")
         return x, field.nfe
 
     @torch.no_grad()
-    def sample_from(self, x0: Tensor, labels: Sequence[int]) -> images.Images:
-        """uint8 (B, H, W, C) from noise x0, float32 (B, C, H, W), for as many labels.
+    def sample_from(self, x0: Tensor, labels: Sequence[Any]) -> NDArray[Any]:
+        """(B, *stored) from noise x0, float32 (B, *shape), for as many labels.
 
         Raises:
             ValueError: the sampler draws noise of its own, so that x0 does not decide.
@@ -197,92 +213,43 @@ class Generator:
         def refuse() -> Tensor:
             raise ValueError(f"{self.config.sampler.label} draws noise of its own at every step")
 
-        x, _ = self._draw(x0, self._labels(len(x0), labels, 0), refuse)
-        return images.to_uint8(x)
+        x, _ = self._draw(x0, labels, refuse)
+        return self.codec.decode(x)
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of an image."""
-        image = self.config.image
-        return image.channels, image.size, image.size
+    def condition(self, asked: Sequence[Any]) -> Condition:
+        """What the conditioner reads of it, on the network's device. Raises ValueError for what cannot be."""
+        return {name: value.to(self.device) for name, value in self.conditioner.read(asked).items()}
 
-    def bits_per_dimension(
-        self,
-        data: images.Images,
-        labels: Sequence[int] | None = None,
-        seed: int = 0,
-        steps: int = 50,
-        solver: str = "midpoint",
-        exact: bool = False,
-    ) -> Tensor:
-        """How many bits a pixel's channel of each image costs under the generator's own, unguided flow, float32 (B,).
-
-        The grey levels are dequantised uniformly, so this bounds the code length of the image itself from above
-        (Theis et al. 2016, arXiv 1511.01844, section 3.1).
-
-        Args:
-            data: uint8 (B, H, W, C).
-            labels: one for each image; "no label" by default.
-            seed: of the dequantisation and of Hutchinson's probe.
-            steps, solver: of the integration (fm.solvers.solve).
-            exact: the exact divergence instead of Hutchinson's estimate; a backward pass a pixel.
-        """
-        device = next(self.network.parameters()).device
-        wanted = self._labels(len(data), labels if labels is not None else [self.no_label] * len(data), 0)
-        x1 = images.to_float(data)
-
-        def uniform(purpose: Purpose) -> Tensor:
-            return noise.uniform(noise.streams(seed, range(len(data)), purpose), x1[0].numel()).reshape(x1.shape)
-
-        shift = uniform(Purpose.DEQUANTISATION) - 0.5
-        signs = torch.where(uniform(Purpose.DIVERGENCE) < 0.5, -1.0, 1.0)
-        start, end = self.path.interval
-        found = log_likelihood(
-            Field(self.network, self.path, self.target, {"label": wanted.to(device)}).velocity,
-            (x1 + shift * (2 / 255)).to(device),
-            None if exact else signs.to(device),
-            self.path.prior_scale,
-            solver,
-            steps,
-            start,
-            end,
-        )
-        return bits_per_dimension(found.log_density, x1[0].numel()).cpu()
-
-    def field(self, labels: Tensor) -> Field:
-        """What the network says for these labels, int64 (B,), guided and along the path of the generator's sampler."""
+    def field(self, asked: Sequence[Any]) -> Field:
+        """What the network says under what is asked for, guided and along the path of the generator's sampler."""
         sampler = self.config.sampler
+        condition = self.condition(asked)
         return Field(
             self.network,
             self.path,
             self.target,
-            {"label": labels},
-            {"label": torch.full_like(labels, self.no_label)},
+            condition,
+            self.conditioner.null(condition),
             Guidance(sampler.guidance, sampler.guidance_interval),
             along=None if sampler.path is None else ProbabilityPath.of(sampler.path),
         )
 
-    def _labels(self, num_images: int, labels: Sequence[int] | None, first_index: int) -> Tensor:
-        if num_images < 1:
-            raise ValueError(f"num_images must be at least 1, not {num_images}")
-        if labels is None:
-            indices = np.arange(first_index, first_index + num_images)
-            labels = (indices % self.no_label if self.no_label else np.zeros_like(indices)).tolist()
-        if len(labels) != num_images:
-            raise ValueError(f"{len(labels)} labels for {num_images} images")
-        for label in set(labels):
-            if not 0 <= label <= self.no_label:
-                raise ValueError(
-                    f"no label {label}: labels go from 0 to {self.no_label - 1}, and {self.no_label} is none"
-                )
-        return torch.tensor(labels, dtype=torch.int64)
-
 
 def network_of(config: Config) -> nn.Module:
     """A network of fresh random weights. Raises ValueError for a kind or size that cannot be."""
-    choice = {"name": config.network.get("kind"), **{name: of for name, of in config.network.items() if name != "kind"}}
-    shape = config.image.channels, config.image.size, config.image.size
-    return Network.of(choice).build(shape, {"label": Label(len(config.label_names))})
+    shape, fields = Codec.of(config.codec).shape, Conditioner.of(config.conditioner).fields
+    return Network.of(config.network).build(shape, fields, until=config.until)
+
+
+def require_components(folder: Path, config: Config) -> None:
+    """That what a generator is made of is the library's, or imported. Raises GeneratorError, with what to do."""
+    if missing := config.missing():
+        modules = " and ".join(sorted({place.partition(":")[0] for place in missing}))
+        named = ", ".join(f'"{place}"' for place in missing)
+        raise GeneratorError(
+            f"{folder} needs {', '.join(missing)}, which is not the library's: if you trust it, import {modules} first, "
+            f"or name it to whoever loads this: Generator.load(folder, own=[{named}])"
+        )
 
 
 def in_a_line(error: ValidationError) -> str:

@@ -247,6 +247,7 @@ class Path(Component, ABC, kind="path"):
 
 def derivative(function: Any, t: Tensor) -> Tensor:
     """The derivative of an elementwise function, like t, by forward-mode differentiation."""
+    t = t.contiguous()  # not one number for all rows, as solvers have it: that cannot be differentiated
     return cast(Tensor, torch.func.jvp(function, (t,), (torch.ones_like(t),))[1])
 
 

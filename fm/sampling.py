@@ -11,15 +11,18 @@ from fm.paths import Path
 from fm.solvers import Solver
 
 
-def draw(field: Field, noise: Tensor, sampler: SamplerConfig, fresh: Callable[[], Tensor]) -> Tensor:
-    """From standard normal noise (B, C, H, W) to samples like it, along the field's path.
+def draw(
+    field: Field, noise: Tensor, sampler: SamplerConfig, fresh: Callable[[], Tensor], bound: float | None = None
+) -> Tensor:
+    """From standard normal noise (B, C, *spatial) to samples like it, along the field's path.
 
     Args:
         fresh: standard normal noise like `noise`, for stochastic samplers.
+        bound: the largest absolute value that data have (Codec.bound), for samplers that clip to it.
     """
     times = times_of(sampler, field.along)
     x = float(field.along.sigma(times[0])) * noise
-    return Solver.of(sampler.solver).draw(field, x, times, fresh)
+    return Solver.of(sampler.solver).bounded(bound).draw(field, x, times, fresh)
 
 
 def times_of(sampler: SamplerConfig, path: Path) -> Tensor:

@@ -21,6 +21,7 @@ from fm import devices, images
 from fm.errors import UserError, shown
 from fm.generator import Generator
 from fm.paths import CondOT
+from fm.pictures import pictures
 from pipelines import params
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
@@ -66,9 +67,9 @@ def with_own_sampler(generator: Generator, steps: int) -> Generator:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the form asks for. `label` is an index, or none for all in turn."""
+    """What the form asks for. `label` is one of the choices, or none for all in turn."""
 
-    label: int | None
+    label: str | None
     seed: int
     evaluations: int
     count: int
@@ -81,9 +82,9 @@ class Wanted:
         if unknown:
             raise ValueError(f"no method {shown(unknown[0])}: there are {', '.join(known)}")
         label = given["label"]
-        first = next(iter(known.values())).generator
+        conditioner = next(iter(known.values())).generator.conditioner
         return cls(
-            label=None if label == ALL_LABELS else first.label_number(label),
+            label=None if label == ALL_LABELS else conditioner.called(label),
             seed=whole("seed", given["seed"], 0, 2**63 - 1),
             evaluations=whole("evaluations", given["evaluations"], 1, MOST_EVALUATIONS),
             count=whole("images", given["count"], 1, MOST_IMAGES),
@@ -126,7 +127,7 @@ def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
     x, nfe = sample(generator, wanted)
     seconds = time.perf_counter() - started
     columns = min(wanted.count, 8)
-    sheet = images.grid(images.to_uint8(x), columns)
+    sheet = images.grid(pictures(generator.codec.decode(x), generator.codec), columns)
     picture = Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
     return Made(method, generator.config.sampler.label, nfe, seconds, data_uri(picture))
 
@@ -136,7 +137,7 @@ def create_app(known: Mapping[str, Trained]) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     template = environment().get_template("demo.html.j2")
     one_at_a_time = threading.Lock()  # two at once would spoil each other's timing
-    label_names = next(iter(known.values())).generator.config.label_names
+    label_names = next(iter(known.values())).generator.conditioner.choices
 
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request) -> HTMLResponse:
@@ -147,7 +148,7 @@ def create_app(known: Mapping[str, Trained]) -> FastAPI:
         try:
             wanted = Wanted.of(given, methods, known)
             if wanted.label is not None:
-                given["label"] = label_names[wanted.label]
+                given["label"] = wanted.label
                 what = f"images of the label {given['label']}"
             with one_at_a_time:
                 made = draw_all(known, wanted)

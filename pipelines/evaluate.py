@@ -9,16 +9,18 @@ import numpy as np
 from fm import devices, images
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
+from fm.evaluation import CONFIDENCE
 from fm.generator import Generator
 from fm.metrics.distances import nearest
 from fm.metrics.extractors import Extractor, Floats, load
+from fm.pictures import pictures
 from pipelines import params, snapshots
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.records import tracking
 from pipelines.rehearsal import rehearse
-from pipelines.sample_sets import CONFIDENCE, measure, real_reference
+from pipelines.sample_sets import measure, real_reference
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 from pipelines.stage import Stage, require_unchanged, running
 
@@ -82,14 +84,15 @@ def save_grid(
 ) -> None:
     """A sheet of samples, labels in turn, from the same noise for every method and sampler; and below the first row's
     images the training images nearest to them, where a copy would show."""
-    columns = images.columns(len(generator.config.label_names))
-    samples = generator.sample(images.ROWS * columns, seed)
+    columns = images.columns(len(generator.conditioner.choices))
+    samples = pictures(generator.sample(images.ROWS * columns, seed), generator.codec)
     sampler = generator.config.sampler
     name = f"{sampler.label}-{sampler.steps}"
     images.save_png(images.grid(samples, columns), folder / f"{name}.png")
     shown = samples[:columns]
     near = nearest(extractor.features(shown), train, NEIGHBOURS)
-    rows = [shown, *(dataset.train.data[near[:, k]] for k in range(NEIGHBOURS))]
+    real = (pictures(dataset.train.data[near[:, k]], generator.codec) for k in range(NEIGHBOURS))
+    rows = [shown, *real]
     images.save_png(images.grid(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
 
 

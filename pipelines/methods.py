@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from fm.batches import Budget
+from fm.batches import Budget, Examples
 from fm.components import Choice, parts
-from fm.config import Config, ImageFormat, SamplerConfig
+from fm.config import Config, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective
-from fm.paths import SIGMA_DATA
 from pipelines.params import Params
 from pipelines.rehearsal import rehearse, rehearse_settings
 
@@ -36,18 +35,18 @@ class Method:
     @classmethod
     def build(cls, settings: Params, name: str, dataset: Prepared) -> Self:
         """From params.yaml's row `name`. Raises UserError: a setting that cannot be, by its key."""
-        row = settings.methods[name]
+        row, examples = settings.methods[name], Examples.of(dataset)
         with named(name):
             return cls(
                 name,
-                Objective.of(row.objective.choice).at_scale(SIGMA_DATA),
+                Objective.of(row.objective.choice).at_scale(examples.codec.scale),
                 Config(
                     path=row.objective.path,
                     target=row.objective.target,
-                    network=row.network.model_dump(),
+                    network=row.network.choice,
+                    codec=examples.codec.choice,
+                    conditioner=examples.conditioner.choice,
                     sampler=default_sampler(row.objective.path),
-                    image=ImageFormat(channels=dataset.stored[-1], size=dataset.stored[0]),
-                    label_names=list(dataset.label_names),
                 ),
                 tuple(row.each_sampler()),
             )
@@ -91,7 +90,7 @@ def default_sampler(path: Choice) -> SamplerConfig:
     Equal steps of noise would waste EDM's path.
     """
     name, _ = parts(path)
-    solver: Choice = "ddim" if name == "cond_ot" else {"name": "ddim", "clip": 1}
+    solver: Choice = "ddim" if name == "cond_ot" else {"name": "ddim", "clip": "codec"}
     return SamplerConfig(solver=solver, steps=50, grid="edm" if name == "edm" else "uniform")
 
 

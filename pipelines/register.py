@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fm import images
 from fm.generator import Generator
+from fm.pictures import pictures
 from pipelines import params
 from pipelines.lineage.traced import EVALUATION, KEPT, LOCK, TRAINING
 from pipelines.params import Params
@@ -179,8 +180,9 @@ def write_pages(folder: Path, facts: Facts, generator: Generator) -> Path:
 
 def sample_sheet(generator: Generator) -> images.Images:
     """Rows of the labels in turn, enlarged where images are small: uint8 (H, W, C)."""
-    columns = images.columns(len(generator.config.label_names))
-    sheet = images.grid(generator.sample(images.ROWS * columns, seed=0), columns)
+    columns = images.columns(len(generator.conditioner.choices))
+    made = generator.sample(images.ROWS * columns, seed=0)
+    sheet = images.grid(pictures(made, generator.codec), columns)
     times = max(1, SHEET_WIDTH // sheet.shape[1])
     return sheet.repeat(times, axis=0).repeat(times, axis=1)
 

@@ -15,6 +15,7 @@ from fm.conditions import Labels
 from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
 from fm.networks.flops import flops_of_a_call
+from fm.pictures import pictures
 from fm.processes import is_helper, launched
 from fm.training import Hardware, Keeping, Watching
 from pipelines import finished, forecast, methods, params, snapshots
@@ -140,13 +141,13 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
     """What the averaged network makes of fixed noise, a sheet of it, into MLflow."""
     if run is None:
         return
-    columns = images.columns(len(generator.config.label_names))
+    columns = images.columns(len(generator.conditioner.choices))
     try:
         samples = generator.sample(images.ROWS * columns, SAMPLE_SEED, steps=10)
     except NotFinite as error:  # a young network's, in few steps; the training may be well
         print(f"no samples are shown of step {step}: {error}", flush=True)
         return
-    run.image("samples", images.grid(samples, columns), step)
+    run.image("samples", images.grid(pictures(samples, generator.codec), columns), step)
 
 
 def summarise(settings: Params, generator: Generator, totals: Totals, load: Load) -> TrainMetrics:

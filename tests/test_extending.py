@@ -18,7 +18,7 @@ from fm.batches import Batches, Budget, Examples
 from fm.codecs import Codec, Pixels
 from fm.components import ANY, HOMES, build, find
 from fm.conditions import Conditioner, Labels, Unconditional
-from fm.config import Config, ImageFormat, SamplerConfig
+from fm.config import Config, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.rows import Arrays
 from fm.data.sources import Request
@@ -82,10 +82,10 @@ def generator(**changes: Any) -> Generator:
         {
             "path": "cond_ot",
             "target": "velocity",
-            "network": {"kind": "unet", "width": 8, "multipliers": [1, 1], "blocks": 1},
+            "network": {"name": "unet", "width": 8, "multipliers": [1, 1], "blocks": 1},
             "sampler": SamplerConfig(solver="midpoint", steps=2),
-            "image": ImageFormat(channels=1, size=8),
-            "label_names": ["even", "odd"],
+            "codec": {"name": "pixels", "stored": [8, 8, 1]},
+            "conditioner": {"name": "labels", "names": ["even", "odd"]},
         }
         | changes,
         context={"own": ANY},

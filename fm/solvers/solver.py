@@ -33,6 +33,8 @@ class Walkable(Protocol):
 
     def velocity(self, x: Tensor, t: Tensor) -> Tensor: ...
 
+    def jump(self, x: Tensor, t: Tensor, t_next: Tensor) -> Tensor: ...
+
 
 class Solver(Component, ABC, kind="solver"):
     """From noise to data.

@@ -10,7 +10,7 @@ python -m pipelines.generate --interpolate 7 --out between.png            from t
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fm.components import ANY, Choice, read
 from fm.errors import UserError
@@ -18,8 +18,9 @@ from pipelines import s3
 from pipelines.program import run
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fm.generator import Generator
-    from fm.images import Images
     from pipelines.generate.files import Job
 
 SHEET = 1000  # images at most
@@ -35,7 +36,7 @@ def main() -> None:
     model = saved_models.load(chosen.model)
     try:
         generator = model.adjusted(chosen.steps, chosen.solver, chosen.guidance[0] if chosen.guidance else None)
-        label = None if chosen.label is None else generator.label_number(chosen.label)
+        label = None if chosen.label is None else generator.conditioner.called(chosen.label)
     except ValueError as error:
         raise UserError(str(error)) from None
     try:
@@ -100,14 +101,15 @@ def kind_of_place(out: "Path | s3.Place") -> str | None:
     return {".png": "sheet", ".npz": "npz", "": "folder"}.get(out.suffix)
 
 
-def make(chosen: argparse.Namespace, generator: "Generator", label: int | None) -> str:
+def make(chosen: argparse.Namespace, generator: "Generator", label: str | None) -> str:
     """Write what is asked for; what to tell of it."""
     from fm import images
+    from fm.pictures import pictures
     from pipelines.generate.files import Job, Shard, to_folder, to_npz
     from pipelines.generate.objects import to_objects
 
     job, shard = Job(generator, chosen.seed, label, chosen.count), Shard(*(chosen.shard or (1, 1)))
-    what = "images" if label is None else f"images of the label {generator.label_name(label)}"
+    what = "images" if label is None else f"images of the label {label}"
     match chosen.kind:
         case "folder":
             written = to_folder(job, chosen.out, shard)
@@ -123,16 +125,17 @@ def make(chosen: argparse.Namespace, generator: "Generator", label: int | None) 
         case "interpolation":
             made, columns = interpolation(job, chosen.interpolate), COLUMNS
         case _:
-            made, columns = generator.sample(job.count, job.seed, job.labels(0, job.count)), 0
-    images.save_png(images.grid(made, columns or math.ceil(math.sqrt(chosen.count))), chosen.out)
+            made, columns = generator.sample(job.count, job.seed, job.asked(0, job.count)), 0
+    shown = pictures(made, generator.codec)
+    images.save_png(images.grid(shown, columns or math.ceil(math.sqrt(chosen.count))), chosen.out)
     return f"{len(made)} {what} in {chosen.out}"
 
 
-def sweep(job: "Job", scales: list[float]) -> "Images":
-    """One row of images for each scale, from the same noise."""
+def sweep(job: "Job", scales: list[float]) -> "NDArray[Any]":
+    """One row for each scale, from the same noise."""
     import numpy as np
 
-    labels = job.labels(0, job.count)
+    labels = job.asked(0, job.count)
     try:
         rows = [job.generator.adjusted(guidance=scale).sample(job.count, job.seed, labels) for scale in scales]
     except ValueError as error:
@@ -140,7 +143,7 @@ def sweep(job: "Job", scales: list[float]) -> "Images":
     return np.concatenate(rows)
 
 
-def interpolation(job: "Job", other: int) -> "Images":
+def interpolation(job: "Job", other: int) -> "NDArray[Any]":
     """One row for each image index, from its noise in the one seed (left) to that in the other (right)."""
     import torch
 
@@ -152,7 +155,7 @@ def interpolation(job: "Job", other: int) -> "Images":
     )
     columns = [noise.slerp(left, right, place / (COLUMNS - 1)) for place in range(COLUMNS)]
     x0 = torch.stack(columns, dim=1).flatten(0, 1)
-    labels = [label for label in job.labels(0, job.count) for _ in range(COLUMNS)]
+    labels = [label for label in job.asked(0, job.count) for _ in range(COLUMNS)]
     try:
         return job.generator.sample_from(x0, labels)
     except ValueError as error:

@@ -7,16 +7,18 @@ A chunk begins at a multiple of CHUNK and is always made whole, so an image is t
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
+from fm.pictures import pictures
 from pipelines.project import whole_file
 
 CHUNK = 200
@@ -25,11 +27,11 @@ SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for: images 0 to `count` - 1 of `seed`, all of one label (by number) or of all in turn."""
+    """What is asked for: images 0 to `count` - 1 of `seed`, all of one label (Conditioner.called) or of all in turn."""
 
     generator: Generator
     seed: int
-    label: int | None
+    label: str | None
     count: int
 
     @property
@@ -40,18 +42,25 @@ class Job:
             "generator": fingerprint(self.generator),
             "sampler": config.sampler.model_dump(mode="json"),
             "seed": self.seed,
-            "label": "all in turn" if self.label is None else self.generator.label_name(self.label),
+            "label": "all in turn" if self.label is None else self.label,
         }
 
-    def labels(self, first: int, count: int) -> list[int]:
-        names = self.generator.no_label
-        if self.label is not None:
-            return [self.label] * count
-        return [index % names if names else 0 for index in range(first, first + count)]
+    def asked(self, first: int, count: int) -> Sequence[Any]:
+        """What each of `count` images from index `first` on is asked for under."""
+        if self.label is None:
+            return self.generator.conditioner.in_turn(count, first)
+        return [self.label] * count
 
-    def chunk(self, first: int) -> images.Images:
-        """The CHUNK images from index `first` on, uint8 (CHUNK, H, W, C)."""
-        return self.generator.sample(CHUNK, self.seed, self.labels(first, CHUNK), first_index=first, batch_size=CHUNK)
+    def arrays(self, first: int, made: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """What is written of the images from index `first` on: `images` as stored, and `labels` int64 (N,), or
+        whatever else they are under."""
+        condition = self.generator.conditioner.read(self.asked(first, len(made)))
+        names = {"label": "labels"}
+        return {"images": made, **{names.get(name, name): value.numpy() for name, value in condition.items()}}
+
+    def chunk(self, first: int) -> NDArray[Any]:
+        """The CHUNK images from index `first` on, as stored, (CHUNK, *stored)."""
+        return self.generator.sample(CHUNK, self.seed, self.asked(first, CHUNK), first_index=first, batch_size=CHUNK)
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ def to_folder(job: Job, folder: Path, shard: Shard) -> int:
         wanted = {i: folder / f"{i:06d}.png" for i in range(first, min(first + CHUNK, job.count))}
         missing = {i: path for i, path in wanted.items() if not path.exists()}
         if missing:
-            made = job.chunk(first)
+            made = pictures(job.chunk(first), job.generator.codec)
             for i, path in missing.items():
                 with whole_file(path) as partial:
                     images.save_png(made[i - first], partial)
@@ -101,7 +110,7 @@ def to_folder(job: Job, folder: Path, shard: Shard) -> int:
 
 
 def to_npz(job: Job, file: Path, shard: Shard) -> bool:
-    """All images in one file: `images` uint8 (N, H, W, C), `labels` int64 (N,), `settings` in JSON.
+    """All images in one file: `images` uint8 (N, H, W, C), `labels` int64 (N,) (Job.arrays), `settings` in JSON.
 
     Chunks lie beside it until all are there; whoever makes the last puts them together.
 
@@ -129,8 +138,7 @@ def to_npz(job: Job, file: Path, shard: Shard) -> bool:
     with whole_file(file) as partial, partial.open("wb") as content:
         np.savez_compressed(
             content,
-            images=together,
-            labels=np.array(job.labels(0, job.count), dtype=np.int64),
+            **job.arrays(0, together),  # type: ignore[arg-type]
             settings=json.dumps(job.settings | {"count": job.count}),
         )
     shutil.rmtree(parts, ignore_errors=True)

@@ -2,10 +2,11 @@
 
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
+from fm.evaluation import draw
 from fm.generator import Generator
 from fm.metrics.extractors import Extractor
 from pipelines.params import Evaluate
-from pipelines.sample_sets import draw
+from pipelines.sample_sets import conditions, plan_of
 from pipelines.schemas.probes import Guided
 
 SCALES = (1.0, 1.5, 2.0, 3.0)
@@ -23,7 +24,8 @@ def guided(
 
 def at_scale(generator: Generator, scale: float, extractor: Extractor, dataset: Prepared, chosen: Evaluate) -> Guided:
     scaled = generator.adjusted(guidance=scale)
-    sets = [draw(scaled, extractor, dataset, chosen, number) for number in range(SETS)]
+    plan, asked = plan_of(chosen, len(dataset.test)), conditions(generator, dataset)
+    sets = [draw(scaled, extractor, plan, number, asked) for number in range(SETS)]
     return Guided(
         solver=generator.adjusted(guidance=1.0).config.sampler.label,
         steps=generator.config.sampler.steps,

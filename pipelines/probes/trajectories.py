@@ -2,6 +2,8 @@
 to it."""
 
 import copy
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,16 +45,16 @@ def convergence(generator: Generator, seed: int) -> list[Convergence]:
 def straightness_of(generator: Generator, seed: int) -> list[float]:
     """Of each trajectory along the straight path, whatever path the model was trained on: fit to be compared."""
     along = generator.with_sampler(STRAIGHT)
-    x0, labels = start(generator, seed)
-    field = along.field(labels)
+    x0, asked = start(generator, seed)
+    field = along.field(asked)
     return straightness(field.velocity, x0, times_of(STRAIGHT, field.along)).tolist()
 
 
 def pixels_of(generator: Generator, seed: int) -> list[list[float]]:
     """The values of PIXELS pixels, spread over one image, at every hundredth of the straight path."""
     along = generator.with_sampler(STRAIGHT)
-    x0, labels = start(generator, seed)
-    field = along.field(labels[:1])
+    x0, asked = start(generator, seed)
+    field = along.field(asked[:1])
     corners = trajectory(field.velocity, x0[:1], times_of(STRAIGHT, field.along)).flatten(1)
     chosen = torch.linspace(0, corners.shape[1] - 1, PIXELS + 2).long()[1:-1]
     return corners[:, chosen].T.tolist()
@@ -64,12 +66,12 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
     own, straight = generator.path, CondOT()
     sampler = generator.config.sampler.model_copy(update={"solver": "ddim", "path": None})
     times = times_of(sampler, own)
-    x0, labels = start(generator, seed)
+    x0, asked = start(generator, seed)
     network = copy.deepcopy(generator.network).double()
     x = float(own.sigma(times[0])) * x0.double()
 
     def field(along: Path) -> Field:
-        return Field(network, own, generator.target, {"label": labels}, along=along)
+        return Field(network, own, generator.target, generator.condition(asked), along=along)
 
     expected = DDIM()(field(own).ends, own, x, times)
     there = matching_time(own, straight, times)
@@ -79,9 +81,7 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
     return ChangeOfPath(method=method, steps=sampler.steps, differences=differences.tolist())
 
 
-def start(generator: Generator, seed: int) -> tuple[Tensor, Tensor]:
-    """Noise (COUNT, C, H, W) and labels in turn, on the generator's device."""
-    device = next(generator.network.parameters()).device
+def start(generator: Generator, seed: int) -> tuple[Tensor, Sequence[Any]]:
+    """Noise (COUNT, C, *spatial) on the generator's device, and all that can be asked for in turn."""
     x0 = noise.normal(noise.streams(seed, range(COUNT), noise.Purpose.SAMPLE), generator.shape)
-    labels = torch.arange(COUNT) % max(generator.no_label, 1)
-    return x0.to(device), labels.to(device)
+    return x0.to(generator.device), generator.conditioner.in_turn(COUNT)

@@ -1,8 +1,12 @@
 """The page that comes with a registered model: what it is, how it was made and measured, what it cannot do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fm.codecs import Codec
+from fm.components import parts
+from fm.conditions import Conditioner
 from fm.generator import Config
 from pipelines.markup import literal
 from pipelines.params import Params
@@ -42,6 +46,11 @@ class Facts:
     lineage: dict[str, str]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of the labels."""
+        return Conditioner.of(self.config.conditioner).choices
+
+    @property
     def metric(self) -> str:
         return distance_key(self.evaluation.extractor)
 
@@ -51,7 +60,7 @@ def card(facts: Facts, samples: str) -> str:
 
     `samples` is where the page that shows it finds the picture.
     """
-    names = facts.config.label_names
+    names = facts.names
     name = facts.settings.register_.model_name
     sections = [
         introduction(facts),
@@ -76,15 +85,23 @@ def shortened(page: str, file: str, longest: int = LONGEST) -> str:
 
 
 def introduction(facts: Facts) -> str:
-    image, row = facts.config.image, facts.row
-    colours = {1: "grey", 3: "colour"}.get(image.channels, f"{image.channels}-channel")
+    row = facts.row
     return f"""\
 # {literal(facts.settings.register_.model_name)}
 
-Makes {colours} images of {image.size}×{image.size} pixels like those of {dataset_name(facts.settings)}.
+Makes {kind(Codec.of(facts.config.codec))} like those of {dataset_name(facts.settings)}.
 
 It is **{facts.method}**, sampled with {row.solver} in {row.steps} steps, which are {row.nfe} calls of the network an \
 image: the best by {facts.decided_by} at {row.nfe} calls among {", ".join(facts.settings.methods)}."""
+
+
+def kind(codec: Codec) -> str:
+    """What is made: `grey images of 28×28 pixels`."""
+    if codec.dtype != "uint8" or len(codec.stored) != 3:
+        return f"data of the shape {'×'.join(map(str, codec.stored))} ({codec.dtype})"
+    height, width, channels = codec.stored
+    colours = {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")
+    return f"{colours} images of {width}×{height} pixels"
 
 
 def dataset_name(settings: Params) -> str:
@@ -93,7 +110,7 @@ def dataset_name(settings: Params) -> str:
     return f"the folder {literal(Path(dataset.path).name)}" if dataset.name == "image-folder" else dataset.name
 
 
-def caption(names: list[str]) -> str:
+def caption(names: Sequence[str]) -> str:
     what = f"the labels in turn, {', '.join(map(literal, names))}" if names else "without labels"
     return f"Not chosen by hand: seed 0, {what}. The picture is `samples.png` among the model's artifacts."
 
@@ -143,7 +160,7 @@ images that it learned from may bind its own."""
 
 
 def data(facts: Facts) -> str:
-    dataset, names, prepared = facts.settings.dataset, facts.config.label_names, facts.prepared
+    dataset, names, prepared = facts.settings.dataset, facts.names, facts.prepared
     lines = [
         f"- Dataset: {dataset_name(facts.settings)}",
         f"- Licence of its images: {literal(dataset.licence)}",
@@ -162,7 +179,8 @@ def data(facts: Facts) -> str:
 
 
 def method(facts: Facts) -> str:
-    sizes = ", ".join(f"{key} {value}" for key, value in facts.config.network.items())
+    name, options = parts(facts.config.network)
+    sizes = ", ".join([f"kind {name}", *(f"{key} {value}" for key, value in options.items())])
     return f"""\
 ## Method
 
@@ -182,7 +200,7 @@ def budget(facts: Facts) -> str:
         words.append(f"weights averaged with decay {train.ema_decay}")
     if train.horizontal_flips:
         words.append(f"{train.horizontal_flips:.0%} of them in a mirror")
-    if facts.config.label_names:
+    if facts.names:
         words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
     if trained is not None:
         words.append(timed(duration(trained.seconds), trained.machine_load))

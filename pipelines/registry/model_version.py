@@ -68,7 +68,7 @@ def log(run_id: str, generator: Generator, folder: Path, pages: Path) -> Any:
 
     from pipelines.registry import served_model
 
-    image, names = generator.config.image, generator.config.label_names
+    names = generator.conditioner.choices
     mlflow.set_tracking_uri(tracking.uri())
     # MLflow's active run is good enough here: this command has one thread.
     with mlflow.start_run(run_id=run_id):
@@ -80,7 +80,7 @@ def log(run_id: str, generator: Generator, folder: Path, pages: Path) -> Any:
                 **{page.stem: str(page) for page in sorted(pages.iterdir())},
             },
             code_paths=[str(ROOT / "fm")],
-            signature=served_model.signature(image.channels, image.size),
+            signature=served_model.signature(generator.codec),
             input_example=([{"label": names[0]} if names else {}], {"num_samples": 2, "seed": 0}),
             pip_requirements=requirements(),
         )

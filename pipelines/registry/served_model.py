@@ -15,11 +15,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from numpy.typing import NDArray
 
 from fm import devices
+from fm.codecs import Codec
 from fm.errors import shown
 from fm.generator import Generator, NotFinite
-from fm.images import Images, png
+from fm.images import png
+from fm.pictures import pictures
 
 GENERATOR = "generator"  # the artifact's name
 LABEL = "label"
@@ -64,7 +67,7 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
     # MLflow makes a schema of the hint of model_input, or warns; a DataFrame's alone it leaves in peace.
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> Images | list[str] | list[dict[str, str | None]]:
+    ) -> NDArray[Any] | list[str] | list[dict[str, str | None]]:
         """Images of each row, one after the other; image i is made from the noise of sample i of `seed`.
 
         Args:
@@ -73,15 +76,15 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
             params: as in the signature; `label` is for rows that have none of their own.
 
         Returns:
-            uint8 (rows * num_samples, H, W, C); for the format png a list of PNG files, in base64; for labelled each
-            of them as `png` beside the name of its `label`.
+            Data as stored, uint8 (rows * num_samples, H, W, C) for images; for the format png a list of PNG files, in
+            base64; for labelled each of them as `png` beside the name of its `label`.
 
         Raises:
             MlflowException: a request that cannot be met. The scoring server answers with status 400.
         """
         request = Request.of(params or {}, self.generator)
         labels = [row.get(LABEL) for row in rows(model_input)]
-        wanted = [self.number(request.label if missing(label) else label) for label in labels]
+        wanted = [self.asked(request.label if missing(label) else label) for label in labels]
         if len(wanted) * request.num_samples > MOST_IMAGES:
             raise refused(
                 f"{len(wanted)} rows of {request.num_samples} images are too many: a request may ask for "
@@ -91,14 +94,14 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
         made = np.concatenate(parts)
         if request.format == "array":
             return made
-        files = [base64.b64encode(png(image)).decode() for image in made]
+        files = [base64.b64encode(png(image)).decode() for image in pictures(made, self.generator.codec)]
         if request.format == "png":
             return files
         each = [label for label in wanted for _ in range(request.num_samples)]
         names = [self.name(label, i) for i, label in enumerate(each)]
         return [{LABEL: name, "png": file} for name, file in zip(names, files, strict=True)]
 
-    def images(self, request: Request, row: int, label: int | None) -> Images:
+    def images(self, request: Request, row: int, label: str | None) -> NDArray[Any]:
         count = request.num_samples
         labels = None if label is None else [label] * count
         try:
@@ -108,28 +111,30 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
         except NotFinite as error:
             raise refused(f"{error}; other steps or less guidance may do") from None
 
-    def number(self, label: object) -> int | None:
-        """The index of a label; none for all labels in turn."""
+    def asked(self, label: object) -> str | None:
+        """What a label is called; none for all labels in turn."""
         if label is None:
             return None
         if isinstance(label, float) and label.is_integer():
             label = int(label)
-        text, names = str(label), self.generator.config.label_names
+        text, names = str(label), self.generator.conditioner.choices
         if text.casefold() == ALL_LABELS and ALL_LABELS not in (name.casefold() for name in names):
             return None
-        if not names:
-            raise refused(f"no label {shown(text)}: this model has no labels; leave it out or say {ALL_LABELS!r}")
         try:
-            return self.generator.label_number(text)
+            return self.generator.conditioner.called(text)
         except ValueError as error:
+            if not names:
+                raise refused(
+                    f"no label {shown(text)}: this model has no labels; leave it out or say {ALL_LABELS!r}"
+                ) from None
             raise refused(f"{error}, and {ALL_LABELS!r} for all in turn") from None
 
-    def name(self, label: int | None, index: int) -> str | None:
+    def name(self, label: str | None, index: int) -> str | None:
         """What the label of image `index` is called; none without labels."""
-        names = self.generator.config.label_names
-        if not names:
-            return None
-        return names[index % len(names) if label is None else label]
+        conditioner = self.generator.conditioner
+        if label is not None or not conditioner.choices:
+            return label
+        return conditioner.called(conditioner.in_turn(1, index)[0])
 
 
 def label_of(params: Mapping[str, Any]) -> str | None:
@@ -208,14 +213,14 @@ def refused(message: str) -> MlflowException:
     return MlflowException.invalid_parameter_value(message)
 
 
-def signature(channels: int, size: int) -> ModelSignature:
-    """What the model takes and gives, for images of `size` x `size`.
+def signature(codec: Codec) -> ModelSignature:
+    """What the model takes, and gives as the codec stores it.
 
     The input's one column, `label`, is left out: of optional columns MLflow drops those it doesn't know, and loses the
     number of rows where none is left, without a word to who asked. `rows` checks them instead.
     """
     return ModelSignature(
-        outputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, size, size, channels))]),
+        outputs=Schema([TensorSpec(np.dtype(codec.dtype), (-1, *codec.stored))]),
         params=ParamSchema([
             ParamSpec("num_samples", DataType.long, 1),
             ParamSpec("seed", DataType.long, 0),

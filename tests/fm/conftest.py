@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fm.components import Choice
-from fm.config import Config, ImageFormat, SamplerConfig
+from fm.config import Config, SamplerConfig
 from fm.generator import Generator
 
 
@@ -16,10 +16,10 @@ def tiny_generator(
     config = Config(
         path=path,
         target=target,
-        network={"kind": "unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "patch_size": 1},
+        network={"name": "unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "patch_size": 1},
         sampler=SamplerConfig(solver="ddim", steps=4),
-        image=ImageFormat(channels=1, size=8),
-        label_names=list(label_names),
+        codec={"name": "pixels", "stored": [8, 8, 1]},
+        conditioner={"name": "labels", "names": list(label_names)},
     )
     generator = Generator.untrained(config)
     for weight in generator.network.parameters():

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_images_that_are_not_finite_are_refused(generator: Generator) -> None:
     with torch.no_grad():
         for value in generator.network.parameters():
             value.fill_(1e30)
-    with pytest.raises(NotFinite, match="euler with 4 steps makes pixels that are not finite"):
+    with pytest.raises(NotFinite, match="euler with 4 steps makes data that are not finite"):
         generator.sample(2, seed=0, solver="euler")
     with pytest.raises(NotFinite):
         generator.sample_from(torch.zeros(1, 1, 8, 8), [0])
@@ -135,30 +136,11 @@ def test_every_target_can_be_sampled_from_every_path(solver: str) -> None:
             assert torch.isfinite(x).all(), (path, target)
 
 
-def test_bits_of_a_flow_that_stands_still_are_those_of_its_noise() -> None:
-    """An untrained network's velocity is 0, so that the images are taken for standard normal noise."""
-    untrained = Generator.untrained(tiny_generator().config)
-    data = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
-    x = (data.reshape(3, -1) - 127.5) / 127.5
-    density = -0.5 * (x**2).sum(1) - 32 * np.log(2 * np.pi)
-    expected = -density / (64 * np.log(2)) + np.log2(127.5)
-    for exact in (False, True):
-        found = untrained.bits_per_dimension(data, steps=2, exact=exact).numpy()
-        np.testing.assert_allclose(found, expected, atol=5e-3)  # the dequantisation moves them by so much
-
-
-def test_bits_agree_whichever_divergence(generator: Generator) -> None:
-    data = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
-    exact = generator.bits_per_dimension(data, labels=[1, 2], steps=4, exact=True)
-    estimates = torch.stack([generator.bits_per_dimension(data, [1, 2], seed, steps=4) for seed in range(20)])
-    error = estimates.std(0) / 20**0.5
-    assert bool(((estimates.mean(0) - exact).abs() < 5 * error + 5e-3).all())
-
-
 def test_labels_go_in_turn_and_matter(generator: Generator) -> None:
     in_turn = generator.sample(12, seed=0)
     assert np.array_equal(in_turn, generator.sample(12, seed=0, labels=[i % 10 for i in range(12)]))
     assert not np.array_equal(in_turn, generator.sample(12, seed=0, labels=[10] * 12))
+    assert np.array_equal(in_turn[:2], generator.sample(2, seed=0, labels=["0", 1]))
     with pytest.raises(ValueError, match="no label 11"):
         generator.sample(1, seed=0, labels=[11])
     with pytest.raises(ValueError, match="2 labels for 1 images"):
@@ -170,11 +152,12 @@ def test_a_folder_that_cannot_be_used_is_refused(generator: Generator, tmp_path:
         Generator.load(tmp_path / "nowhere")
     generator.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"version": 2}))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"version": 3}))
     with pytest.raises(GeneratorError, match="newer version"):
         Generator.load(tmp_path)
     for wrong, says in (
-        ({"network": {"kind": "unet", "depth": 3}}, "asks for what cannot be made"),
+        ({"network": {"name": "unet", "depth": 3}}, "network: .*'unet' has no option 'depth'"),
+        ({"network": {"name": "unet", "patch_size": 3}}, "asks for what cannot be made: .*patch_size 3"),
         ({"path": {"name": "edm", "sigma_max": -1.0}}, "path: .*sigma_max = -1.0: must be a number above 0"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | wrong))
@@ -185,3 +168,47 @@ def test_a_folder_that_cannot_be_used_is_refused(generator: Generator, tmp_path:
     (tmp_path / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(GeneratorError, match="damaged"):
         Generator.load(tmp_path)
+
+
+OWN_PATH = """
+from fm.paths import Path
+
+class Squared(Path):
+    power: float = 2.0
+
+    def alpha(self, t):
+        return t**self.power
+
+    def sigma(self, t):
+        return 1 - t
+"""
+
+
+def test_what_is_ones_own_is_imported_only_for_who_names_it(
+    generator: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_paths.py").write_text(OWN_PATH)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    generator.save(tmp_path / "theirs")
+    file = tmp_path / "theirs" / "config.json"
+    config = json.loads(file.read_text())
+    assert config["needs"] == []
+    file.write_text(json.dumps(config | {"path": {"name": "their_paths:Squared", "power": 3.0}}))
+
+    with pytest.raises(GeneratorError, match=r'Generator.load\(folder, own=\["their_paths:Squared"\]\)'):
+        Generator.load(tmp_path / "theirs")
+    assert "their_paths" not in sys.modules
+    loaded = Generator.load(tmp_path / "theirs", own=["their_paths:Squared"])
+    assert "Squared(power=3.0)" in repr(loaded.path)
+    loaded.save(tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["needs"] == ["their_paths:Squared"]
+    again = Generator.load(tmp_path / "again")  # it is imported by now
+    assert np.array_equal(*(one.sample(2, seed=0, solver="euler") for one in (loaded, again)))
+    del sys.modules["their_paths"]
+
+
+def test_data_are_clipped_to_what_the_codec_says(diffusion_generator: Generator) -> None:
+    for name in ("ddim", "ddpm", "dpmpp_2m"):
+        by_codec = diffusion_generator.sample(2, seed=0, solver={"name": name, "clip": "codec"})
+        assert np.array_equal(by_codec, diffusion_generator.sample(2, seed=0, solver={"name": name, "clip": 1}))
+        assert not np.array_equal(by_codec, diffusion_generator.sample(2, seed=0, solver=name))

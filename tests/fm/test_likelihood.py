@@ -2,11 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from fm.likelihood import bits_per_dimension, log_likelihood
+from fm.codecs import Standardised
+from fm.generator import Generator
+from fm.likelihood import bits_per_dimension, in_bits, log_likelihood
 from fm.paths import CondOT, Cosine, Path, VariancePreserving
+from tests.fm.conftest import tiny_generator
 from tests.fm.gaussian_data import DEVIATION, MEAN, velocity_of
 
 X1 = MEAN + DEVIATION * torch.randn(6, 1, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -62,4 +66,30 @@ def test_from_the_end_of_the_interval_of_a_path_whose_slope_is_infinite() -> Non
 def test_uniform_grey_levels_cost_eight_bits() -> None:
     """A density that is uniform over 256 levels of width 2/255 in four dimensions."""
     log_density = torch.tensor([-4 * math.log(256 * 2 / 255)])
-    assert float(bits_per_dimension(log_density, 4)) == pytest.approx(8)
+    assert float(in_bits(log_density, 4)) == pytest.approx(8)
+
+
+def test_bits_of_a_flow_that_stands_still_are_those_of_its_noise() -> None:
+    """An untrained network's velocity is 0, so that the images are taken for standard normal noise."""
+    untrained = Generator.untrained(tiny_generator().config)
+    data = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
+    x = (data.reshape(3, -1) - 127.5) / 127.5
+    density = -0.5 * (x**2).sum(1) - 32 * np.log(2 * np.pi)
+    expected = -density / (64 * np.log(2)) + np.log2(127.5)
+    for exact in (False, True):
+        found = bits_per_dimension(untrained, data, steps=2, exact=exact).numpy()
+        np.testing.assert_allclose(found, expected, atol=5e-3)  # the dequantisation moves them by so much
+
+
+def test_bits_agree_whichever_divergence(generator: Generator) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
+    exact = bits_per_dimension(generator, data, labels=[1, 2], steps=4, exact=True)
+    estimates = torch.stack([bits_per_dimension(generator, data, [1, 2], seed, steps=4) for seed in range(20)])
+    error = estimates.std(0) / 20**0.5
+    assert bool(((estimates.mean(0) - exact).abs() < 5 * error + 5e-3).all())
+
+
+def test_what_has_no_grey_levels_has_no_bits(generator: Generator) -> None:
+    generator.codec = Standardised((1, 8, 8))
+    with pytest.raises(ValueError, match="data of float32 have no grey levels"):
+        bits_per_dimension(generator, np.zeros((1, 1, 8, 8), dtype=np.float32))  # type: ignore[arg-type]

@@ -12,8 +12,6 @@ from torch import nn
 from fm.batches import Batch, Budget, Examples
 from fm.callbacks import Point, Totals
 from fm.checkpoints import before
-from fm.codecs import Pixels
-from fm.conditions import Labels
 from fm.data.rows import Arrays
 from fm.divergence import Diverged
 from fm.errors import UserError
@@ -63,7 +61,7 @@ def train(
     totals = train_by_lightning(
         generator,
         objective,
-        Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names))),
+        Examples(ROWS, generator.codec, generator.conditioner),
         Budget(**PLAN | budget),
         Keeping(folder / "last.ckpt", key="this training", every=every, snapshots=2),
         Hardware(accelerator, precision=precision),
@@ -80,7 +78,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.
 
 def test_a_plain_loop_ends_with_the_same_bytes(unbroken: tuple[dict[str, torch.Tensor], list[Point]]) -> None:
     generator, losses = tiny_generator(), []
-    examples = Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names)))
+    examples = Examples(ROWS, generator.codec, generator.conditioner)
     fit(generator, VELOCITY, examples, Budget(**PLAN), lambda step, loss: losses.append((step, loss)))
 
     weights, curve = unbroken
@@ -106,7 +104,7 @@ def test_dropout_is_the_same_by_either_loop_and_after_an_interruption(
         train(tmp_path / "killed", killed_at=10, generator=with_dropout())
     resumed, _ = train(tmp_path / "killed", generator=with_dropout())
     by_loop = with_dropout()
-    fit(by_loop, VELOCITY, Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple("0123456789"))), Budget(**PLAN))
+    fit(by_loop, VELOCITY, Examples(ROWS, by_loop.codec, by_loop.conditioner), Budget(**PLAN))
 
     expected = whole.network.state_dict()
     for generator in (resumed, by_loop):
@@ -116,7 +114,7 @@ def test_dropout_is_the_same_by_either_loop_and_after_an_interruption(
 
 def test_a_plain_loop_ends_where_its_loss_is_not_finite() -> None:
     generator = tiny_generator()
-    examples = Examples(ROWS, Pixels((8, 8, 1)), Labels(tuple(generator.config.label_names)))
+    examples = Examples(ROWS, generator.codec, generator.conditioner)
     with pytest.raises(UserError, match=r"diverged: its loss is (nan|inf) at step \d+ of 12"):
         fit(generator, VELOCITY, examples, Budget(**PLAN | {"learning_rate": 1e20}))
 

@@ -8,6 +8,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from fm.components import known
+from fm.conditions import Labels
 from fm.config import SamplerConfig
 from pipelines import params
 from pipelines.params import Objective
@@ -137,7 +138,7 @@ def test_the_shell_reads_the_request_as_it_was_meant(label: str) -> None:
 
 
 def test_a_dataset_without_labels(facts: Facts) -> None:
-    page = page_of(replace(facts, config=facts.config.model_copy(update={"label_names": []})))
+    page = page_of(replace(facts, config=facts.config.model_copy(update={"conditioner": "labels"})))
     assert "Labels: none" in page
     assert '{"inputs": [{}], ' in page
     assert "--label" not in page
@@ -181,7 +182,7 @@ def test_names_of_labels_and_folders_mark_up_nothing(facts: Facts, name: str) ->
     )
     settings = facts.settings.model_copy(update={"dataset": dataset})
     plain = facts.settings.model_copy(update={"dataset": dataset.model_copy(update={"path": "a", "licence": "b"})})
-    config = facts.config.model_copy(update={"label_names": [name, "shoe"]})
+    config = facts.config.model_copy(update={"conditioner": Labels((name, "shoe")).choice})
 
     page = page_of(replace(facts, settings=settings, config=config))
 
@@ -194,7 +195,7 @@ def test_names_of_labels_and_folders_mark_up_nothing(facts: Facts, name: str) ->
 
 def test_the_examples_ask_for_a_label_that_a_shell_takes_for_one(facts: Facts) -> None:
     names = ["odd\x1b[2J\n```\n# Title", "--out=precious", "shoe"]
-    page = page_of(replace(facts, config=facts.config.model_copy(update={"label_names": names})))
+    page = page_of(replace(facts, config=facts.config.model_copy(update={"conditioner": Labels(tuple(names)).choice})))
     assert "pipelines.generate --label=--out=precious --count 64" in page
     assert kinds(page) == kinds(page_of(facts))
 

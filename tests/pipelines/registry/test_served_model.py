@@ -66,7 +66,7 @@ def test_a_model_that_cannot_make_images_is_not_loaded(
     with torch.no_grad():  # finite weights, but images beyond all bounds
         for value in served.generator.network.parameters():
             value.fill_(1e30)
-    with pytest.raises(MlflowException, match="makes pixels that are not finite") as refused:
+    with pytest.raises(MlflowException, match="makes data that are not finite") as refused:
         predict(served, ["7"])
     assert refused.value.get_http_status_code() == 400
 
@@ -164,17 +164,20 @@ def test_an_unknown_column_is_not_passed_over(served: ServedGenerator, given: An
 
 
 @pytest.mark.parametrize(
-    ("label", "number"),
-    [("Bag", 2), ("bag", 2), ("T-SHIRT/top", 0), ("1", 1), ("all", None), ("ALL", None), (1, 1), (2.0, 2)],
+    ("label", "name"),
+    [
+        *[("Bag", "Bag"), ("bag", "Bag"), ("T-SHIRT/top", "T-shirt/top"), ("1", "Trouser"), (1, "Trouser")],
+        *[(2.0, "Bag"), ("all", None), ("ALL", None)],
+    ],
 )
-def test_labels_by_name_and_number(label: object, number: int | None) -> None:
-    assert named(*GARMENTS).number(label) == number
+def test_labels_by_name_and_number(label: object, name: str | None) -> None:
+    assert named(*GARMENTS).asked(label) == name
 
 
 @pytest.mark.parametrize("label", [2, 2.0, "2", "02"])
 def test_a_number_names_the_label_of_that_value(label: object) -> None:
     numbered = named("01", "02", "03", "04")
-    assert numbered.number(label) == 1
+    assert numbered.asked(label) == "02"
     (told,) = numbered.predict(None, [{"label": label}], {"format": "labelled"})
     assert told["label"] == "02"
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(told["png"]))))
@@ -189,7 +192,7 @@ def test_the_answer_says_which_labels_were_taken() -> None:
 
 def test_a_label_may_be_called_all() -> None:
     model = named("some", "All")
-    assert model.number("all") == 1
+    assert model.asked("all") == "All"
     told = model.predict(None, [{}], {"label": "all", "num_samples": 2, "format": "labelled"})
     assert [one["label"] for one in told] == ["some", "All"]
 
@@ -198,7 +201,7 @@ def test_a_label_may_be_called_all() -> None:
 def test_an_unknown_label_lists_the_labels(label: str) -> None:
     garments = named(*GARMENTS)
     with pytest.raises(MlflowException, match=r"the labels are 0 \(T-shirt/top\), 1 \(Trouser\), 2 \(Bag\), and 'all'"):
-        garments.number(label)
+        garments.asked(label)
 
 
 def test_it_needs_nothing_of_this_package() -> None:

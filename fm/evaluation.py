@@ -1,0 +1,200 @@
+"""How far what a generator makes is from real data: independent sample sets, drawn and measured in the features of an
+extractor, against the whole training split.
+
+Every sampler of every generator is measured alike: noise, conditions and order of set number k are functions of the
+plan's seed and k.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fm.generator import Generator
+from fm.images import Images
+from fm.metrics.distances import (
+    Moments,
+    distances_at_infinity,
+    gaussian_distance,
+    kernel_distance,
+    moments,
+    precision_recall,
+)
+from fm.metrics.intervals import Interval, mean_interval
+from fm.pictures import pictures
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+CONFIDENCE = 0.95
+KERNEL_REFERENCE = 2000
+MANIFOLD = 5  # neighbours that precision and recall look at; a set must have more
+REAL = (0, 1)  # beside the seed: the stream that takes real data (that of set k's conditions: k)
+
+
+class Measuring(Protocol):
+    """What an evaluation needs of an extractor (fm.metrics.extractors)."""
+
+    def features(self, images: Images) -> Floats: ...
+
+    def classify(self, images: Images) -> Labels | None: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is drawn.
+
+    Attributes:
+        count: data in each sample set; more than the extractor has features.
+        sets: independent sample sets, two at least, which give the intervals.
+        seed: of noise, conditions and real data.
+    """
+
+    count: int
+    sets: int = 4
+    seed: int = 0
+    batch_size: int = 200
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real data, as every sampler of every generator is measured against them.
+
+    Attributes:
+        train_features: of the training split, float32 (N, D).
+        train_subset: some of them in random order, for what costs the product of the counts.
+        floor: how far as many data of the test split are from the training split.
+    """
+
+    train: Moments
+    test: Moments
+    train_features: Floats
+    train_subset: Floats
+    floor: float
+
+    @classmethod
+    def of(cls, train: Floats, test: Floats, plan: Plan) -> Self:
+        """From the features of the splits, (N, D) and (M, D). Raises ValueError where one is too small for them."""
+        fitted = moments(train)
+        random = np.random.default_rng([plan.seed, *REAL])
+        parts = cut(test, plan.count, plan.sets, random)
+        if not parts:
+            raise ValueError(f"a test split of {len(test)} has no {plan.count} to be measured")
+        floor = np.mean([gaussian_distance(moments(part), fitted) for part in parts])
+        (subset,) = cut(train, min(KERNEL_REFERENCE, len(train)), 1, random)
+        return cls(fitted, moments(test), train, subset, float(floor))
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the data of the training split are under, in their order; sample sets ask for as much of each.
+
+    Attributes:
+        asked: (N,), as the generator's conditioner reads it.
+        labels: int64 (N,), what an extractor that classifies is to see; none where it cannot.
+    """
+
+    asked: NDArray[Any]
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """One of the independent sample sets of a sampler."""
+
+    features: Floats
+    recognised: float | None
+    nfe: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one sampler; a list has a value for each sample set.
+
+    Attributes:
+        nfe: calls of the network for one datum.
+        distances: Frechet distance to the training split.
+        at_infinity: the same extrapolated to infinitely many data (fm.metrics.distances.distances_at_infinity).
+        to_test: Frechet distance to the test split.
+        kernels: kernel distance to the training split.
+        precision, recall: of all sets together.
+        overlaps: precision and recall of each set alone; empty where a set is too small for them.
+        recognised: share of the data whose label the extractor sees; empty where it sees none.
+        seconds: for one datum.
+    """
+
+    nfe: int
+    distances: list[float]
+    at_infinity: list[float]
+    to_test: list[float]
+    kernels: list[float]
+    precision: float
+    recall: float
+    overlaps: list[tuple[float, float]]
+    recognised: list[float]
+    seconds: float
+
+    @property
+    def distance(self) -> Interval:
+        return mean_interval(self.distances, CONFIDENCE)
+
+    @property
+    def kernel(self) -> Interval:
+        return mean_interval(self.kernels, CONFIDENCE)
+
+
+def measure(
+    generator: Generator, extractor: Measuring, real: Reference, plan: Plan, conditions: Conditions | None = None
+) -> Measured:
+    """Draw the sample sets of the generator's sampler and measure them; all conditions in turn where none are given."""
+    sets = [draw(generator, extractor, plan, number, conditions) for number in range(plan.sets)]
+    fitted = [moments(one.features) for one in sets]
+    precision, recall = overlap(real.train_subset, np.concatenate([one.features for one in sets]))
+    return Measured(
+        nfe=sets[0].nfe,
+        distances=[gaussian_distance(one, real.train) for one in fitted],
+        at_infinity=distances_at_infinity([one.features for one in sets], real.train),
+        to_test=[gaussian_distance(one, real.test) for one in fitted],
+        kernels=[kernel_distance(one.features, real.train_subset) for one in sets],
+        precision=precision,
+        recall=recall,
+        overlaps=[overlap(real.train_subset, one.features) for one in sets if len(one.features) > MANIFOLD],
+        recognised=[one.recognised for one in sets if one.recognised is not None],
+        seconds=sum(one.seconds for one in sets) / (plan.count * plan.sets),
+    )
+
+
+def draw(
+    generator: Generator, extractor: Measuring, plan: Plan, number: int, conditions: Conditions | None = None
+) -> SampleSet:
+    """Sample set `number`: noise, conditions and order are the same for every generator and sampler."""
+    first = number * plan.count
+    asked: Sequence[Any] | None = None
+    if conditions is not None:
+        order = np.random.default_rng([plan.seed, number]).permutation(len(conditions.asked))
+        rows = np.resize(order, plan.count)
+        asked = conditions.asked[rows].tolist()
+    started = time.perf_counter()
+    x, nfe = generator.sample_float(plan.count, plan.seed, asked, first, plan.batch_size)
+    seconds = time.perf_counter() - started
+    shown = pictures(generator.codec.decode(x), generator.codec)
+    recognised = None
+    if conditions is not None and conditions.labels is not None:
+        seen = extractor.classify(shown)
+        recognised = None if seen is None else float((seen == conditions.labels[rows]).mean())
+    return SampleSet(extractor.features(shown), recognised, nfe, seconds)
+
+
+def cut(features: Floats, count: int, most: int, random: np.random.Generator) -> list[Floats]:
+    """At most `most` disjoint sets of `count` rows, drawn at random: neighbours in a split are often of one class."""
+    order = random.permutation(len(features))
+    return [features[order[number * count : (number + 1) * count]] for number in range(min(most, len(order) // count))]
+
+
+def overlap(real: Floats, generated: Floats) -> tuple[float, float]:
+    """Precision and recall of as many data of each. Both are in random order, so the first are as good as any."""
+    return precision_recall(real[: len(generated)], generated[: len(real)], MANIFOLD)

@@ -1,0 +1,24 @@
+"""Walks in leaps, for networks that know where a leap ends."""
+
+from itertools import pairwise
+
+from torch import Tensor
+
+from fm.solvers.ode import at_least_float32
+from fm.solvers.solver import Fresh, Solver, Walkable
+
+
+class Jump(
+    Solver,
+    name="jump",
+    says="one call a step, of a network that is told where the step ends (few-step methods)",
+    source="Geng et al. 2025, arXiv 2505.13447",
+    calls=1,
+):
+    """x at the next time is x + (t_next - t) u(x, t, t_next), u the mean velocity in between (fm.field.Field.jump)."""
+
+    def draw(self, field: Walkable, x: Tensor, times: Tensor, fresh: Fresh) -> Tensor:
+        x = at_least_float32(x)
+        for t, t_next in pairwise(times.to(x)):
+            x = field.jump(x, t.expand(len(x)), t_next.expand(len(x)))
+        return x
