@@ -247,7 +247,7 @@ def require_components(folder: Path, config: Config) -> None:
         modules = " and ".join(sorted({place.partition(":")[0] for place in missing}))
         named = ", ".join(f'"{place}"' for place in missing)
         raise GeneratorError(
-            f"{folder} needs {', '.join(missing)}, which is not the library's: if you trust it, import {modules} first, "
+            f"{folder} needs {', '.join(missing)}, not of the library: if you trust it, import {modules} first, "
             f"or name it to whoever loads this: Generator.load(folder, own=[{named}])"
         )
 
