@@ -25,6 +25,7 @@ from pipelines.registry.champion import require_same_format, with_calls
 from pipelines.sample_sets import measure, real_reference
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.stage import Stage
+from pipelines.words import number
 from tests.fm.conftest import tiny_generator
 
 NAME = "digits-generator"
@@ -237,7 +238,7 @@ def test_a_champion_of_other_data_is_measured_again_and_what_is_better_replaces_
 
     told = capfd.readouterr().out
     mean = sum(theirs) / len(theirs)
-    assert f"the gate: better: fid_classifier lower by {mean / 2:.4g}, " in told
+    assert f"the gate: better: fid_classifier lower by {number(mean / 2)}, " in told
     assert f"(the champion was measured by another protocol (data_md5 {'d' * 32}.dir, now {project.data})" in told
     assert aliases() == {"candidate": "2", "champion": "1"}, "what has been decided stands"
     known = gate.again(tracking.client().get_model_version(NAME, "2").tags, "1")
