@@ -20,6 +20,13 @@ class Field:
     Attributes:
         nfe: calls of networks so far (number of function evaluations); guidance makes two a point.
         along: the path that x and t are on; the network's own unless given.
+
+    >>> import torch
+    >>> from fm.networks import UNetOptions
+    >>> network = UNetOptions(width=8).build((1, 8, 8), {})
+    >>> field = Field(network, Path.of("cond_ot"), Target.of("velocity"))
+    >>> field.velocity(torch.zeros(2, 1, 8, 8), torch.rand(2)).shape, field.nfe
+    (torch.Size([2, 1, 8, 8]), 1)
     """
 
     def __init__(

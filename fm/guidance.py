@@ -14,7 +14,11 @@ from fm.paths import like
 
 @dataclass(frozen=True)
 class Guidance:
-    """scale 1 means none; outside `interval`, both ends included, there is none either."""
+    """scale 1 means none; outside `interval`, both ends included, there is none either.
+
+    >>> Guidance(scale=2.0, interval=(0.2, 0.9)).scales(torch.tensor([0.1, 0.5]))
+    tensor([1., 2.])
+    """
 
     scale: float = 1.0
     interval: tuple[float, float] = (0.0, 1.0)
