@@ -4,6 +4,7 @@ artifacts/inputs/ has a file for every stage, of its settings and of the code th
 words, of what only tells, of what the settings do not use leaves the file as it is, and the stage need not run.
 """
 
+from pipelines import params
 from pipelines.inputs.resolved import file_of, resolve
 from pipelines.program import run
 from pipelines.project import INPUTS, ROOT, whole_folder
@@ -17,6 +18,8 @@ def main() -> None:
         ParamsError: params.yaml has a mistake.
         StageChanged: settings or code were edited meanwhile.
     """
+    for warning in params.absent_roles(params.load()):
+        print(f"resolve: {warning}", flush=True)
     with running("resolve"), whole_folder(INPUTS) as folder:
         for stage, inputs in resolve(ROOT).items():
             file = folder / file_of(stage).relative_to(INPUTS)

@@ -63,3 +63,14 @@ def require_nfe(settings: Params) -> None:
                 f"{FILE}: register.nfe = {settings.register_.nfe}: {name} has no row with that many evaluations; it "
                 f"has rows with {', '.join(map(str, sorted(there)[:MOST_MISTAKES]))} (methods.{name}.samplers)"
             )
+
+
+def absent_roles(settings: Params) -> list[str]:
+    """What to say of the methods that the claims mean and that are not there: without them claims are not measured."""
+    known, roles = ", ".join(settings.methods), settings.compare
+    return [
+        f"warning: compare.{role} = {method}: there is no such method, so most claims will not be measured; there are "
+        f"{known}"
+        for role, method in (("ours", roles.ours), ("baseline", roles.baseline))
+        if method not in settings.methods
+    ]

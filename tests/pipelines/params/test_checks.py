@@ -53,3 +53,12 @@ def test_the_deciding_number_of_evaluations_is_one_that_every_method_has() -> No
         params.ParamsError, match=r"register\.nfe = 7: flow_matching has no row.*it has rows with 2, 5, "
     ):
         params.require_nfe(params.parse(changed("register.nfe", 7)))
+
+
+def test_a_role_of_a_method_that_is_not_there_is_told() -> None:
+    assert params.absent_roles(params.parse(CONTENT)) == []
+    assert params.absent_roles(params.parse(changed("compare.stronger", "mine"))) == []
+    assert params.absent_roles(params.parse(changed("compare.ours", "mine"))) == [
+        "warning: compare.ours = mine: there is no such method, so most claims will not be measured; there are "
+        "flow_matching, diffusion"
+    ]

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines import params
 from pipelines.params.sections import Strategy
-from tests.pipelines.params.written import changed
+from tests.pipelines.params.written import CONTENT, changed
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,13 @@ def test_the_strategies_are_lightnings() -> None:
     from lightning.pytorch.strategies import StrategyRegistry
 
     assert set(get_args(Strategy)) - {"auto"} <= set(StrategyRegistry.available_strategies())
+
+
+def test_roles_are_three_methods() -> None:
+    with pytest.raises(params.ParamsError, match="compare: ours, baseline and stronger: must be different methods"):
+        params.parse(changed("compare.ours", "diffusion"))
+
+
+def test_settings_without_roles_mean_what_they_meant_before_there_were_any() -> None:
+    older = {key: section for key, section in CONTENT.items() if key != "compare"}
+    assert params.parse(older) == params.parse(CONTENT)
