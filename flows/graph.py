@@ -15,6 +15,8 @@ from pipelines import params
 
 DVC = str(Path(sys.executable).parent / "dvc")
 
+FIRST = "resolve"
+"""The stage that says what the others depend on."""
 PATH_LOCKS = Path(".dvc", "tmp", "rwlock")
 """Where DVC keeps which of its processes reads or writes what."""
 
@@ -54,8 +56,15 @@ def with_needs(graph: Graph, wanted: Iterable[str]) -> Graph:
 
 
 def changes(root: Path) -> dict[str, Any]:
-    """What DVC finds changed since the last run, stage by stage; empty where there is nothing to do."""
-    return json.loads(ask(root, "status", "--json"))  # type: ignore[no-any-return]
+    """What DVC finds changed since the last run, stage by stage; empty where there is nothing to do.
+
+    Where that is the stage before all others alone, it is brought up to date: a change of words ends there.
+    """
+    found: dict[str, Any] = json.loads(ask(root, "status", "--json"))
+    if found.keys() == {FIRST}:
+        ask(root, "repro", "--single-item", FIRST)
+        found = json.loads(ask(root, "status", "--json"))
+    return found
 
 
 def unseen(root: Path) -> frozenset[str]:

@@ -33,6 +33,21 @@ def test_changes_are_empty_only_where_there_is_nothing_to_do(tmp_path: Path) -> 
     assert graph.changes(root) == {}
 
 
+def test_what_ends_in_the_first_stage_is_no_change(tmp_path: Path) -> None:
+    stages = """
+    resolve: {cmd: head -n 1 code.txt > inputs.txt, deps: [code.txt], outs: [inputs.txt]}
+    last: {cmd: cat inputs.txt > last.txt, deps: [inputs.txt], outs: [last.txt]}
+    """
+    root = project.make(tmp_path / "project", stages)
+    (root / "code.txt").write_text("1\n")
+    assert set(graph.changes(root)) == {"resolve", "last"}
+    graph.ask(root, "repro")
+    (root / "code.txt").write_text("1\nwords\n")
+    assert graph.changes(root) == {}
+    (root / "code.txt").write_text("2\nwords\n")
+    assert set(graph.changes(root)) == {"last"}
+
+
 def test_a_file_that_dvc_cannot_read_is_an_error_in_dvcs_words(tmp_path: Path) -> None:
     root = project.make(tmp_path / "project", "one: {outs: [a]}")
     with pytest.raises(graph.GraphError, match=r"dvc dag: .*dvc.yaml"):

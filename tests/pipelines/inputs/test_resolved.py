@@ -3,6 +3,7 @@
 import ast
 import inspect
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,3 +201,29 @@ def test_settings_run_again_what_uses_them(
         change(root, edit, name, old, new)
         assert changed(root, now) == stages, (name, old)
         (root / name).write_text(edit[root / name])
+
+
+OWN = """from fm.paths import Path
+
+class Bent(Path):
+    def alpha(self, t): return t**3
+    def sigma(self, t): return 1 - t
+"""
+
+
+def test_a_component_of_ones_own_counts_where_it_is_used(
+    root: Path, now: dict[str, Inputs], edit: dict[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root))
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    file = root / "own/bent_paths.py"
+    file.write_text(OWN)
+    assert changed(root, now) == set()
+    change(root, edit, "params.yaml", "path: ddpm", "path: own.bent_paths:Bent")
+    used = resolve(root)
+    assert "own/bent_paths.py" in used[TRAINED].code
+    assert "own/bent_paths.py" not in used["train@flow_matching"].code
+    file.write_text(OWN.replace("t**3", "t**2"))
+    assert changed(root, used) == {TRAINED, "evaluate@diffusion", "compare"}
+    file.write_text(OWN.replace("class", "# words\nclass"))
+    assert changed(root, used) == set()
