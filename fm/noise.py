@@ -130,8 +130,8 @@ class Draws:
         return other
 
 
-def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """Spherical interpolation from a (share 0) to b (share 1), both (B, ...) (Shoemake 1985, White 2016,
+def slerp(a: Tensor, b: Tensor, part: float) -> Tensor:
+    """Spherical interpolation from a (part 0) to b (part 1), both (B, ...) (Shoemake 1985, White 2016,
     arXiv 1609.04468).
 
     A straight line between two noises passes through points shorter than any noise is, where no model was trained;
@@ -143,6 +143,6 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
     # Where both point the same way the ratios are 0 / 0, and the straight line is as good.
     aligned = angle.sin().abs() < 1e-6
     safe = torch.where(aligned, torch.ones_like(angle), angle)
-    weight_a = torch.where(aligned, 1 - share, ((1 - share) * safe).sin() / safe.sin())
-    weight_b = torch.where(aligned, share, (share * safe).sin() / safe.sin())
+    weight_a = torch.where(aligned, 1 - part, ((1 - part) * safe).sin() / safe.sin())
+    weight_b = torch.where(aligned, part, (part * safe).sin() / safe.sin())
     return weight_a * a + weight_b * b

@@ -7,7 +7,7 @@ from pipelines.claims.results import Results
 from pipelines.ranking import Ranking
 from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
-from pipelines.words import duration, method_name, number, size, solver_name, unless_none
+from pipelines.words import duration, method_in_text, method_name, number, size, solver_name, unless_none
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ def by_how_much(comparison: Comparison, ranking: Ranking, evaluations: dict[str,
     if len(ranking) == 1:
         return [f"{at}. There is no other method to compare it with."], False
     second, other = ranking[1]
-    against = f"{at}, against {number(float(evaluation.row_on_disk(other)[comparison.metric]))} of {lower(second)}"
+    against = (
+        f"{at}, against {number(float(evaluation.row_on_disk(other)[comparison.metric]))} of {method_in_text(second)}"
+    )
     key = distance_key(comparison.extractor)
     if comparison.metric != key:
         return [f"{against}. A paired interval is to be had for {key} only, so this lead has none."], False
@@ -58,14 +60,10 @@ def by_how_much(comparison: Comparison, ranking: Ranking, evaluations: dict[str,
 def at_their_best(ranking: Ranking, evaluations: dict[str, Evaluation]) -> str:
     """A lead at few evaluations need not be one at many; say which it is."""
     best = sorted(((method, best_row(evaluations[method])) for method, _ in ranking), key=lambda item: item[1].distance)
-    figures = ", ".join(f"{lower(method)} {number(row.distance)} with {row.nfe}" for method, row in best)
+    figures = ", ".join(f"{method_in_text(method)} {number(row.distance)} with {row.nfe}" for method, row in best)
     if best[0][0] == ranking[0][0]:
         return f"Each with as many evaluations as suit it best: {figures}."
     return f"With more evaluations the order changes: {figures}."
-
-
-def lower(method: str) -> str:
-    return method.replace("_", " ")
 
 
 def costs(comparison: Comparison, ranking: Ranking, results: Results) -> list[tuple[str, list[tuple[str, str]]]]:

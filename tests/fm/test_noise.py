@@ -56,18 +56,18 @@ def test_a_stream_goes_on() -> None:
     assert not torch.equal(noise.normal(streams, (4,)), noise.normal(streams, (4,)))
 
 
-@given(share=st.floats(0, 1), seed=st.integers(0, 1000))
+@given(part=st.floats(0, 1), seed=st.integers(0, 1000))
 @settings(deadline=None)
-def test_slerp_keeps_to_the_sphere_and_to_the_angle(share: float, seed: int) -> None:
+def test_slerp_keeps_to_the_sphere_and_to_the_angle(part: float, seed: int) -> None:
     a, b = (samples(seed, range(first, first + 3), (2, 8, 8)).double() for first in (0, 3))
     a, b = (x / x.flatten(1).norm(dim=1).reshape(3, 1, 1, 1) for x in (a, b))
-    between = noise.slerp(a, b, share)
+    between = noise.slerp(a, b, part)
     torch.testing.assert_close(between.flatten(1).norm(dim=1), torch.ones(3, dtype=torch.float64))
 
     def angle(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return (x * y).flatten(1).sum(1).clamp(-1, 1).acos()
 
-    torch.testing.assert_close(angle(a, between), share * angle(a, b), atol=1e-6, rtol=0)
+    torch.testing.assert_close(angle(a, between), part * angle(a, b), atol=1e-6, rtol=0)
 
 
 def test_slerp_of_a_noise_with_itself() -> None:
