@@ -4,23 +4,31 @@ The list is short on purpose: what is not on it and can be come to counts.
 """
 
 BESIDE_ALL = {
+    "fm.callbacks:ProgressLine": "tells how far a training is",
     "fm.components": "reads choices: what it reads is among the settings, what it makes is a component's class",
     "fm.options": "the same of a component's options",
     "fm.errors": "words",
     "pipelines.checkout_locks": "who may work in a checkout",
+    "pipelines.evaluate:log_settings": "tells MLflow",
+    "pipelines.evaluate:report": "tells MLflow",
     "pipelines.finished": "takes what the same stage has made before",
     "pipelines.forecast": "tells what a budget comes to",
     "pipelines.inputs": "finds what stands in these files",
     "pipelines.machine": "tells how busy the machine was",
     "pipelines.params": "reads params.yaml: what it makes of it is among the settings",
+    "pipelines.project:compute_slot": "takes turns",
     "pipelines.program": "how commands start and end",
     "pipelines.records": "tells MLflow",
     "pipelines.rehearsal": "refuses settings that cannot be",
     "pipelines.stage": "finds what has changed",
     "pipelines.surroundings": "what the programs find that are started",
+    "pipelines.train:foretell": "tells what a budget comes to",
+    "pipelines.train:log_settings": "tells MLflow",
+    "pipelines.train:report": "tells MLflow",
+    "pipelines.train:show": "shows MLflow samples",
     "pipelines.yaml_reading": "reads params.yaml",
 }
-"""Module or package -> why."""
+"""Module, package or `module:definition` -> why."""
 
 BESIDE = {
     "train": {

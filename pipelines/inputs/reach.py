@@ -21,7 +21,7 @@ class Reach:
     """Grows by what it is told to follow.
 
     Args:
-        beside: modules and packages that are not followed.
+        beside: modules, packages and definitions (`module:name`) that are not followed.
 
     Attributes:
         definitions: module -> which of its statements have been reached.
@@ -80,6 +80,8 @@ class Reach:
     def name(self, source: Source, chain: Chain) -> None:
         """Follow a name as a module has it: by what it defines, or by what it has imported."""
         first, *rest = chain
+        if f"{source.name}:{first}" in self.beside:
+            return
         if first in source.bound:
             self.add(source, source.bound[first])
             self.dealt_with.add((source.name, first))

@@ -116,6 +116,11 @@ def test_what_stands_beside_is_not_followed(root: Path) -> None:
     change(root, "fm/numbers.py", "x - 1", "x * 1")
     assert digests(root, "fm.words") == before
     assert "fm/words.py" not in before
+    change(root, "fm/numbers.py", "x + 1", "x - 1")
+    assert digests(root, "fm.words") != before
+    before = digests(root, "fm.words", "fm.numbers:helper")
+    change(root, "fm/numbers.py", "x - 1", "x / 1")
+    assert digests(root, "fm.words", "fm.numbers:helper") == before
 
 
 def test_a_module_that_is_handed_on_counts_whole(root: Path) -> None:

@@ -12,7 +12,9 @@ import yaml
 
 from pipelines import params
 from pipelines.inputs.beside import BESIDE, BESIDE_ALL
+from pipelines.inputs.reach import Reach
 from pipelines.inputs.resolved import Inputs, Resolver, file_of, resolve
+from pipelines.inputs.sources import Code
 from pipelines.params import defaults, sections
 from pipelines.params.section import Section
 from pipelines.project import ROOT
@@ -73,9 +75,29 @@ def test_every_stage_of_dvc_yaml_depends_on_its_file_and_lists_no_code(now: dict
 
 
 def test_what_stands_beside_is_there() -> None:
-    for module in [*BESIDE_ALL, *(name for names in BESIDE.values() for name in names)]:
-        path = ROOT.joinpath(*module.split("."))
-        assert path.is_dir() or path.with_suffix(".py").is_file(), module
+    code = Code(ROOT, ("fm", "pipelines"))
+    for beside in [*BESIDE_ALL, *(name for names in BESIDE.values() for name in names)]:
+        module, _, definition = beside.partition(":")
+        source = code.module(module)
+        assert source is not None, beside
+        assert definition in {"", *source.bound}, beside
+
+
+def test_what_is_learnt_comes_to_nothing_that_stands_beside_a_training() -> None:
+    """An objective that draws samples, for instance, would: then its code has to count."""
+    reach = Reach(Code(ROOT, ("fm",)), ())
+    for module in (
+        "fm.objectives",
+        "fm.batches",
+        "fm.training_data",
+        "fm.ema",
+        "fm.couplings",
+        "fm.networks",
+    ):
+        reach.follow((module, None), ())
+    reach.settle()
+    assert "fm.paths" in reach.definitions
+    assert not {name for name, found in reach.definitions.items() if found} & BESIDE["train"].keys()
 
 
 def test_nothing_is_made_of_settings_but_what_is_written_down() -> None:
