@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fm.config import Config, SamplerConfig
     from fm.data.rows import Arrays
     from fm.generator import Generator
-    from fm.loop import fit
+    from fm.loop import fit, untrained
     from fm.metrics import frechet_distance
     from fm.objectives import Regression
 
@@ -42,6 +42,7 @@ FRONT = {
     "Unconditional": "fm.conditions",
     "fit": "fm.loop",
     "frechet_distance": "fm.metrics",
+    "untrained": "fm.loop",
 }
 """What a first program needs, and where each is: imported when it is asked for, so that settings are checked without
 waiting for PyTorch."""
@@ -61,6 +62,7 @@ __all__ = [
     "__version__",
     "fit",
     "frechet_distance",
+    "untrained",
 ]
 
 

@@ -21,6 +21,9 @@ class Chosen:
 
     A validation's context says what may be imported for it: `own`, as components.read takes it, nothing if it is not
     there.
+
+    >>> components.label(SamplerConfig(solver={"name": "edm", "churn": 40}, steps=18).solver)
+    'edm-churn40'
     """
 
     kind: str
@@ -36,7 +39,11 @@ class Chosen:
 
 
 class ChosenByName(Chosen):
-    """The same where only a name can be said, no options."""
+    """The same where only a name can be said, no options.
+
+    >>> ChosenByName("extractor").kind
+    'extractor'
+    """
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: Any) -> dict[str, Any]:
         return {"anyOf": components.names_schema(self.kind)}
@@ -61,11 +68,21 @@ Steps = Annotated[int, Setting(strict=True, ge=1, le=MOST_STEPS)]
 
 
 class Frozen(BaseModel):
+    """Settings that are checked once and then stay.
+
+    >>> SamplerConfig(solver="euler", steps=10).model_dump_json(exclude_defaults=True)
+    '{"solver":"euler","steps":10}'
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SamplerSettings(Frozen):
-    """How images are drawn, but for the number of steps."""
+    """How images are drawn, but for the number of steps.
+
+    >>> SamplerSettings(solver="dpmpp_2m", grid="edm", guidance=1.5).label
+    'dpmpp_2m-grid_edm-guidance1.5'
+    """
 
     solver: SolverChoice
     grid: GridChoice = "uniform"
@@ -98,13 +115,29 @@ class SamplerSettings(Frozen):
 
 
 class SamplerConfig(SamplerSettings):
-    """How images are drawn."""
+    """How images are drawn.
+
+    >>> SamplerConfig(solver="heun", steps=10).steps
+    10
+    """
 
     steps: Steps
 
 
 class Config(Frozen):
-    """config.json: everything but the weights. One of the first version is read as what it means in this one."""
+    """config.json: everything but the weights. One of the first version is read as what it means in this one.
+
+    >>> config = Config(
+    ...     path="cond_ot",
+    ...     target="velocity",
+    ...     network={"name": "unet", "width": 8},
+    ...     codec={"name": "pixels", "stored": [8, 8, 1]},
+    ...     conditioner={"name": "labels", "names": ["cat", "dog"]},
+    ...     sampler={"solver": "midpoint", "steps": 5},
+    ... )
+    >>> config.version, config.needs
+    (2, [])
+    """
 
     version: Literal[2] = 2
     path: PathChoice

@@ -47,6 +47,17 @@ class Generator:
         target: what its network predicts.
         codec: between what it makes and what is stored.
         conditioner: reads what its data are asked for under: labels, for most.
+
+    >>> config = Config(
+    ...     path="cond_ot",
+    ...     target="velocity",
+    ...     network={"name": "unet", "width": 8},
+    ...     codec={"name": "pixels", "stored": [8, 8, 1]},
+    ...     conditioner={"name": "labels", "names": ["cat", "dog"]},
+    ...     sampler={"solver": "midpoint", "steps": 5},
+    ... )
+    >>> Generator.untrained(config).sample(3, seed=0, labels=["cat", "dog", None]).shape
+    (3, 8, 8, 1)
     """
 
     def __init__(self, config: Config, network: nn.Module) -> None:

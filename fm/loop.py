@@ -14,10 +14,34 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from fm.batches import Batches, Budget, Examples
+from fm.components import Choice
+from fm.config import Config, SamplerConfig
 from fm.ema import ema_with_warmup
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.objectives import Objective
+from fm.objectives import Objective, Regression
+
+
+def untrained(
+    objective: Regression, examples: Examples, network: Choice = "unet", solver: Choice = "midpoint", steps: int = 5
+) -> Generator:
+    """A generator of such data, with random weights, for `fit` to train on this objective.
+
+    Args:
+        network, solver: choices of fm.networks.Network and fm.solvers.Solver.
+
+    Raises:
+        ValueError: a choice that cannot be, or does not fit the data.
+    """
+    config = Config(
+        path=objective.path.choice,
+        target=objective.target.choice,
+        network=network,
+        codec=examples.codec.choice,
+        conditioner=examples.conditioner.choice,
+        sampler=SamplerConfig(solver=solver, steps=steps),
+    )
+    return Generator.untrained(config)
 
 
 def fit(

@@ -23,7 +23,7 @@ from fm.data.prepared import Prepared
 from fm.data.rows import Arrays
 from fm.data.sources import Request
 from fm.data.writing import write
-from fm.generator import Generator
+from fm.generator import Generator, GeneratorError
 from fm.loop import fit
 from fm.metrics import extractors, frechet_distance
 from fm.metrics.extractors import Asked
@@ -118,6 +118,28 @@ def test_part_of_a_regression(kind: str) -> None:
     trained = generator(**{kind: ADDED[kind]} if kind in ("path", "target") else {})
     fit(trained, objective, LINES, BUDGET)
     assert trained.sample(2, seed=0).shape == (2, 8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": {"name": ADDED["path"], "n": 3}},
+        {"sampler": {"solver": ADDED["solver"], "grid": {"name": ADDED["grid"], "n": 3}, "steps": 3}},
+        {"network": {"name": ADDED["network"], "width": 8}},
+        {"codec": {"name": ADDED["codec"], "stored": [1, 8, 8]}, "conditioner": ADDED["conditioner"]},
+    ],
+    ids=["path", "sampler", "network", "data"],
+)
+def test_what_a_generator_needs_is_named_when_it_is_loaded(changes: dict[str, Any], tmp_path: Path) -> None:
+    trained = generator(**changes)
+    made = trained.sample(3, seed=0)
+    trained.save(tmp_path / "model")
+
+    forget()
+    with pytest.raises(GeneratorError, match="my_package"):
+        Generator.load(tmp_path / "model")
+    again = Generator.load(tmp_path / "model", own=["my_package"])
+    np.testing.assert_array_equal(again.sample(3, seed=0), made)
 
 
 def test_an_objective_a_codec_a_conditioner_and_a_network_together() -> None:

@@ -117,7 +117,7 @@ def test_fm_needs_little_by_itself(alone: Path) -> None:
 
 def test_the_quickstart_runs_without_the_extras(alone: Path) -> None:
     (quickstart,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(quickstart.splitlines()) <= 29
+    assert len(quickstart.splitlines()) <= 16
     said, distance = run(alone, quickstart).split()
     assert said == "distance"
     assert float(distance) < 3  # 30 untrained

@@ -15,7 +15,11 @@ class Jump(
     source="Geng et al. 2025, arXiv 2505.13447",
     calls=1,
 ):
-    """x at the next time is x + (t_next - t) u(x, t, t_next), u the mean velocity in between (fm.field.Field.jump)."""
+    """x at the next time is x + (t_next - t) u(x, t, t_next), u the mean velocity in between (fm.field.Field.jump).
+
+    >>> Jump().evaluations(steps=2)
+    2
+    """
 
     def draw(self, field: Walkable, x: Tensor, times: Tensor, fresh: Fresh) -> Tensor:
         x = at_least_float32(x)
