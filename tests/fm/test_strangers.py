@@ -65,6 +65,20 @@ def test_what_is_there_already_is_not_called(changed: Callable[[str, Any], Path]
         Generator.load(changed(key, name)).sample(1, seed=0)
 
 
+@pytest.mark.parametrize("key", ["path", "target", "network", "codec", "conditioner", "sampler.grid"])
+def test_nor_is_what_a_folder_of_now_names(changed: Callable[[str, Any], Path], key: str) -> None:
+    folder = changed("version", 1)
+    Generator.load(folder).save(folder)
+    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert content["version"] == 2
+    section, _, last = key.rpartition(".")
+    (content[section] if section else content)[last] = {"name": "evil:Thing", "stored": [1]}
+    (folder / "config.json").write_text(json.dumps({**content, "needs": []}), encoding="utf-8")
+    with pytest.raises(GeneratorError, match="needs evil:Thing, not of the library"):
+        Generator.load(folder)
+    assert "evil" not in sys.modules
+
+
 def test_the_user_is_told_what_to_name(changed: Callable[[str, Any], Path]) -> None:
     with pytest.raises(GeneratorError, match=r'if you trust it, import evil first, or name .* own=\["evil:Path"\]'):
         Generator.load(changed("path", "evil:Path"))
