@@ -1,8 +1,8 @@
 """Flow matching with diffusion inside it.
 
 A method is a probability path, a coupling, a timestep distribution, a prediction target and a loss weight.
-Conventions: t = 0 is noise and t = 1 is data; x0 is noise and x1 is data; images are float (B, C, H, W) in
-[-1, 1] inside and uint8 (B, H, W, C) outside; t has shape (B,); the network's last label means "no label".
+Conventions: t = 0 is noise and t = 1 is data; x0 is noise and x1 is data; t has shape (B,). Inside data are float
+(B, C, *spatial), pixels in [-1, 1]; outside they are as stored, images uint8 (B, H, W, C), and a codec is in between.
 """
 
 import os
