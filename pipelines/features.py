@@ -10,6 +10,7 @@ from fm import devices
 from fm.components import ANY
 from fm.data.prepared import Prepared
 from fm.metrics.extractors import Asked, prepare
+from fm.pictures import pictures
 from pipelines import params
 from pipelines.machine import Moment
 from pipelines.params import Evaluate
@@ -33,11 +34,12 @@ def extract(stage: Stage) -> None:
         started, began = time.perf_counter(), Moment.now()
         extractor = prepare(asked(settings.evaluate, dataset, device), ANY)
         extractor.save(folder)
-        train = extractor.features(dataset.train.data)
-        test = extractor.features(dataset.test.data)
+        shown = pictures(dataset.test.data, dataset.codec)
+        train = extractor.features(pictures(dataset.train.data, dataset.codec))
+        test = extractor.features(shown)
         np.save(folder / "train.npy", train)
         np.save(folder / "test.npy", test)
-        seen = extractor.classify(dataset.test.data)
+        seen = extractor.classify(shown)
         require_unchanged(stage)
     accuracy = None if seen is None else float((seen == dataset.test.fields["label"]).mean())
     metrics = FeatureMetrics(

@@ -33,7 +33,7 @@ def main() -> None:
     chosen.kind = kind_of(chosen, parser)
     from pipelines.registry import saved_models
 
-    model = saved_models.load(chosen.model)
+    model = saved_models.load(chosen.model, chosen.own)
     try:
         generator = model.adjusted(chosen.steps, chosen.solver, chosen.guidance[0] if chosen.guidance else None)
         label = None if chosen.label is None else generator.conditioner.called(chosen.label)
@@ -71,6 +71,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--solver", type=solver, help="instead of the model's own")
     parser.add_argument("--guidance", type=float, nargs="+", metavar="SCALE", help="1 means none; several: a sweep")
     parser.add_argument("--interpolate", type=natural, metavar="SEED", help="the other seed")
+    parser.add_argument(
+        "--own",
+        nargs="+",
+        default=(),
+        metavar="MODULE:CLASS",
+        help="what the model needs that is not the library's, if you trust it",
+    )
     parser.add_argument("--shard", type=shard, metavar="I/N", help="make the I-th of N parts of what is no sheet")
     return parser
 

@@ -5,6 +5,7 @@ from fm.data.prepared import Prepared
 from fm.evaluation import draw
 from fm.generator import Generator
 from fm.metrics.extractors import Extractor
+from fm.pictures import pictures
 from pipelines.params import Evaluate
 from pipelines.sample_sets import conditions, plan_of
 from pipelines.schemas.probes import Guided
@@ -17,7 +18,7 @@ def guided(
     generator: Generator, sampler: SamplerConfig, extractor: Extractor, dataset: Prepared, chosen: Evaluate
 ) -> list[Guided]:
     """The share of images that the classifier recognises at each scale; nothing where the extractor is none."""
-    if extractor.classify(dataset.test.data[:1]) is None:
+    if extractor.classify(pictures(dataset.test.data[:1], dataset.codec)) is None:
         return []
     return [at_scale(generator.with_sampler(sampler), scale, extractor, dataset, chosen) for scale in SCALES]
 

@@ -1,16 +1,18 @@
 """Whether the same noise gives the same image, byte for byte: within a process and from one process to the next."""
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from fm.components import ANY
 from fm.config import SamplerConfig
 from fm.generator import Generator
-from fm.images import Images
 from pipelines.schemas.probes import Repetition
 
 COUNT = 16
@@ -25,7 +27,8 @@ def repetitions(
     threads = torch.get_num_threads()
     here = [drawings(asked, device, threads, seed) for _ in range(2)]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as another:
-        elsewhere = another.submit(drawings, asked, device, threads, seed).result()
+        # What is one's own is imported here, by its leave; the other process takes the same.
+        elsewhere = another.submit(drawings, asked, device, threads, seed, ANY).result()
     counted = iter([compared(first, [second, third]) for first, second, third in zip(*here, elsewhere, strict=True)])
     return {method: [repetition(sampler, *next(counted)) for sampler in given] for method, given in chosen.items()}
 
@@ -38,13 +41,19 @@ def shortest(samplers: Sequence[SamplerConfig]) -> list[SamplerConfig]:
     return list(by_label.values())
 
 
-def drawings(asked: Sequence[tuple[Path, SamplerConfig]], device: str, threads: int, seed: int) -> list[Images]:
-    """COUNT images of each generator folder by its sampler, loaded anew."""
+def drawings(
+    asked: Sequence[tuple[Path, SamplerConfig]], device: str, threads: int, seed: int, own: Container[str] = ()
+) -> list[NDArray[Any]]:
+    """COUNT data of each generator folder by its sampler, loaded anew; `own` may be imported for them."""
     torch.set_num_threads(threads)
-    return [Generator.load(folder).to(device).with_sampler(one).sample(COUNT, seed) for folder, one in asked]
+    made = []
+    for folder, sampler in asked:
+        read = SamplerConfig.model_validate(sampler.model_dump(), context={"own": own})
+        made.append(Generator.load(folder, own).to(device).with_sampler(read).sample(COUNT, seed))
+    return made
 
 
-def compared(first: Images, others: Sequence[Images]) -> tuple[int, int]:
+def compared(first: NDArray[Any], others: Sequence[NDArray[Any]]) -> tuple[int, int]:
     """How many bytes there are, and in how many the others differ."""
     return first.nbytes, sum(int(np.count_nonzero(first != other)) for other in others)
 

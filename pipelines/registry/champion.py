@@ -42,11 +42,9 @@ def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, na
 
 
 def require_same_format(generator: Generator, dataset: Prepared) -> None:
-    made, now = generator.shape, dataset.codec.shape
+    made, now = (f"{' x '.join(map(str, one.stored))} ({one.dtype})" for one in (generator.codec, dataset.codec))
     if made != now:
-        raise UserError(
-            "it makes images of {} x {} x {} (channels, height, width), the data's are {} x {} x {}".format(*made, *now)
-        )
+        raise UserError(f"it makes data of {made}, the dataset's are {now}")
 
 
 def with_calls(generator: Generator, nfe: int) -> Generator:

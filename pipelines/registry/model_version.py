@@ -79,11 +79,16 @@ def log(run_id: str, generator: Generator, folder: Path, pages: Path) -> Any:
                 served_model.GENERATOR: str(folder),
                 **{page.stem: str(page) for page in sorted(pages.iterdir())},
             },
-            code_paths=[str(ROOT / "fm")],
+            code_paths=[str(ROOT / name) for name in code(generator)],
             signature=served_model.signature(generator.codec),
             input_example=([{"label": names[0]} if names else {}], {"num_samples": 2, "seed": 0}),
             pip_requirements=requirements(),
         )
+
+
+def code(generator: Generator) -> list[str]:
+    """What of the checkout it takes to load the generator: `fm`, and `own` where it needs components from there."""
+    return ["fm", *(["own"] if any(place.startswith("own.") for place in generator.config.needs) else [])]
 
 
 def requirements() -> list[str]:

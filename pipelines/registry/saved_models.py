@@ -5,6 +5,7 @@ may write where MLflow keeps its files shall not run code here. Who may write th
 """
 
 import tempfile
+from collections.abc import Container
 from pathlib import Path
 
 from fm import devices
@@ -15,27 +16,30 @@ from pipelines.registry import model_version, versions
 from pipelines.registry.model_version import ARTIFACTS, CODE_FINGERPRINT, FINGERPRINT, fingerprint
 
 
-def load(name: str) -> Generator:
+def load(name: str, own: Container[str] = ()) -> Generator:
     """What `pipelines.registry.versions.find` knows by this name, or a generator's folder; on a GPU where there is one.
+
+    Args:
+        own: what is not the library's and may be imported for it (Generator.load).
 
     Raises:
         UserError: there is no such thing, or it is not what was registered; the message says which.
         TryLater: MLflow does not answer.
     """
     if Path(name).is_dir() or "/" in name:
-        return Generator.load(name).to(devices.pick("auto"))
+        return Generator.load(name, own).to(devices.pick("auto"))
     registered, version = versions.find(name)
     print(f"{registered}, version {version}")
     with versions.asking():
-        return fetch(registered, version).to(devices.pick("auto"))
+        return fetch(registered, version, own).to(devices.pick("auto"))
 
 
-def fetch(registered: str, version: str) -> Generator:
+def fetch(registered: str, version: str, own: Container[str] = ()) -> Generator:
     """The generator of a version. Raises UserError: it is not what was registered."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = download(f"models:/{registered}/{version}", Path(scratch))
         require(registered, version, FINGERPRINT, fingerprint(folder))
-        return Generator.load(folder)
+        return Generator.load(folder, own)
 
 
 def fetch_whole(registered: str, version: str, folder: Path) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fm import devices
 from fm.codecs import Codec
+from fm.components import ANY
 from fm.errors import shown
 from fm.generator import Generator, NotFinite
 from fm.images import png
@@ -62,7 +63,8 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
     """Each row of the input asks for `num_samples` images of one label (fm.label_names), or of `all` in turn."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        self.generator = Generator.load(context.artifacts[GENERATOR]).to(devices.pick("auto"))
+        # Who loads a model by MLflow runs the code that came with it: what is not the library's lies there too.
+        self.generator = Generator.load(context.artifacts[GENERATOR], own=ANY).to(devices.pick("auto"))
 
     # MLflow makes a schema of the hint of model_input, or warns; a DataFrame's alone it leaves in peace.
     def predict(

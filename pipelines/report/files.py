@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fm.data.prepared import Prepared
 from fm.errors import TryLater, UserError
+from fm.pictures import pictures
 from pipelines import stage
 from pipelines.claims.results import Results
 from pipelines.params import Params
@@ -23,12 +24,13 @@ from pipelines.schemas.comparison import Comparison
 def gather(settings: Params, comparison: Comparison, results: Results, ranking: Ranking) -> Contents:
     """What is shown of a comparison, from the artifacts of its stages. Raises UserError: one of them is missing."""
     prepared = Prepared.open(PREPARED)
+    shown = pictures(prepared.train.data, prepared.codec)
     return Contents(
         comparison=comparison,
         results=results,
         ranking=ranking,
         curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
-        real=grid_of_real(prepared.train.data, prepared.train.fields["label"], len(prepared.label_names)),
+        real=grid_of_real(shown, prepared.train.fields["label"], len(prepared.label_names)),
         label_names=list(prepared.label_names),
         samples=SAMPLES,
         facts=facts(settings, comparison),

@@ -258,7 +258,7 @@ def test_a_champion_of_other_data_is_measured_again_and_what_is_better_replaces_
 def test_a_champion_of_other_images_cannot_be_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     something_to_measure_with(size=4)
-    with pytest.raises(UserError, match=r"it makes images of 1 x 8 x 8 .* the data's are 1 x 4 x 4"):
+    with pytest.raises(UserError, match=r"it makes data of 8 x 8 x 1 \(uint8\), the dataset's are 4 x 4 x 1"):
         require_same_format(tiny_generator(), Prepared.open(PREPARED))
     found = gate.Again(version="1", sets=[], problem="it makes other images")
     verdict = gate.judge(winner(BETTER).tags(), winner(GOOD, {"data_md5": "e"}).tags(), found)

@@ -47,21 +47,26 @@ class ClassifierExtractor(
 
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
-        dataset, train = asked.dataset, asked.dataset.train
+        dataset, images = asked.dataset, asked.images
         classes = len(dataset.label_names)
         if classes < 2:
             raise ExtractorError(
                 f"evaluate.extractor = classifier: needs a dataset with labels, and {dataset.name} has "
                 f"{classes or 'none'}: set it to efficientnet_lite0 or to inception"
             )
-        side, _, channels = dataset.stored
-        sizes = {"channels": channels, "image_size": side, "num_classes": classes}
-        batch_size = min(cls.training_batch, len(train.data))
-        epochs = max(cls.epochs, -(-cls.least_steps * batch_size // len(train.data)))
+        _, height, width, channels = images.shape
+        if height != width:
+            raise ExtractorError(
+                f"evaluate.extractor = classifier: needs square pictures, and those of {dataset.name} are "
+                f"{width}x{height}: set it to efficientnet_lite0 or to inception"
+            )
+        sizes = {"channels": channels, "image_size": height, "num_classes": classes}
+        batch_size = min(cls.training_batch, len(images))
+        epochs = max(cls.epochs, -(-cls.least_steps * batch_size // len(images)))
         torch.manual_seed(0)
         network = Classifier(**sizes)
         schedule = Schedule(epochs, batch_size, peak_learning_rate=3e-3)
-        train_classifier(network, train.data, train.fields["label"], schedule, asked.device, asked.report)
+        train_classifier(network, images, dataset.train.fields["label"], schedule, asked.device, asked.report)
         return cls(network, sizes, asked.device)
 
     @classmethod

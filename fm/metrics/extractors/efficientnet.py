@@ -52,7 +52,7 @@ class EfficientNetExtractor(
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
         extractor = cls(pretrained(), asked.device)
-        pooled = torch.from_numpy(extractor.pooled(asked.dataset.train.data)).double()
+        pooled = torch.from_numpy(extractor.pooled(asked.images)).double()
         extractor.mean = pooled.mean(dim=0)
         # Right singular vectors of the centred features, their signs fixed.
         _, _, directions = torch.linalg.svd(pooled - extractor.mean, full_matrices=False)

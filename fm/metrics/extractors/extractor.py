@@ -16,6 +16,7 @@ from fm.components import Component, label
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.images import Images
+from fm.pictures import pictures
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -47,6 +48,11 @@ class Asked:
     weights: Path | None
     cache: Path
     report: Callable[[str], None]
+
+    @property
+    def images(self) -> Images:
+        """The training split as it is shown, uint8 (N, H, W, C)."""
+        return pictures(self.dataset.train.data, self.dataset.codec)
 
 
 class Extractor(Component, ABC, kind="extractor"):

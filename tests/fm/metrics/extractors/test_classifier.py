@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -5,6 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from fm.codecs import Pixels
+from fm.conditions import Labels
+from fm.data.prepared import Prepared
+from fm.data.rows import Arrays
+from fm.data.writing import write_fields
 from fm.metrics.extractors import ExtractorError, load, prepare
 from fm.metrics.extractors.classifier import ClassifierExtractor
 from fm.metrics.extractors.classifier_network import Classifier
@@ -45,3 +51,13 @@ def test_features_that_are_not_finite_are_refused(ask: "Ask", tmp_path: Path) ->
 def test_a_folder_without_an_extractor(tmp_path: Path) -> None:
     with pytest.raises(ExtractorError, match="there is no extractor here"):
         load(tmp_path, torch.device("cpu"))
+
+
+def test_a_video_is_seen_as_a_strip_which_is_not_square(ask: "Ask", tmp_path: Path) -> None:
+    clips = np.random.default_rng(0).integers(0, 256, (20, 3, 8, 8, 1), dtype=np.uint8)
+    rows = Arrays({"data": clips, "label": np.arange(20) % 2})
+    write_fields(tmp_path / "clips", "clips", rows, rows, Pixels((3, 8, 8, 1)), Labels(("a", "b")))
+    asked = replace(ask("classifier"), dataset=Prepared.open(tmp_path / "clips"))
+    assert asked.images.shape == (20, 8, 26, 1)
+    with pytest.raises(ExtractorError, match="needs square pictures, and those of clips are 26x8"):
+        prepare(asked)
