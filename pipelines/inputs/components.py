@@ -101,9 +101,11 @@ def choices(settings: Any, kinds: Mapping[str, Any]) -> dict[str, set[str]]:
 
 
 def options(settings: Any, kinds: Mapping[str, Any]) -> set[str]:
-    """The texts among the options of all choices: an option may be a choice itself, of whatever kind."""
+    """The names among the options of all choices: an option may be a choice itself, of a kind that its key does not
+    say."""
     given = [value for key, value in pairs(settings) if key in kinds and isinstance(value, Mapping)]
-    return {text for choice in given for _, value in pairs(choice) for text in texts(value)}
+    unsaid = [value for choice in given for key, value in pairs(choice) if key not in {"name", "kind", *kinds}]
+    return {name for value in unsaid for name in names_in(value)}
 
 
 def pairs(settings: Any) -> Iterator[tuple[str, Any]]:
@@ -118,13 +120,10 @@ def pairs(settings: Any) -> Iterator[tuple[str, Any]]:
                 yield from pairs(value)
 
 
-def texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for one in value:
-                yield from texts(one)
+def names_in(value: Any) -> Iterator[str]:
+    for one in value if isinstance(value, list) else [value]:
+        if (name := name_of(one)) is not None:
+            yield name
 
 
 def name_of(choice: Any) -> str | None:

@@ -26,8 +26,7 @@ def of_features(settings: Params, _: str) -> Settings:
 def of_train(settings: Params, method: str) -> Settings:
     return {
         **of_network(settings, method),
-        "objective": "regression",  # of these parts
-        "parts": settings.methods[method].objective.model_dump(mode="json"),
+        "objective": settings.methods[method].objective.choice,
         "train": settings.train.model_dump(mode="json"),
     }
 
@@ -43,8 +42,12 @@ def of_evaluate(settings: Params, method: str) -> Settings:
 def of_network(settings: Params, method: str) -> Settings:
     """What a network of a method is, and what it says of which data."""
     row = settings.methods[method]
-    said = row.objective.model_dump(mode="json", include={"path", "target"})
-    return {**of_data(settings), **said, "network": row.network.model_dump(mode="json")}
+    return {
+        **of_data(settings),
+        "network": row.network.model_dump(mode="json"),
+        "path": row.objective.path,
+        "target": row.objective.target,
+    }
 
 
 def of_data(settings: Params) -> Settings:
