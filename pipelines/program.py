@@ -11,6 +11,7 @@ from typing import NoReturn
 from fm.errors import TryLater, UserError
 
 PLAIN = {
+    "accept": [],
     "compare": [],
     "estimate": [],
     "evaluate": ["METHOD"],
