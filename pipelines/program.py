@@ -19,6 +19,7 @@ PLAIN = {
     "prepare": [],
     "push": ["STAGE"],
     "register": [],
+    "resolve": [],
     "study.report": ["STUDY", "CHECKOUT"],
     "train": ["METHOD"],
 }
