@@ -66,8 +66,8 @@ class Components:
                     yield source, node
 
     def follow(self, reach: Reach, settings: Any) -> None:
-        """Let `reach` follow every component that settings name, and all of each kind that the code deals with and of
-        which settings say nothing."""
+        """Let `reach` follow every component that settings name, or the code by its kind (`solver="ddim"`), and all of
+        each kind that the code deals with and of which settings say nothing."""
         chosen = choices(settings, self.bases)
         for kind, names in chosen.items():
             for name in names:
@@ -76,11 +76,17 @@ class Components:
             for kind in self.bases:
                 if text in self.named.get(kind, {}) or own_class(kind, text) is not None:
                     reach.definitions_at(self.meant(kind, text))
-        done = set(chosen)
-        while more := {kind for kind, base in self.bases.items() if base in reach.dealt_with} - done:
-            for kind in more:
+        done, named = set(chosen), set[tuple[str, str]]()
+        while True:
+            by_code = {(kind, name) for kind, name in reach.given if name in self.named.get(kind, {})} - named
+            kinds = {kind for kind, base in self.bases.items() if base in reach.dealt_with} - done
+            if not by_code and not kinds:
+                return
+            reach.definitions_at(self.named[kind][name] for kind, name in sorted(by_code))
+            for kind in kinds:
                 reach.definitions_at(self.named.get(kind, {}).values())
-            done |= more
+            named |= by_code
+            done |= kinds
 
     def meant(self, kind: str, name: str) -> list[Definition]:
         """The class that a name stands for; all of the kind where it cannot be told."""

@@ -28,6 +28,7 @@ class Reach:
         names: module -> which of its imports have been.
         files: those that are no modules, by what people are told.
         dealt_with: definitions that have been reached, and those that annotations name.
+        given: names with texts that they are given in what has been reached: ("solver", "ddim").
     """
 
     def __init__(self, code: Code, beside: Collection[str]) -> None:
@@ -37,6 +38,7 @@ class Reach:
         self.names: dict[str, set[str]] = defaultdict(set)
         self.files: dict[str, Path] = {}
         self.dealt_with: set[Definition] = set()
+        self.given: set[tuple[str, str]] = set()
         self._sources: dict[str, Source | None] = {}
         self._executed: set[str] = set()
         self._waiting: list[tuple[Source, Statement]] = []
@@ -75,6 +77,7 @@ class Reach:
             for chain in statement.typed:
                 if (definition := self.meant(source, chain)) is not None:
                     self.dealt_with.add(definition)
+            self.given |= statement.given
             self.data_files(source, statement.texts)
 
     def name(self, source: Source, chain: Chain) -> None:

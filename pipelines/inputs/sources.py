@@ -45,9 +45,13 @@ class Statement:
         return frozenset(executed(self.node))
 
     @cached_property
+    def given(self) -> frozenset[tuple[str, str]]:
+        """Names with texts that they are given: by a keyword, by a default, or as `build("solver", "ddim")` has it."""
+        return frozenset((name, text) for name, value in named_values(self.node) for text in texts_in(value))
+
+    @cached_property
     def texts(self) -> frozenset[str]:
-        found = (one.value for one in ast.walk(self.node) if isinstance(one, ast.Constant))
-        return frozenset(value for value in found if isinstance(value, str))
+        return frozenset(texts_in(self.node))
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,29 @@ def executed(node: ast.AST) -> Iterator[str]:
         elif isinstance(one, ast.ImportFrom):
             yield str(one.module)
             yield from (f"{one.module}.{alias.name}" for alias in one.names)
+
+
+def named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    for one in ast.walk(node):
+        match one:
+            case ast.keyword(arg=str(name), value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+            case ast.Call(args=[ast.Constant(value=str(name)), value, *_]):
+                yield name, value
+            case ast.arguments():
+                positional = [*one.posonlyargs, *one.args]
+                with_default = positional[len(positional) - len(one.defaults) :]
+                yield from zip((each.arg for each in with_default), one.defaults, strict=True)
+                pairs = zip(one.kwonlyargs, one.kw_defaults, strict=True)
+                yield from ((each.arg, default) for each, default in pairs if default is not None)
+
+
+def texts_in(node: ast.AST) -> Iterator[str]:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
 
 
 def in_annotations(node: ast.AST) -> Iterator[tuple[str, ...]]:

@@ -249,6 +249,23 @@ def test_components_count_that_settings_use(
     assert (of_settings(with_components, settings) != before) is counts
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "learn(path='curved')",
+        "learn(path={'name': 'curved'})",
+        "build('path', 'curved')",
+        "(lambda path='curved': learn(path))()",
+        "(lambda *, path='curved': learn(path))()",
+    ],
+)
+def test_components_count_that_the_code_names_by_their_kind(with_components: Path, code: str) -> None:
+    change(with_components, "pipelines/train.py", "learn(1, 2)", code)
+    before = of_settings(with_components, {"path": "straight"})
+    change(with_components, "fm/paths.py", "t + 3", "t + 9")
+    assert of_settings(with_components, {"path": "straight"}) != before
+
+
 def test_what_a_component_says_of_itself_is_words(with_components: Path) -> None:
     before = of_settings(with_components, {"path": "straight"})
     change(with_components, "fm/paths.py", 'says="words"', 'says="others"')
