@@ -2,7 +2,9 @@
 
 A definition is a statement at the top of a module: a class with all its methods, a function, a constant. Whoever holds
 an object has its class from a definition that was named, so a method needs no name of its own. What a module does when
-it is imported counts for all that import it. `getattr` with a name that is made while the program runs would be missed.
+it is imported counts for all that import it. Where a definition asks for others by texts (`eval`, `sys.modules`), all
+of its module counts, and of the modules that it names. Missed are a module or file whose name is made while the program
+runs, a class that only `__init_subclass__` of its base has kept, and what reads docstrings or the texts of errors.
 """
 
 import hashlib
@@ -12,6 +14,8 @@ from pathlib import Path
 
 from pipelines.inputs.sources import Code, Place, Source, Statement
 
+BY_TEXT = {"__import__", "eval", "exec", "globals", "import_module", "importlib.import_module", "sys.modules"}
+"""How a definition gets at others without their names."""
 Chain = tuple[str, ...]
 Definition = tuple[str, str]
 """A module, and a name that it binds."""
@@ -41,6 +45,7 @@ class Reach:
         self.given: set[tuple[str, str]] = set()
         self._sources: dict[str, Source | None] = {}
         self._executed: set[str] = set()
+        self._asked: set[Definition] = set()
         self._waiting: list[tuple[Source, Statement]] = []
 
     def program(self, module: str) -> None:
@@ -72,8 +77,10 @@ class Reach:
             for chain in statement.written.used:
                 self.name(source, chain)
             for first, *rest in statement.written.inner:
-                if first in statement.imports:
-                    self.follow(statement.imports[first], tuple(rest))
+                for place in statement.imports.get(first, ()):
+                    self.follow(place, tuple(rest))
+            if any(".".join(chain[:2]) in BY_TEXT for chain in statement.written.used | statement.written.inner):
+                self.whole(source, statement)
             for chain in statement.typed:
                 if (definition := self.meant(source, chain)) is not None:
                     self.dealt_with.add(definition)
@@ -88,9 +95,27 @@ class Reach:
         if first in source.bound:
             self.add(source, source.bound[first])
             self.dealt_with.add((source.name, first))
-        if first in source.imports:
+        for place in source.imports.get(first, ()):
             self.names[source.name].add(first)
-            self.follow(source.imports[first], tuple(rest))
+            self.follow(place, tuple(rest))
+        if first not in source.bound and first not in source.imports:
+            self.from_stars(source, first, tuple(rest))
+
+    def from_stars(self, source: Source, name: str, rest: Chain) -> None:
+        """Follow what may come from a module of which all names are imported."""
+        for module in source.stars:
+            if (module, name) not in self._asked:
+                self._asked.add((module, name))
+                self.follow((module, name), rest)
+
+    def whole(self, source: Source, statement: Statement) -> None:
+        """Follow all of a module, and of those whose names a statement of it has as texts."""
+        if "__getattr__" not in source.bound:  # which has a table of what it gives: Source.fronts
+            for every in (*source.bound, *source.imports):
+                self.name(source, (every,))
+        for text in statement.texts:
+            if all(part.isidentifier() for part in text.split(".")) and self.code.module(text) is not None:
+                self.follow((text, None), ())
 
     def follow(self, place: Place, rest: Chain) -> None:
         """Follow what was imported; `rest` are the attributes that are asked of it."""
@@ -110,13 +135,17 @@ class Reach:
             self.follow((f"{module}.{name}", None), rest)
         elif "__getattr__" in source.bound:
             self.name(source, ("__getattr__",))
+            for where in source.fronts.get(name, ()):
+                self.follow((where, name), rest)
+        else:
+            self.from_stars(source, name, rest)
 
     def meant(self, source: Source, chain: Chain) -> Definition | None:
         """The definition that a name of a module means, without following it."""
         first, *rest = chain
         if first in source.bound:
             return source.name, first
-        module, name = source.imports.get(first, ("", None))
+        module, name = source.imports.get(first, (("", None),))[-1]
         while name is None or self.code.module(f"{module}.{name}") is not None:  # a module, of which more is asked
             if not rest:
                 return None
@@ -147,7 +176,10 @@ class Reach:
 
     def data_files(self, source: Source, texts: Set[str]) -> None:
         """Follow files that are named and lie beside a module, templates for instance, and what they name there."""
-        for name in texts & source.data.keys():
+        start = f"{source.shown.rpartition('/')[0]}/"
+        for name in source.data:
+            if texts.isdisjoint({name, name.rpartition("/")[2], f"{start}{name}"}):
+                continue
             shown = f"{source.shown.rpartition('/')[0]}/{name}"
             if shown not in self.files:
                 self.files[shown] = source.data[name]
@@ -164,7 +196,11 @@ class Reach:
         for name, indices in self.definitions.items():
             source = self.code.module(name)
             if source is not None and (indices or self.names[name]):
-                imports = [f"{one}={':'.join(map(str, source.imports[one]))}" for one in sorted(self.names[name])]
+                imports = [
+                    f"{one}={':'.join(map(str, place))}"
+                    for one in sorted(self.names[name])
+                    for place in source.imports[one]
+                ]
                 reached = [source.statements[index] for index in sorted(indices)]
                 texts = [one.written.text for one in reached]
                 texts += [word for one in reached if with_declared for word in one.declared]

@@ -15,6 +15,22 @@ LEFT_OUT = {"ctx", "kind", "type_comment", "type_params", "returns", "annotation
 READS_NAMES = {"dir", "eval", "exec", "globals", "locals", "vars"}
 """Who uses one of these can find out what a local variable is called."""
 SAYS = {"formula", "says", "source", "title"}
+TAKES = {
+    "append",
+    "next",
+    "pop",
+    "popitem",
+    "popleft",
+    "rand",
+    "randint",
+    "randn",
+    "random",
+    "read",
+    "send",
+    "setattr",
+    "update",
+    "write",
+}
 NEVER_DROPPED = (ast.Await, ast.NamedExpr, ast.Yield, ast.YieldFrom)
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -77,6 +93,9 @@ class Stripper(ast.NodeTransformer):
     def inside(self, node: ast.AST, in_class: bool) -> ast.AST:
         before, self.in_class = self.in_class, in_class
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if any(reads_annotations(one) for one in node.decorator_list):
+                read = [one.annotation for one in ast.walk(node.args) if isinstance(one, ast.arg) and one.annotation]
+                node.decorator_list.append(ast.Tuple(read, ast.Load()))
             node.returns = None
         node = self.generic_visit(node)
         self.in_class = before
@@ -127,10 +146,25 @@ class Stripper(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+def reads_annotations(decorator: ast.expr) -> bool:
+    """Whether it looks at the types of parameters, as `functools.singledispatch` and pydantic do."""
+    chain = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) or ("",)
+    return chain[-1] in {"register", "validate_call"}
+
+
 def is_print(node: ast.expr) -> bool:
-    """Whether all that an expression does is to print."""
-    printed = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-    return printed and not any(isinstance(part, NEVER_DROPPED) for part in ast.walk(node))
+    """Whether all that an expression does is to print for people."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"):
+        return False
+    if any(one.arg == "file" and dotted(one.value) != ("sys", "stderr") for one in node.keywords):
+        return False
+    return not any(isinstance(part, NEVER_DROPPED) or takes(part) for part in ast.walk(node))
+
+
+def takes(node: ast.AST) -> bool:
+    """Whether something is asked that may be another afterwards."""
+    chain = (dotted(node.func) or ("",)) if isinstance(node, ast.Call) else ("",)
+    return chain[-1] in TAKES or chain[:2] in {("np", "random"), ("numpy", "random")}
 
 
 def is_text(node: ast.expr) -> bool:
@@ -200,6 +234,8 @@ class Writer:
                     return scope.numbers.setdefault(name, str(next(self.counter)))
                 if name in scope.kept:
                     self.inner.add((name, *attributes))
+                    if scope.of_class:  # where `norm = norm` has what is around on its right
+                        self.used.add((name, *attributes))
                     return name
             innermost, scope = False, scope.outer
         self.used.add((name, *attributes))

@@ -270,3 +270,105 @@ def test_what_a_component_says_of_itself_is_words(with_components: Path) -> None
     before = of_settings(with_components, {"path": "straight"})
     change(with_components, "fm/paths.py", 'says="words"', 'says="others"')
     assert of_settings(with_components, {"path": "straight"}) == before
+
+
+USER = """
+    {}
+    class Squared(Path):
+        def at(self, t): return {}
+"""
+HELPER = {"own/helpers.py": "def helper(t): return t * 3"}
+TABLE = """
+    TABLE = {}
+    def listed(one):
+        TABLE[one.__name__] = one
+        return one
+"""
+ROUNDABOUT: dict[str, tuple[str, str, dict[str, str]]] = {
+    "a relative import": ("from .helpers import helper", "helper(t)", HELPER),
+    "a module, relatively": ("from . import helpers", "helpers.helper(t)", HELPER),
+    "all names": ("from own.helpers import *", "helper(t)", HELPER),
+    "all names of all names": (
+        "from own.more import helper",
+        "helper(t)",
+        HELPER | {"own/more.py": "from .helpers import *"},
+    ),
+    "one of two imports": (
+        """
+    try:
+        from own.helpers import helper
+    except ImportError:
+        from own.slow import helper
+    """,
+        "helper(t)",
+        HELPER | {"own/slow.py": "def helper(t): return t"},
+    ),
+    "imports of one name in two methods": (
+        "",
+        """0
+        def one(self, t):
+            from own.helpers import helper
+            return helper(t)
+        def other(self, t):
+            from own.slow import helper
+            return helper(t)""",
+        HELPER | {"own/slow.py": "def helper(t): return t"},
+    ),
+    "a decorator that keeps": (f"{TABLE}\n    @listed\n    def helper(t): return t * 3", "TABLE['helper'](t)", {}),
+    "of a class": (
+        f"{TABLE}\n    @listed\n    class Helper:\n        def __call__(self, t): return t * 3",
+        "TABLE['Helper']()(t)",
+        {},
+    ),
+    "a call that keeps": ("ALL = []\n    def helper(t): return t * 3\n    _ = ALL.append(helper)", "ALL[0](t)", {}),
+    "what type checkers do not see": (
+        """
+    from typing import TYPE_CHECKING
+    if TYPE_CHECKING:
+        from own.slow import helper
+    else:
+        def helper(t): return t * 3
+    """,
+        "helper(t)",
+        {},
+    ),
+    "what is not done by a program": (
+        "BY = [1]\n    if __name__ != '__main__':\n        BY[0] = 1 * 3",
+        "t * BY[0]",
+        {},
+    ),
+    "a class's attribute of the same name": ("from own.helpers import helper", "0\n        helper = helper", HELPER),
+    "evaluated text": ("def helper(t): return t * 3", "eval('helper(t)')", {}),
+    "a module by its name": ("import importlib", "importlib.import_module('own.helpers').helper(t)", HELPER),
+    "of those that are imported": (
+        "import sys\n    import own.helpers",
+        "sys.modules['own.helpers'].helper(t)",
+        HELPER,
+    ),
+    "a table of what a package gives": (
+        "import own.front",
+        "own.front.helper(t)",
+        HELPER | {"own/front.py": "FRONT = {'helper': 'own.helpers'}\ndef __getattr__(name): return FRONT[name]"},
+    ),
+    "a file in a folder": ("", "open(HERE / 'tables' / 'one.txt').read()", {"own/tables/one.txt": "t * 3"}),
+    "a file by its path": ("", "open('own/one.txt').read()", {"own/one.txt": "t * 3"}),
+}
+
+
+@pytest.mark.parametrize(("before", "value", "files"), ROUNDABOUT.values(), ids=ROUNDABOUT)
+def test_code_that_is_come_to_roundabout_counts(
+    with_components: Path, before: str, value: str, files: dict[str, str]
+) -> None:
+    files = {"own/paths.py": f"from fm.paths import Path\n{dedent(USER.format(before, value))}", **files}
+    for name, content in files.items():
+        write(with_components, name, content)
+    first = of_settings(with_components, {"path": "own.paths:Squared"})
+    (name,) = [name for name, content in files.items() if "* 3" in content]
+    change(with_components, name, "* 3", "* 4")
+    assert of_settings(with_components, {"path": "own.paths:Squared"}) != first
+
+
+def test_a_package_goes_before_a_module_of_its_name(root: Path) -> None:
+    before = digests(root)
+    write(root, "fm/numbers/__init__.py", "def used(x): return x")
+    assert digests(root) != before

@@ -134,6 +134,9 @@ def renamed(code: str, names: dict[str, str], only: int | None = None) -> str:
         ("def f(x):\n    return f'{x} a'", "def f(x):\n    return f'{x} b'"),
         ("def f(x):\n    print(y := x)\n    return y", "def f(x):\n    return y"),
         ("def f():\n    raise ValueError(3)", "def f():\n    raise ValueError(4)"),
+        ("def f(x):\n    print(x)", "def f(x):\n    print(next(x))"),
+        ("def f(x):\n    print(1, file=x)", "def f(x):\n    print(2, file=x)"),
+        ("@f.register\ndef _(x: int): ...", "@f.register\ndef _(x: str): ..."),
     ],
 )  # fmt: skip
 def test_programs_that_differ(one: str, other: str) -> None:
