@@ -5,8 +5,6 @@ The list is short on purpose: what is not on it and can be come to counts.
 
 BESIDE_ALL = {
     "fm.callbacks:ProgressLine": "tells how far a training is",
-    "fm.components": "reads choices: what it reads is among the settings, what it makes is a component's class",
-    "fm.options": "the same of a component's options",
     "fm.errors": "words",
     "pipelines.checkout_locks": "who may work in a checkout",
     "pipelines.evaluate:log_settings": "tells MLflow",

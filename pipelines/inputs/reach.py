@@ -16,6 +16,8 @@ from pipelines.inputs.sources import Code, Place, Source, Statement
 
 BY_TEXT = {"__import__", "eval", "exec", "globals", "import_module", "importlib.import_module", "sys.modules"}
 """How a definition gets at others without their names."""
+HERE = {"__name__", "eval", "exec", "globals"}
+"""At others of its own module."""
 Chain = tuple[str, ...]
 Definition = tuple[str, str]
 """A module, and a name that it binds."""
@@ -110,7 +112,7 @@ class Reach:
 
     def whole(self, source: Source, statement: Statement) -> None:
         """Follow all of a module, and of those whose names a statement of it has as texts."""
-        if "__getattr__" not in source.bound:  # which has a table of what it gives: Source.fronts
+        if not HERE.isdisjoint(chain[0] for chain in statement.written.used):
             for every in (*source.bound, *source.imports):
                 self.name(source, (every,))
         for text in statement.texts:
@@ -120,10 +122,10 @@ class Reach:
     def follow(self, place: Place, rest: Chain) -> None:
         """Follow what was imported; `rest` are the attributes that are asked of it."""
         module, name = place
+        self.execute(module)
         source = self.source(module)
         if source is None:
             return
-        self.execute(module)
         if name is None and not rest:  # the module itself goes somewhere
             for every in (*source.bound, *source.imports):
                 self.name(source, (every,))
@@ -155,12 +157,12 @@ class Reach:
         return None if found is None else self.meant(found, (name,))
 
     def execute(self, module: str) -> None:
-        """Follow what importing a module does by itself."""
+        """Follow what importing a module does by itself; one that stands beside does it too."""
         if module in self._executed:
             return
         parts = module.split(".")
         for name in (".".join(parts[: end + 1]) for end in range(len(parts))):
-            if name in self._executed or (source := self.source(name)) is None:
+            if name in self._executed or (source := self.code.module(name)) is None:
                 continue
             self._executed.add(name)
             self.add(source, source.effects)
@@ -173,6 +175,14 @@ class Reach:
             if index not in known:
                 known.add(index)
                 self._waiting.append((source, source.statements[index]))
+
+    def take(self, other: "Reach") -> None:
+        """Count what another one has come to."""
+        for module, indices in other.definitions.items():
+            self.definitions[module] |= indices
+        for module, names in other.names.items():
+            self.names[module] |= names
+        self.files |= other.files
 
     def data_files(self, source: Source, texts: Set[str]) -> None:
         """Follow files that are named and lie beside a module, templates for instance, and what they name there."""

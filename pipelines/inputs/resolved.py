@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipelines import params
-from pipelines.inputs.beside import SHOWS, beside
+from pipelines.inputs.beside import BESIDE_ALL, SHOWS, beside
 from pipelines.inputs.components import LIBRARY, OWN, Components, packages_of
 from pipelines.inputs.reach import Reach
 from pipelines.inputs.settings import FOR_EACH_METHOD, OF_STAGE, Settings
@@ -87,4 +87,8 @@ class Resolver:
         reach = Reach(self.code, beside(stage))
         reach.program(f"{PIPELINES}.{kind}")
         self.components.follow(reach, settings)
+        if self.code.installed:  # one's own may use what the stage by itself need not
+            own = Reach(self.code, BESIDE_ALL)
+            self.components.follow(own, settings)
+            reach.take(own)
         return settings, reach

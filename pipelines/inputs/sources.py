@@ -52,7 +52,7 @@ class Statement:
 
     @cached_property
     def given(self) -> frozenset[tuple[str, str]]:
-        """Names with texts that they are given: by a keyword, by a default, or as `build("solver", "ddim")` has it."""
+        """Names with texts that they are given: by a keyword, by a default, as in `Solver.of("ddim")`."""
         return frozenset((name, text) for name, value in named_values(self.node) for text in texts_in(value))
 
     @cached_property
@@ -279,6 +279,8 @@ def named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
                 yield name, value
             case ast.Call(args=[ast.Constant(value=str(name)), value, *_]):
                 yield name, value
+            case ast.Call(func=ast.Attribute(value=base, attr="of"), args=[value, *_]):
+                yield (dotted(base) or ("",))[-1].lower(), value  # Path.of("cond_ot"), Solver.of("ddim")
             case ast.arguments():
                 positional = [*one.posonlyargs, *one.args]
                 with_default = positional[len(positional) - len(one.defaults) :]

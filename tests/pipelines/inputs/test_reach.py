@@ -350,6 +350,11 @@ ROUNDABOUT: dict[str, tuple[str, str, dict[str, str]]] = {
         "own.front.helper(t)",
         HELPER | {"own/front.py": "FRONT = {'helper': 'own.helpers'}\ndef __getattr__(name): return FRONT[name]"},
     ),
+    "a component by its name": (
+        "",
+        "Path.of('steep').at(t)",
+        {"fm/steep.py": "import fm.paths\nclass Steep(fm.paths.Path, name='steep'):\n    at = lambda self, t: t * 3"},
+    ),
     "a file in a folder": ("", "open(HERE / 'tables' / 'one.txt').read()", {"own/tables/one.txt": "t * 3"}),
     "a file by its path": ("", "open('own/one.txt').read()", {"own/one.txt": "t * 3"}),
 }
@@ -366,6 +371,12 @@ def test_code_that_is_come_to_roundabout_counts(
     (name,) = [name for name, content in files.items() if "* 3" in content]
     change(with_components, name, "* 3", "* 4")
     assert of_settings(with_components, {"path": "own.paths:Squared"}) != first
+
+
+def test_what_stands_beside_counts_by_what_it_does_when_it_is_imported(root: Path) -> None:
+    before = digests(root, "fm.words")
+    write(root, "fm/words.py", FILES["fm/words.py"] + "\nimport os\nos.environ['Y'] = '1'")
+    assert digests(root, "fm.words") != before
 
 
 def test_a_package_goes_before_a_module_of_its_name(root: Path) -> None:

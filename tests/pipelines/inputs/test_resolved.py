@@ -185,6 +185,12 @@ def test_only_what_uses_a_change_runs_again(root: Path, now: dict[str, Inputs], 
     for name, old, new, stages in [
         ("fm/networks/unet.py", "count - 1", "count - 2", {*train, *evaluate, "compare"}),
         ("fm/networks/transformer.py", " + ", " - ", set()),
+        (
+            "fm/components.py",
+            "return component(**options)",
+            "return component()",
+            {*train, *evaluate, "prepare", "compare"},
+        ),
         ("fm/objectives.py", ".square()", ".abs()", {*train, "compare"}),
         ("fm/metrics/distances.py", "return", "return 2 *", evaluate),
         ("pipelines/report/answer.py", "return", "return '' +", {"compare"}),
@@ -231,6 +237,21 @@ class Bent(Path):
     def alpha(self, t): return t**3
     def sigma(self, t): return 1 - t
 """
+
+
+def test_what_a_component_of_ones_own_uses_counts_even_where_a_stage_needs_it_not(
+    root: Path, edit: dict[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training needs no time grid."""
+    monkeypatch.syspath_prepend(str(root))
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    file = root / "own/gridded_paths.py"
+    file.write_text(OWN.replace("class", "from fm.grids import Uniform\nclass").replace("t**3", "t * Uniform()(1)"))
+    change(root, edit, "params.yaml", "path: ddpm", "path: own.gridded_paths:Bent")
+    used = resolve(root)
+    change(root, edit, "fm/grids.py", "torch.linspace(", "2 * torch.linspace(")
+    assert {TRAINED, "evaluate@diffusion"} <= changed(root, used)
+    assert "train@flow_matching" not in changed(root, used)
 
 
 def test_a_component_of_ones_own_counts_where_it_is_used(
