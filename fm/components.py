@@ -387,9 +387,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def known(kind: str) -> Mapping[str, type[Component]]:
-    """The components of a kind that have names: the library's, and of others what is imported."""
+    """The components of a kind that have names: the library's, and of others what is imported.
+
+    Module by module, in the order of their names: that of the imports depends on who came first.
+    """
     importlib.import_module(HOMES[kind])
-    return NAMED.get(kind, {})
+    return dict(sorted(NAMED.get(kind, {}).items(), key=lambda item: item[1].__module__))
 
 
 def is_there(kind: str, choice: Choice) -> bool:
