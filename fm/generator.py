@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -90,6 +90,7 @@ class Generator:
             content = (folder / "config.json").read_text(encoding="utf-8")
             config = Config.model_validate_json(content, context={"own": own})
             require_components(folder, config)
+            require_fit(folder, config)
             generator = cls.untrained(config)
             weights = load_file(folder / "model.safetensors")
             generator.network.load_state_dict(weights)
@@ -261,6 +262,24 @@ def require_components(folder: Path, config: Config) -> None:
             f"{folder} needs {', '.join(missing)}, not of the library: if you trust it, import {modules} first, "
             f"or name it to whoever loads this: Generator.load(folder, own=[{named}])"
         )
+
+
+def require_fit(folder: Path, config: Config) -> None:
+    """That the weights are those of the network that config.json asks for, before there is memory for it.
+
+    Raises:
+        GeneratorError: they are not; which one is another.
+    """
+    with torch.device("meta"):  # sizes without numbers
+        asked = {name: tuple(value.shape) for name, value in network_of(config).state_dict().items()}
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        there = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    for name in sorted(asked.keys() | there.keys()):
+        if asked.get(name) != there.get(name):
+            raise GeneratorError(
+                f"{folder}: config.json and model.safetensors do not fit: {name} is {there.get(name, 'missing')}, "
+                f"not {asked.get(name, 'asked for')}"
+            )
 
 
 def in_a_line(error: ValidationError) -> str:

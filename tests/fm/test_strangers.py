@@ -82,3 +82,15 @@ def test_nor_is_what_a_folder_of_now_names(changed: Callable[[str, Any], Path], 
 def test_the_user_is_told_what_to_name(changed: Callable[[str, Any], Path]) -> None:
     with pytest.raises(GeneratorError, match=r'if you trust it, import evil first, or name .* own=\["evil:Path"\]'):
         Generator.load(changed("path", "evil:Path"))
+
+
+def test_a_network_that_its_weights_do_not_fit_is_not_made(
+    changed: Callable[[str, Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could be larger than the memory."""
+    folder = changed("network.width", 4096)
+    monkeypatch.setattr(Generator, "untrained", None)
+    with pytest.raises(
+        GeneratorError, match=r"config.json and model.safetensors do not fit: .* is \(.*\), not \(.*\)$"
+    ):
+        Generator.load(folder)
