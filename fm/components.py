@@ -280,12 +280,16 @@ def read(kind: str, choice: Choice, own: Container[str] = ()) -> Choice:
     One's own that is not imported, and may not be, stays as it is: `build` refuses it.
 
     Raises:
-        ValueError: no such name or option, a value that the option cannot have, or an option that is missing.
+        ValueError: no such name or option, a value that the option cannot have, an option that is missing, or a class
+            that lacks methods.
     """
     name, given = parts(choice)
     component = find(kind, name, own)
     if component is None:
         return choice
+    if inspect.isabstract(component):
+        lacks = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
+        raise ValueError(f"{kind} {name!r} cannot be made: it lacks {lacks}")
     allowed = options_of(component)
     for key in given:
         if key not in allowed:
@@ -314,9 +318,6 @@ def build(kind: str, choice: Choice, own: Container[str] = ()) -> Any:
     """
     name, options = parts(read(kind, choice, own))
     component = required(kind, name, own)
-    if inspect.isabstract(component):
-        lacks = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
-        raise ValueError(f"{kind} {name!r} cannot be made: it lacks {lacks}")
     return component(**options)
 
 
@@ -372,7 +373,7 @@ def bring(kind: str, place: str) -> None:
     module = place.partition(":")[0]
     try:
         importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{kind} {place}: {module} cannot be imported: {type(error).__name__}: {error}") from error
 
 

@@ -89,7 +89,7 @@ def row_filled_in(row: Any, defaults: Mapping[str, Any]) -> Any:
 def network_filled_in(network: Any, defaults: Mapping[str, Any]) -> Any:
     if not isinstance(network, dict):
         return network
-    kind = network.get("kind") or defaults["network"]["kind"]
+    kind = defaults["network"]["kind"] if network.get("kind") is None else network["kind"]
     sizes = defaults["networks"].get(kind, {}) if isinstance(kind, str) else {}
     return {
         **sizes,

@@ -60,7 +60,13 @@ PATH = f"{OBJECTIVE}.path"
 @pytest.fixture
 def _package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "somebody").mkdir()
-    for name, text in (("paths", PATHS), ("nets", NETS), ("objectives", OBJECTIVES), ("broken", "1 / 0\n")):
+    for name, text in (
+        ("paths", PATHS),
+        ("nets", NETS),
+        ("objectives", OBJECTIVES),
+        ("broken", "1 / 0\n"),
+        ("ends", "exit(3)\n"),
+    ):
         (tmp_path / "somebody" / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     yield
@@ -110,6 +116,8 @@ def test_a_row_may_have_an_objective_of_ones_own() -> None:
     [
         (PATH, "somebody.nowhere:Squared", "somebody.nowhere cannot be imported: ModuleNotFoundError: No module named"),
         (PATH, "somebody.broken:Squared", "somebody.broken cannot be imported: ZeroDivisionError: division by zero"),
+        (PATH, "somebody.ends:Squared", "somebody.ends cannot be imported: SystemExit: 3"),
+        (PATH, "fm.paths:Path", "path 'fm.paths:Path' cannot be made: it lacks alpha, sigma"),
         (PATH, "somebody.paths:Sqared", "no path 'somebody.paths:Sqared': somebody.paths has no class Sqared of that"),
         (PATH, "somebody.nets:Tiny", "no path 'somebody.nets:Tiny': somebody.nets has no class Tiny of that kind"),
         (PATH, {"name": "somebody.paths:Squared", "power": 0}, "power = 0: must be a number above 0 and at most 10"),

@@ -35,6 +35,8 @@ NO_SETTING = [
     ("methods.diffusion.network", {"kind": "transformer", "multipliers": [1]}),
 ]
 NO_VALUE = [
+    ("network.kind", 0),
+    ("network.kind", []),
     ("train.learning_rate", -1),
     ("train.learning_rate", True),
     ("train.seed", None),
