@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 
 Features = npt.NDArray[np.floating]
 
@@ -105,7 +104,7 @@ def precision_recall(real: Features, generated: Features, k: int = 5) -> tuple[f
     A manifold is the union of balls that reach to each sample's k-th nearest neighbour (Kynkaanniemi et al. 2019,
     arXiv 1904.06991, eq. 1). Compare figures of equal sample counts only.
     """
-    between = cdist(real.astype(np.float64), generated.astype(np.float64))
+    between = distances_between(real, generated)
     precision = (between <= radii(real, k)[:, None]).any(axis=0).mean()
     recall = (between <= radii(generated, k)[None, :]).any(axis=1).mean()
     return float(precision), float(recall)
@@ -116,7 +115,7 @@ def nearest(features: Features, among: Features, k: int) -> npt.NDArray[np.int64
     if len(among) < k:
         raise ValueError(f"{len(among)} samples have no {k} nearest")
     # Stable, so that equal distances keep the order of `among`.
-    order = np.argsort(cdist(features.astype(np.float64), among.astype(np.float64)), axis=1, kind="stable")
+    order = np.argsort(distances_between(features, among), axis=1, kind="stable")
     found: npt.NDArray[np.int64] = order[:, :k].astype(np.int64)
     return found
 
@@ -125,6 +124,14 @@ def radii(features: Features, k: int) -> npt.NDArray[np.float64]:
     """Distance from each sample to its k-th nearest neighbour in the same set, itself not counted."""
     if len(features) <= k:
         raise ValueError(f"{len(features)} samples have no {k}-th neighbour")
-    within = cdist(features.astype(np.float64), features.astype(np.float64))
+    within = distances_between(features, features)
     nearest: npt.NDArray[np.float64] = np.partition(within, k, axis=1)[:, k]
     return nearest
+
+
+def distances_between(a: Features, b: Features) -> npt.NDArray[np.float64]:
+    """Euclidean distances of each of a (N, D) from each of b (M, D): (N, M)."""
+    from scipy.spatial.distance import cdist  # takes a second, which checking settings can do without
+
+    found: npt.NDArray[np.float64] = cdist(a.astype(np.float64), b.astype(np.float64))
+    return found

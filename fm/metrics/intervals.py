@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 
 class Interval(NamedTuple):
@@ -26,6 +25,8 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     For distances of independent sample sets. A percentile bootstrap of a Frechet distance would be biased upwards
     and can miss its own point.
     """
+    from scipy import stats  # takes a second, which checking settings can do without
+
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 independent values, not {len(values)}")
     mean = float(np.mean(values))

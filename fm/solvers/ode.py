@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchdiffeq import odeint
 
 from fm.components import Choice, option
 from fm.paths import like
@@ -193,6 +192,8 @@ class DormandPrince(
     tolerance: float = option(1e-5, above=0, most=1, says="of the error, relative and absolute")
 
     def integrate(self, velocity: Velocity, x: Tensor, times: Tensor) -> Tensor:
+        from torchdiffeq import odeint  # takes a second, which checking settings can do without
+
         x = at_least_float32(x)
         grid = times.to(x)
         ends = torch.stack([grid[0], grid[-1]])
