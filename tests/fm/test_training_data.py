@@ -15,7 +15,10 @@ def test_sampler_starts_late_and_counts_from_zero() -> None:
 def test_a_process_that_prepares_batches_draws_their_noise_too() -> None:
     """The same bits, but drawn while the device has something else to do."""
     here = Batches(EXAMPLES, budget())
-    prepared: DataLoader[Batch] = DataLoader(here, batch_size=None, sampler=From(3, 5), num_workers=1)
+    # A process of its own and no fork: what else this one has open, such as pytest-xdist's channels, does not end well.
+    prepared: DataLoader[Batch] = DataLoader(
+        here, batch_size=None, sampler=From(3, 5), num_workers=1, multiprocessing_context="spawn"
+    )
     for step, batch in zip((3, 4), prepared, strict=True):
         assert torch.equal(batch.data, here[step].data)
         assert torch.equal(batch.given["label"], here[step].given["label"])
