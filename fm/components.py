@@ -303,6 +303,8 @@ def read(kind: str, choice: Choice, own: Container[str] = ()) -> Choice:
             read(part.kind, value, own)  # which imports what is one's own
     values = {key: written(allowed[key].value(value)) for key, value in given.items()}
     options = {key: value for key, value in values.items() if value is not None or allowed[key].default is not None}
+    if allowed:
+        component(**options)  # what must hold of them together
     return {"name": name, **options} if options else name
 
 

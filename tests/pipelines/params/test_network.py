@@ -20,6 +20,11 @@ def test_a_network_that_no_memory_holds_is_refused(size: str, value: int | list[
         params.parse(changed(f"network.{size}", value))
 
 
+def test_sizes_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(params.ParamsError, match="network: width 96 is not a multiple of heads 5"):
+        params.parse(changed("network", {"kind": "transformer", "width": 96, "heads": 5}))
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipes_networks_fit_its_images(recipe: str | None) -> None:
     given = {} if recipe is None else settings.read_recipe(recipe, ROOT)
