@@ -78,13 +78,20 @@ class Machine:
         return []
 
     def trains(self) -> bool:
-        return any("pipelines.train" in " ".join(one.cmdline()) for one in self.family() if one.is_running())
+        return any("pipelines.train" in " ".join(command(one)) for one in self.family())
 
     def vanish(self) -> None:
         for process in self.family():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self.worker.wait()
+
+
+def command(process: psutil.Process) -> list[str]:
+    """Nothing for one that has ended meanwhile, waited for (a zombie) or not."""
+    with suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 def write_env(file: Path, settings: dict[str, str]) -> None:
