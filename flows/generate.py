@@ -15,7 +15,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from flows.abandoned import known_alive
 from flows.choices import Queue
 from flows.commands import Outcome
-from flows.pipeline import checkout
+from flows.pipeline_flow import checkout
 from flows.processes import Processes
 from flows.shard import Order, here, step_name
 from flows.steps import Step, StepsFailed, run_steps

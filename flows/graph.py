@@ -100,10 +100,10 @@ def ask(root: Path, *arguments: str) -> str:
 def forget_broken_locks(root: Path) -> None:
     """Remove DVC's list of locks where a crash has left it empty or cut off: DVC would refuse to work, with no word
     about what to do. Locks of processes that are gone count for nothing in it anyway."""
-    from dvc.lock import make_lock
-
     file = root / PATH_LOCKS
     if not is_whole(file):
+        from dvc.lock import make_lock  # which takes a second
+
         with make_lock(str(file.with_name("rwlock.lock")), tmp_dir=str(file.parent)):  # or it is just being written
             if not is_whole(file):
                 file.unlink()

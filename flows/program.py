@@ -1,38 +1,43 @@
-"""How a flow is run here and now, from a command line."""
+"""How a flow is run here and now, from a command line. Without Prefect: what is refused is refused at once."""
 
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from prefect.client.schemas.objects import State
-
+from flows.mistakes import Explained
 from fm.errors import UserError
 
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
-def run(start: Callable[[], State[Any]], told: Callable[[State[Any]], str]) -> int:
-    """Run a flow and print what came of it; an error that the user can mend is its message alone.
+
+def run(start: Callable[[], str]) -> int:
+    """Run something and print what came of it; a failure that is explained is its message alone.
 
     Args:
-        start: checks what it is given, starts the flow and returns its final state.
-        told: what to print of a completed one.
+        start: checks what it is given, does it, and returns what is to be said of it.
 
     Returns:
         The exit code.
     """
     signal.signal(signal.SIGTERM, terminate)
     try:
-        state = start()
-    except UserError as error:
+        told = start()
+    except (UserError, Explained) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    if not state.is_completed():
-        print(f"\n{state.result(raise_on_failure=False)}", file=sys.stderr)
-        return 1
-    print(f"\n{told(state)}")
+    print(f"\n{told}")
     return 0
+
+
+def completed(state: "State[Any]") -> "State[Any]":
+    """The final state of a flow run, which has to be a good one. Raises Explained."""
+    if not state.is_completed():
+        raise Explained(f"\n{state.result(raise_on_failure=False)}")
+    return state
 
 
 def terminate(number: int, _: object) -> NoReturn:

@@ -26,7 +26,7 @@ from prefect.states import Completed, Failed
 from flows import graph, program, settings
 from flows.abandoned import known_alive
 from flows.commands import Runner, StepFailed
-from flows.pipeline import mlflow_parent, stage_steps
+from flows.pipeline_flow import mlflow_parent, stage_steps
 from flows.processes import Processes
 from flows.publish import publish_study, to_mlflow
 from flows.server import use_api
@@ -230,14 +230,15 @@ def main() -> int:
     chosen = parser.parse_args()
     name = "quick" if chosen.quick else chosen.name
 
-    def start() -> State[Any]:
+    def start() -> str:
         # Before Prefect's start, which takes seconds:
         require_repository()
         plan.trials(plan.load(name))
         use_api()
-        return study(name, return_state=True)
+        state = program.completed(study(name, return_state=True))
+        return f"{state.message}\n{collect.reports(ROOT, name) / 'report.html'}"
 
-    return program.run(start, lambda state: f"{state.message}\n{collect.reports(ROOT, name) / 'report.html'}")
+    return program.run(start)
 
 
 if __name__ == "__main__":

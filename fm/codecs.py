@@ -4,20 +4,24 @@
 need not have as many numbers. Images, videos and volumes are Pixels; measurements are Standardised.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fm.components import Component, option
 from fm.data.rows import Rows
 from fm.images import to_float, to_uint8
+from fm.lazy import torch
 from fm.noise import Draws
 from fm.paths import SIGMA_DATA
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHUNK = 1000
 """How many data are encoded at a time while their scale is measured."""

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from fm.components import BASES, HOMES, Row, described, known
+from fm.components import HOMES, Row, base, described
 
 BETWEEN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -32,8 +32,7 @@ def table(kind: str) -> str:
     >>> print(table("coupling").splitlines()[0])
     | `coupling` | what it is | source |
     """
-    known(kind)  # which brings the kind itself
-    others = list(BASES[kind].columns)
+    others = list(base(kind).columns)
     head = [f"`{kind}`", "what it is", "formula", *others, "options", "source"]
     rows = [head, *map(cells, described(kind))]
     used = [any(row[column] for row in rows[1:]) for column in range(len(head))]

@@ -4,22 +4,26 @@ A conditioner reads what people ask for (names, numbers, sentences) and what lie
 condition, says what its fields are, so that a network can be built for them, and knows what "no condition" is.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fm.components import Component, option
 from fm.label_names import label_index
+from fm.lazy import torch
 from fm.paths import like
 
-Condition = Mapping[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Condition = Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True)

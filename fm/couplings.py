@@ -1,11 +1,15 @@
 """Which noise is paired with which datum. Noise is permuted; data and labels keep their places."""
 
-from abc import ABC, abstractmethod
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from fm.components import Component
+from fm.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Coupling(Component, ABC, kind="coupling"):

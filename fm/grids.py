@@ -1,13 +1,17 @@
 """Time grids: at which times a sampler calls the network."""
 
-from abc import ABC, abstractmethod
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from fm.components import Choice, Component, option
+from fm.lazy import torch
 from fm.paths import Path
 from fm.timesteps import SHIFT, shifted
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Grid(Component, ABC, kind="grid"):

@@ -1,12 +1,18 @@
 """Between the float tensors inside and the uint8 images outside."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+from fm.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Images = npt.NDArray[np.uint8]
 

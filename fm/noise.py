@@ -5,15 +5,20 @@ is the same bits whatever the batch size, the number of processes, or how many s
 for another purpose has another stream: with one seed for all, samples would start from noise seen in training.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from fm.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Stream = np.random.Generator
 

@@ -4,13 +4,12 @@
 diffusion alike. Others, few-step methods for instance, need no more than a path and a `loss`.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from torch import Tensor, nn
-
-from fm.batches import Batch
 from fm.components import Choice, Component
 from fm.couplings import Coupling
 from fm.noise import Draws, Purpose
@@ -18,6 +17,11 @@ from fm.paths import SIGMA_DATA, Path
 from fm.targets import Target
 from fm.timesteps import Stratified, Timesteps
 from fm.weights import Weight
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from fm.batches import Batch
 
 
 class Objective(Component, ABC, kind="objective"):

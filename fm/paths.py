@@ -5,15 +5,18 @@ arXiv 2210.02747, eq. 10; Song et al. 2020, arXiv 2011.13456, section 3.4). A pa
 just those two: docs/extend.md shows one.
 """
 
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, cast
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from fm.components import Component, option
+from fm.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Mixed(Protocol):
@@ -26,7 +29,7 @@ class Mixed(Protocol):
     (tensor([0.5000]), tensor([0.5000]))
     """
 
-    def mixture(self, path: "Path", t: Tensor) -> tuple[Tensor, Tensor]:
+    def mixture(self, path: Path, t: Tensor) -> tuple[Tensor, Tensor]:
         """The a and b of a x1 + b x0, each like t."""
 
 
@@ -75,6 +78,7 @@ class Path(Component, ABC, kind="path"):
 
     Attributes:
         interval: the times between which a velocity exists, where an integration starts and ends by default.
+        proven: whether alpha / sigma rises whatever the options are, by arithmetic; else that is tried when it is made.
 
     Raises:
         ValueError: when made, if an option cannot be, alpha or sigma is negative or infinite, or alpha / sigma does not
@@ -85,6 +89,11 @@ class Path(Component, ABC, kind="path"):
     """
 
     interval: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    proven: ClassVar[bool]
+
+    def __init_subclass__(cls, *, proven: bool = False, **others: Any) -> None:
+        super().__init_subclass__(**others)
+        cls.proven = proven
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor: ...
@@ -231,6 +240,11 @@ class Path(Component, ABC, kind="path"):
         return (a * x_t - self.alpha(s) * value) / nonzero(determinant, source, "noise")
 
     def check(self) -> None:
+        if not self.proven:
+            self.require_rising()
+
+    def require_rising(self) -> None:
+        """Raises ValueError where alpha or sigma is negative or infinite, or alpha / sigma does not rise strictly."""
         t = torch.linspace(*self.interval, 1001, dtype=torch.float64)
         alpha, sigma = self.alpha(t), self.sigma(t)
         for name, values in (("alpha", alpha), ("sigma", sigma)):
@@ -248,7 +262,8 @@ class Path(Component, ABC, kind="path"):
 def derivative(function: Any, t: Tensor) -> Tensor:
     """The derivative of an elementwise function, like t, by forward-mode differentiation."""
     t = t.contiguous()  # not one number for all rows, as solvers have it: that cannot be differentiated
-    return cast(Tensor, torch.func.jvp(function, (t,), (torch.ones_like(t),))[1])
+    slope: Tensor = torch.func.jvp(function, (t,), (torch.ones_like(t),))[1]
+    return slope
 
 
 def nonzero(determinant: Tensor, source: Quantity, target: str) -> Tensor:
@@ -271,6 +286,7 @@ class CondOT(
     says="the straight path from noise to data",
     source="Lipman et al. 2022, arXiv 2210.02747, eq. 20",
     formula=r"$\alpha = t$, $\sigma = 1 - t$",
+    proven=True,
 ):
     """The straight path of flow matching: alpha = t, sigma = 1 - t (Lipman et al. 2022, eq. 20 with sigma_min = 0).
 
@@ -297,6 +313,7 @@ class Polynomial(
     says="a polynomial path from noise to data",
     source="Lipman et al. 2024, arXiv 2412.06264, section 4.7",
     formula=r"$\alpha = t^n$, $\sigma = 1 - t^n$",
+    proven=True,
 ):
     """alpha = t^n, sigma = 1 - t^n: the straight path at another pace (Lipman et al. 2024, section 4.7).
 
@@ -325,6 +342,7 @@ class Cosine(
     says="the cosine path",
     source="Nichol & Dhariwal 2021, arXiv 2102.09672",
     formula=r"$\alpha = \sin(\pi t / 2)$, $\sigma = \cos(\pi t / 2)$",
+    proven=True,
 ):
     """alpha = sin(pi t / 2), sigma = cos(pi t / 2) (Nichol & Dhariwal 2021, arXiv 2102.09672, without its offset).
 
@@ -351,6 +369,7 @@ class EDM(
     says="EDM's variance-exploding path",
     source="Karras et al. 2022, arXiv 2206.00364, table 1",
     formula=r"$\alpha = 1$, $\sigma = \sigma_{\max} (1 - t)$",
+    proven=True,
 ):
     """Variance exploding: alpha = 1, sigma = sigma_max (1 - t) (Karras et al. 2022, arXiv 2206.00364, table 1).
 
@@ -414,6 +433,7 @@ class VariancePreserving(
     source="Song et al. 2020, arXiv 2011.13456, eq. 33",
     formula=r"$\alpha = \exp(-\frac14 s^2 (\beta_1 - \beta_0) - \frac12 s \beta_0)$ with $s = 1 - t$, "
     r"$\sigma = \sqrt{1 - \alpha^2}$",
+    proven=True,
 ):
     """The variance-preserving diffusion in continuous time (Song et al. 2020, arXiv 2011.13456, eq. 33).
 
@@ -441,6 +461,7 @@ class DDPM(
     says="DDPM's variance-preserving diffusion",
     source="Ho et al. 2020, arXiv 2006.11239, section 4",
     formula=r"$\alpha = \sqrt{\bar\alpha_k}$ at $t = 1 - k/1000$, $\sigma = \sqrt{1 - \alpha^2}$",
+    proven=True,
 ):
     """DDPM's chain of 1000 steps with linear betas (Ho et al. 2020, arXiv 2006.11239, section 4).
 

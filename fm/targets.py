@@ -1,13 +1,16 @@
 """What a network is trained to predict: a quantity a x1 + b x0 of the path, and what the network is shown for it."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Self, cast
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Self, cast
 
 from fm.components import Component, option
 from fm.paths import Path, PathSample, Quantity, like
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIGMA_DATA = option(None, above=0, most=1e6, says="standard deviation of the data; null: as it was measured")
 
@@ -66,8 +69,9 @@ class Velocity(
 ):
     """dx_t / dt, what flow matching predicts.
 
+    >>> import torch
     >>> path = Path.of("cond_ot")
-    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> point = path.sample(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([0.25]))
     >>> Velocity().answer(path, point)
     tensor([[-1.]])
     """
@@ -79,8 +83,9 @@ class Velocity(
 class Data(Named, name="data", says="the data", formula="$x_1$"):
     """x1.
 
+    >>> import torch
     >>> path = Path.of("cond_ot")
-    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> point = path.sample(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([0.25]))
     >>> Data().answer(path, point)
     tensor([[1.]])
     """
@@ -89,8 +94,9 @@ class Data(Named, name="data", says="the data", formula="$x_1$"):
 class Noise(Named, name="noise", says="the noise", source="Ho et al. 2020, arXiv 2006.11239", formula="$x_0$"):
     """x0, what DDPM predicts.
 
+    >>> import torch
     >>> path = Path.of("cond_ot")
-    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> point = path.sample(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([0.25]))
     >>> Noise().answer(path, point)
     tensor([[2.]])
     """
@@ -101,8 +107,9 @@ class Score(
 ):
     """The gradient of log p(x_t | x1).
 
+    >>> import torch
     >>> path = Path.of("cond_ot")
-    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> point = path.sample(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([0.25]))
     >>> Score().answer(path, point)
     tensor([[-2.6667]])
     """
@@ -117,8 +124,9 @@ class V(
 ):
     """On a variance-preserving path the velocity in the angle between noise and data.
 
+    >>> import torch
     >>> path = Path.of("cond_ot")
-    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> point = path.sample(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([0.25]))
     >>> V().answer(path, point)
     tensor([[-0.2500]])
     """
@@ -134,8 +142,9 @@ class EDM(
 ):
     """What EDM's preconditioned network says (Path.preconditioned).
 
+    >>> import torch
     >>> path = Path.of("edm")
-    >>> point = path.sample(Tensor([[2]]), Tensor([[1]]), Tensor([0.25]))
+    >>> point = path.sample(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([0.25]))
     >>> EDM(sigma_data=0.5).answer(path, point)
     tensor([[1.9833]])
     """

@@ -3,13 +3,17 @@
 So a time depends on its image's own random number and nothing else, and any distribution can be stratified.
 """
 
-from abc import ABC, abstractmethod
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from fm.components import Component, option
+from fm.lazy import torch
 from fm.paths import Path
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SHIFT = option(3.0, above=0, most=1000, says="how far, the square root of the ratio of pixel counts")
 

@@ -4,16 +4,19 @@ Published weights belong to the error of the predicted data. A network that pred
 data error gain * (error of q) at a fixed x_t (Path.gain), so the weight of q's error is the data's times gain^2.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Self
 
 from fm import targets
 from fm.components import Component, option
+from fm.lazy import torch
 from fm.paths import Path, Quantity
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Weight(Component, ABC, kind="weight"):

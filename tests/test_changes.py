@@ -72,7 +72,7 @@ WORDS = [
     ("pipelines/records/provenance.py", '"git.commit"', '"commit"'),
     ("pipelines/forecast.py", "MANY_EPOCHS = 100", "MANY_EPOCHS = 50"),
     ("pipelines/defaults/cifar10.yaml", "images_seen: ", "images_seen: 1"),
-    ("fm/networks/transformer.py", "(1 + scale)", "(2 + scale)"),
+    ("fm/networks/transformer_network.py", "(1 + scale)", "(2 + scale)"),
     ("fm/couplings.py", "torch.cdist(", "1 + torch.cdist("),
     ("own/paths.py", "", "from fm.paths import Path\nclass Squared(Path): ...\n"),
 ]

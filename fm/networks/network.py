@@ -1,12 +1,16 @@
 """What a network is, before it has weights: the options of its kind."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from fm.components import Component
 from fm.conditions import Spec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Network(Component, ABC, kind="network"):

@@ -1,25 +1,16 @@
-"""A UNet (Ho et al. 2020, arXiv 2006.11239, appendix B; Dhariwal & Nichol 2021) along one, two or three axes.
+"""The options of a UNet: fm.networks.unet_network is the network itself."""
 
-It differs from the original in one thing that makes it trainable on two CPU cores: the data are first cut into patches
-of `patch_size` along every axis (space to depth), so that most of the arithmetic happens at a coarser grid and in wider
-channels.
-"""
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from typing import TYPE_CHECKING
 
 from fm.components import option
-from fm.conditions import Condition, Spec
-from fm.networks.conditioned import Conditioned
-from fm.networks.grids import depth_to_space, grid_of, space_to_depth
-from fm.networks.layers import Attention, Tokens, dropped_out, zero_init
+from fm.conditions import Spec
 from fm.networks.network import Network
 
-Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
-CONVOLUTIONS: dict[int, type[Convolution]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+if TYPE_CHECKING:
+    from fm.networks.unet_network import UNet
 
 
 class UNetOptions(
@@ -33,6 +24,7 @@ class UNetOptions(
 
     Ho et al.'s own for CIFAR-10, of 35.7 million weights, is nearly this:
 
+    >>> import torch
     >>> cifar10 = UNetOptions(128, multipliers=(1, 2, 2, 2), patch_size=1, attention=(16,), dropout=0.1)
     >>> with torch.device("meta"):
     ...     network = cifar10.build((3, 32, 32), {})
@@ -64,176 +56,7 @@ class UNetOptions(
     heads: int = option(1, least=1, most=256, says="heads of that attention")
     dropout: float = option(0.0, least=0, below=1, says="share of what passes a block that is left out in training")
 
-    def build(self, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False) -> "UNet":
+    def build(self, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False) -> UNet:
+        from fm.networks.unet_network import UNet  # which needs PyTorch
+
         return UNet(self, shape, fields, until)
-
-
-class UNet(Conditioned):
-    """network(x, t, condition, until=None) -> tensor like x.
-
-    Args:
-        options: sizes.
-        shape: (C, *spatial) of the data; every side a multiple of patch_size.
-        fields: what the condition consists of.
-        until: whether the network is told a second time.
-
-    Raises:
-        ValueError: sizes that do not fit together.
-
-    >>> UNet(UNetOptions(width=8), (1, 8, 8), {})(torch.zeros(2, 1, 8, 8), torch.zeros(2), {}).shape
-    torch.Size([2, 1, 8, 8])
-    """
-
-    def __init__(
-        self, options: UNetOptions, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False
-    ) -> None:
-        axes = len(shape) - 1
-        if axes not in CONVOLUTIONS:
-            raise ValueError(f"a unet is for data along 1, 2 or 3 axes, not of shape {tuple(shape)}")
-        grids = levels(grid_of(shape, options.patch_size), len(options.multipliers))
-        if missing := set(options.attention) - {max(grid) for grid in grids}:
-            there = ", ".join(str(max(grid)) for grid in grids)
-            raise ValueError(f"attention {min(missing)}: this network's grids have the sides {there}")
-        super().__init__(4 * options.width, fields, until)
-        self.patch_size = options.patch_size
-        width, embedding, patch = options.width, 4 * options.width, options.patch_size**axes
-        convolution = CONVOLUTIONS[axes]
-
-        def block(inputs: int, outputs: int, attends: bool) -> ResidualBlock:
-            attention = GridAttention(outputs, options.heads, self.token_width) if attends else None
-            return ResidualBlock(convolution, inputs, outputs, embedding, options.dropout, attention)
-
-        self.first = convolution((shape[0] + self.map_channels) * patch, width, 3, padding=1)
-        widths = [width * multiplier for multiplier in options.multipliers]
-        attended = [max(grid) in options.attention for grid in grids]
-        self.down = nn.ModuleList()
-        skips = [width]
-        current = width
-        for level, level_width in enumerate(widths):
-            if level:
-                self.down.append(Downsample(convolution, current))
-                skips.append(current)
-            for _ in range(options.blocks):
-                self.down.append(block(current, level_width, attended[level]))
-                current = level_width
-                skips.append(current)
-        self.middle = block(current, current, bool(options.attention) or self.token_width is not None)
-        self.up = nn.ModuleList()
-        for level, level_width in reversed(list(enumerate(widths))):
-            for _ in range(options.blocks + 1):
-                self.up.append(block(current + skips.pop(), level_width, attended[level]))
-                current = level_width
-            if level:
-                self.up.append(Upsample(convolution, current))
-        self.last_norm = nn.GroupNorm(8, current)
-        self.last = zero_init(convolution(current, shape[0] * patch, 3, padding=1))
-
-    def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
-        """x (B, C, *spatial) float; t (B,) in [0, 1]; until (B,), for networks that are told it."""
-        embedding, tokens = self.embedded(t, condition, until)
-        h = self.first(space_to_depth(self.with_maps(x, condition), self.patch_size))
-        skips = [h]
-        for layer in self.down:
-            h = layer(h) if isinstance(layer, Downsample) else layer(h, embedding, tokens)
-            skips.append(h)
-        h = self.middle(h, embedding, tokens)
-        for layer in self.up:
-            if isinstance(layer, Upsample):
-                h = layer(h, skips[-1].shape[2:])
-            else:
-                h = layer(torch.cat([h, skips.pop()], dim=1), embedding, tokens)
-        h = self.last(F.silu(self.last_norm(h)))
-        return depth_to_space(h, self.patch_size)
-
-
-class ResidualBlock(nn.Module):
-    """Two convolutions of side 3; time and condition scale and shift the second norm (Dhariwal & Nichol 2021).
-
-    >>> ResidualBlock(nn.Conv2d, 8, 16, embedding=32)(torch.zeros(2, 8, 4, 4), torch.zeros(2, 32), None).shape
-    torch.Size([2, 16, 4, 4])
-    """
-
-    def __init__(
-        self,
-        convolution: type[Convolution],
-        inputs: int,
-        outputs: int,
-        embedding: int,
-        dropout: float = 0.0,
-        attention: "GridAttention | None" = None,
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(8, inputs)
-        self.conv1 = convolution(inputs, outputs, 3, padding=1)
-        self.modulation = nn.Linear(embedding, 2 * outputs)
-        self.norm2 = nn.GroupNorm(8, outputs)
-        self.dropout = dropout
-        self.conv2 = zero_init(convolution(outputs, outputs, 3, padding=1))
-        self.skip = convolution(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.attention = attention
-
-    def forward(self, x: Tensor, embedding: Tensor, tokens: Tokens | None) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        scale, shift = self.modulation(embedding).reshape(len(h), -1, *[1] * (h.ndim - 2)).chunk(2, dim=1)
-        h = F.silu(self.norm2(h) * (1 + scale) + shift)
-        h = self.conv2(dropped_out(h, self, self.dropout))
-        out: Tensor = self.skip(x) + h
-        return out if self.attention is None else self.attention(out, tokens)
-
-
-class GridAttention(Attention):
-    """Attention among the points of a grid, added to what they are; starts at zero.
-
-    >>> GridAttention(8, heads=1, token_width=None)(torch.zeros(2, 8, 4, 4), None).shape
-    torch.Size([2, 8, 4, 4])
-    """
-
-    def __init__(self, width: int, heads: int, token_width: int | None) -> None:
-        super().__init__(width, heads, token_width)
-        self.norm = nn.GroupNorm(8, width)
-        zero_init(self.mix)
-
-    def forward(self, x: Tensor, tokens: Tokens | None) -> Tensor:
-        """x (B, width, *grid) -> like x."""
-        points = self.norm(x).flatten(2).transpose(1, 2)
-        return x + self.attend(points, tokens).transpose(1, 2).reshape(x.shape)
-
-
-class Downsample(nn.Module):
-    """Halves the grid, odd sizes rounded up.
-
-    >>> Downsample(nn.Conv2d, 8)(torch.zeros(2, 8, 5, 4)).shape
-    torch.Size([2, 8, 3, 2])
-    """
-
-    def __init__(self, convolution: type[Convolution], width: int) -> None:
-        super().__init__()
-        self.conv = convolution(width, width, 3, stride=2, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv(x)
-        return out
-
-
-class Upsample(nn.Module):
-    """Brings the grid to the size of the skip connection that comes next.
-
-    >>> Upsample(nn.Conv1d, 8)(torch.zeros(2, 8, 3), torch.Size([5])).shape
-    torch.Size([2, 8, 5])
-    """
-
-    def __init__(self, convolution: type[Convolution], width: int) -> None:
-        super().__init__()
-        self.conv = convolution(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor, size: torch.Size) -> Tensor:
-        out: Tensor = self.conv(F.interpolate(x, size=size, mode="nearest"))
-        return out
-
-
-def levels(grid: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
-    """The grid of each level."""
-    grids = [grid]
-    for _ in range(count - 1):
-        grids.append(tuple((side + 1) // 2 for side in grids[-1]))
-    return grids

@@ -3,19 +3,22 @@
 The coefficients are made in float64, whatever x is.
 """
 
+from __future__ import annotations
+
 import math
 from abc import abstractmethod
 from dataclasses import replace
 from itertools import pairwise
-from typing import Literal, Protocol, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from fm.components import option
+from fm.lazy import torch
 from fm.paths import Ends, Path, like
 from fm.solvers.ode import at_least_float32
 from fm.solvers.solver import Fresh, Solver, Walkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Predict(Protocol):

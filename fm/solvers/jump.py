@@ -1,11 +1,15 @@
 """Walks in leaps, for networks that know where a leap ends."""
 
-from itertools import pairwise
+from __future__ import annotations
 
-from torch import Tensor
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from fm.solvers.ode import at_least_float32
 from fm.solvers.solver import Fresh, Solver, Walkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Jump(

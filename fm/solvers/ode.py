@@ -1,18 +1,21 @@
 """Integrate a velocity field from noise to data. Every call is counted."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple
 
 from fm.components import Choice, option
+from fm.lazy import torch
 from fm.paths import like
 from fm.solvers.solver import Fresh, Solver, Walkable
 
-Velocity = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Velocity = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
 class Solution(NamedTuple):

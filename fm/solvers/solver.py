@@ -1,15 +1,18 @@
 """What every solver is: a way from noise to data along a path, in steps."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, Self
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from fm.components import Component
 from fm.paths import Ends, Path
 
-Fresh = Callable[[], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Fresh = Callable[[], "Tensor"]
 
 
 class Walkable(Protocol):

@@ -1,6 +1,6 @@
 """Throwaway DVC projects, and a flow that runs their stages: `python -m tests.flows.project ROOT`.
 
-It is `flows.pipeline` without what belongs to this project alone: settings, MLflow, registration.
+It is `flows.pipeline_flow` without what belongs to this project alone: settings, MLflow, registration.
 """
 
 import os
@@ -17,7 +17,7 @@ from prefect.states import Completed, Failed
 from flows import graph
 from flows.abandoned import known_alive
 from flows.commands import Outcome, Runner
-from flows.pipeline import stage_steps
+from flows.pipeline_flow import stage_steps
 from flows.processes import Processes
 from flows.program import terminate
 from flows.server import use_api

@@ -10,7 +10,7 @@ import yaml
 from prefect.utilities.callables import parameter_schema
 
 from flows import generate, settings, workers
-from flows.pipeline import asked
+from flows.asked import asked
 from pipelines import params
 from pipelines.project import ROOT
 

@@ -26,7 +26,7 @@ from prefect.states import Completed
 
 from flows import abandoned, graph, slots, steps, waiting
 from flows.commands import Outcome, Runner
-from flows.pipeline import name_by_settings
+from flows.pipeline_flow import name_by_settings
 from flows.processes import Processes
 from flows.steps import Step, StepsFailed, run_steps
 from fm.errors import TryLater, UserError

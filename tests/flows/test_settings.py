@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from flows import settings
-from flows.pipeline import change_settings
+from flows.asked import change_settings
 from pipelines import params
 from pipelines.project import ROOT
 

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fm.components import known
+from fm.components import known, options_of
+from fm.options import Number
 from fm.paths import DDPM, SIGMA_DATA, CondOT, Cosine, Path, VariancePreserving, derivative
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of, flow_of, start
 
@@ -167,6 +168,21 @@ class Standing(Slow):
 class Negative(Slow):
     def alpha(self, t: torch.Tensor) -> torch.Tensor:
         return t - 0.1
+
+
+@given(st.data())
+@pytest.mark.parametrize("name", list(known("path")))
+def test_the_librarys_paths_rise_whatever_their_options(name: str, data: st.DataObject) -> None:
+    """Which is why they are not tried when they are made."""
+    options = {}
+    for option in options_of(known("path")[name]).values():
+        assert isinstance(option.reader, Number)
+        bounds = option.reader.bounds
+        least = 0.01 if bounds.least is None else bounds.least  # nearer to 0 a path is all data, or all noise
+        options[option.name] = data.draw(st.floats(least, bounds.most), option.name)
+    path = Path.of({"name": name, **options})
+    assert path.proven
+    path.require_rising()
 
 
 def test_a_path_that_does_not_lead_to_the_data_is_refused_when_made() -> None:

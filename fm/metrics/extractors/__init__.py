@@ -4,14 +4,15 @@ A Frechet distance is FID in the features of the published Inception network onl
 named after that extractor.
 """
 
+from __future__ import annotations
+
 from collections.abc import Container
 from pathlib import Path
 from typing import cast
 
-import torch
-
 from fm.components import required
 from fm.extractor_names import OWN_FILE
+from fm.lazy import torch
 from fm.metrics.extractors.classifier import ClassifierExtractor
 from fm.metrics.extractors.efficientnet import EfficientNetExtractor
 from fm.metrics.extractors.extractor import Asked, Extractor, ExtractorError, Floats, described

@@ -1,14 +1,14 @@
 """A classifier trained on the dataset itself, its penultimate layer as features: `fid_classifier`."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
 
 from fm.images import Images, to_float
-from fm.metrics.extractors.classifier_network import Classifier, Schedule, train_classifier
+from fm.lazy import torch
 from fm.metrics.extractors.extractor import (
     Asked,
     Extractor,
@@ -19,6 +19,9 @@ from fm.metrics.extractors.extractor import (
     described,
     in_batches,
 )
+
+if TYPE_CHECKING:
+    from fm.metrics.extractors.classifier_network import Classifier
 
 WEIGHTS = "extractor.safetensors"
 BATCH = 500
@@ -47,6 +50,8 @@ class ClassifierExtractor(
 
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
+        from fm.metrics.extractors.classifier_network import Classifier, Schedule, train_classifier
+
         dataset, images = asked.dataset, asked.images
         classes = len(dataset.label_names)
         if classes < 2:
@@ -71,12 +76,18 @@ class ClassifierExtractor(
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> Self:
+        from safetensors.torch import load_file
+
+        from fm.metrics.extractors.classifier_network import Classifier
+
         sizes = described(folder)["sizes"]
         network = Classifier(**sizes).to(memory_format=torch.channels_last)
         network.load_state_dict(load_file(folder / WEIGHTS))
         return cls(network, sizes, device)
 
     def save(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
         describe(folder, self.setting, sizes=self.sizes)
         weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
         save_file(weights, folder / WEIGHTS)

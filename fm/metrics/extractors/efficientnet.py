@@ -4,15 +4,15 @@ Tan & Le 2019, arXiv 1905.11946; its features are projected on their first princ
 distance needs more images than features, and own folders are small.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from fm.images import Images
+from fm.lazy import torch
 from fm.metrics.extractors.extractor import (
     Asked,
     Extractor,
@@ -22,6 +22,9 @@ from fm.metrics.extractors.extractor import (
     in_batches,
     rgb,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 WEIGHTS, PROJECTION = "extractor.safetensors", "projection.safetensors"
 SIZE = 128  # pixels; the 224 it was trained with take three times as long
@@ -64,6 +67,8 @@ class EfficientNetExtractor(
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> Self:
+        from safetensors.torch import load_file
+
         network = architecture()
         network.load_state_dict(load_file(folder / WEIGHTS))
         extractor = cls(network, device)
@@ -72,6 +77,8 @@ class EfficientNetExtractor(
         return extractor
 
     def save(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
         describe(folder, self.setting)
         weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
         save_file(weights, folder / WEIGHTS)

@@ -1,22 +1,26 @@
 """What images are measured with: the one interface that every feature extractor has."""
 
+from __future__ import annotations
+
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from fm.components import Component, label
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.images import Images
+from fm.lazy import torch
 from fm.pictures import pictures
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -127,10 +131,10 @@ def described(folder: Path) -> dict[str, Any]:
     return content  # type: ignore[no-any-return]
 
 
-@torch.no_grad()
 def in_batches(function: Callable[[Images], Tensor], images: Images, size: int) -> Floats:
     """`function` of `size` images at a time, put together, float32 (N, D), finite. Raises ExtractorError if not."""
-    features = np.concatenate([function(chunk).float().cpu().numpy() for chunk in chunks(images, size)])
+    with torch.no_grad():
+        features = np.concatenate([function(chunk).float().cpu().numpy() for chunk in chunks(images, size)])
     if not np.isfinite(features).all():
         raise ExtractorError("the extractor's features are not finite: its training diverged, or its file is damaged")
     return features

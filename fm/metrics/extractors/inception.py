@@ -3,16 +3,18 @@
 Heusel et al. 2017, arXiv 1706.08500; Parmar et al. 2022, arXiv 2104.11222.
 """
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 
 from fm.data.fetching import Files, Origin, Unusable, collect, download
 from fm.images import Images
+from fm.lazy import torch
 from fm.metrics.extractors.extractor import Asked, Extractor, Floats, describe, in_batches, rgb
 
 # The network of StyleGAN2-ADA, which clean-fid takes: TensorFlow's inception-2015-12-05 as TorchScript.

@@ -1,5 +1,7 @@
 """Your own extractor: a TorchScript file, or a function in a Python file. extractors/README.md says how."""
 
+from __future__ import annotations
+
 import importlib.util
 import shutil
 from collections.abc import Callable
@@ -7,10 +9,10 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 
 from fm.extractor_names import extractor_name
 from fm.images import Images, to_float
+from fm.lazy import torch
 from fm.metrics.extractors.extractor import Asked, Extractor, ExtractorError, Floats, chunks, describe, described
 
 BATCH = 100

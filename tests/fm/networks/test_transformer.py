@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from fm.conditions import Label
 from fm.networks.grids import sine_cosine_positions
-from fm.networks.transformer import Block, Transformer, TransformerOptions
+from fm.networks.transformer import TransformerOptions
+from fm.networks.transformer_network import Block, Transformer
 
 
 def random(**sizes: int) -> Transformer:

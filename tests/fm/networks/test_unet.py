@@ -7,7 +7,7 @@ from torch import nn
 
 from fm.conditions import Label
 from fm.networks import Network, UNetOptions
-from fm.networks.unet import GridAttention
+from fm.networks.unet_network import GridAttention
 from tests.fm.networks.random import random
 
 

@@ -183,10 +183,10 @@ def test_only_what_uses_a_change_runs_again(root: Path, now: dict[str, Inputs], 
     """Sampling is no part of training, extractors are one of what measures, a report is one of the comparison alone."""
     train, evaluate = {"train@flow_matching", TRAINED}, {"evaluate@flow_matching", "evaluate@diffusion"}
     for name, old, new, stages in [
-        ("fm/networks/unet.py", "count - 1", "count - 2", {*train, *evaluate, "compare"}),
-        ("fm/networks/transformer.py", " + ", " - ", set()),
+        ("fm/networks/unet_network.py", "count - 1", "count - 2", {*train, *evaluate, "compare"}),
+        ("fm/networks/transformer_network.py", " + ", " - ", set()),
         (
-            "fm/components.py",
+            "fm/components/choosing.py",
             "return component(**options)",
             "return component()",
             {*train, *evaluate, "prepare", "features", "compare"},
