@@ -13,8 +13,8 @@ unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTOR
 port = $(if $(findstring command line,$(origin PORT)),$(PORT),$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services accept ui prefect-ui demo serve register services services-status services-stop env services-save services-restore \
-	repository venv schema lock
+.PHONY: help run test test-services gpu-check bench accept ui prefect-ui demo serve register services services-status services-stop env \
+	services-save services-restore repository venv schema lock
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -47,6 +47,12 @@ demo: venv ## a page with the methods side by side, http://127.0.0.1:7860 or ano
 
 serve: venv ## the champion over HTTP, http://127.0.0.1:5001/invocations or another PORT
 	@$(BIN)/python -m pipelines.serve --port $(call port,5001)
+
+gpu-check: venv ## correctness and speed on the device that is there, at most 8 minutes; findings in the folder OUT
+	@$(BIN)/python -m benchmarks.gpu_check $(if $(OUT),--out "$(OUT)")
+
+bench: venv ## the ratios that have a bar, and which of them hold; a few minutes, on a machine that does nothing else
+	@$(BIN)/python -m benchmarks.ratios
 
 prefect-ui: venv ## the Prefect pages on what has been run, http://127.0.0.1:4200 or another PORT
 	PREFECT_API_URL=http://127.0.0.1:$(call port,4200)/api PREFECT_SERVER_UI_API_URL=/api \

@@ -1,0 +1,75 @@
+"""A training that is stopped and gone on with ends with the same bytes as one that is not."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from benchmarks.gpu.agreement import attempted, same_bits
+from benchmarks.gpu.correctness import NETWORKS, SHAPE
+from benchmarks.gpu.made_up import examples, generator_of, network_of
+from benchmarks.gpu.rows import Row
+from benchmarks.gpu.sizes import Sizes
+from benchmarks.gpu.steps import STEPS, flow_matching, trained
+from fm.batches import Budget
+from fm.config import SamplerConfig
+
+
+def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
+    deterministic()
+    for what, options in NETWORKS.items():
+        yield from attempted(f"{what}, resumed", partial(by_hand, what, options | {"dropout": 0.1}, device))
+    yield from attempted("by Lightning, resumed", partial(by_lightning, device))
+
+
+def deterministic() -> None:
+    torch.use_deterministic_algorithms(True, warn_only=True)  # as fm.training asks Lightning for
+    torch.backends.cudnn.benchmark = False
+
+
+def by_hand(what: str, options: dict[str, Any], device: torch.device) -> Iterator[Row]:
+    network = network_of(SHAPE, options)
+    whole, whole_average = trained(network, SHAPE, device)
+    again, _ = trained(network, SHAPE, device)
+    yield same_bits(f"{what}, trained twice", whole, again)
+    resumed, resumed_average = trained(network, SHAPE, device, stopped_at=STEPS // 2 + 1)
+    yield same_bits(f"{what}, resumed", whole, resumed)
+    yield same_bits(f"{what}, resumed, averaged", whole_average, resumed_average)
+
+
+class Stopped(Exception):
+    """Stands for kill -9: nothing is saved, nothing tidied up."""
+
+
+def by_lightning(device: torch.device) -> Iterator[Row]:
+    with TemporaryDirectory() as folder:
+        whole = by_trainer(Path(folder) / "whole", device)
+        try:
+            by_trainer(Path(folder) / "stopped", device, stopped_at=STEPS - 2)
+        except Stopped:
+            resumed = by_trainer(Path(folder) / "stopped", device)
+    yield same_bits("by Lightning, resumed", whole, resumed)
+
+
+def by_trainer(folder: Path, device: torch.device, stopped_at: int | None = None) -> dict[str, torch.Tensor]:
+    from fm.callbacks import Point
+    from fm.training import Hardware, Keeping, Watching, train
+
+    def report(point: Point, images_per_second: float) -> None:
+        if point.step == stopped_at:
+            raise Stopped
+
+    generator = generator_of(SHAPE, NETWORKS["UNet"], SamplerConfig(solver="midpoint", steps=2))
+    train(
+        generator,
+        flow_matching(),
+        examples(SHAPE),
+        Budget(images_seen=STEPS * 16, batch_size=16, learning_rate=1e-3, warmup_steps=4),
+        Keeping(folder / "last.ckpt", key="gpu-check", every=4),
+        Hardware("cpu" if device.type == "cpu" else "gpu"),
+        Watching("gpu-check", report, lambda step, made: None),
+    )
+    return generator.network.state_dict()

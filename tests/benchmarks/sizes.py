@@ -1,0 +1,15 @@
+"""Sizes at which a benchmark is only tried."""
+
+from benchmarks.gpu.sizes import Case, Sizes
+
+TINY = Sizes(
+    cases=(Case("tiny UNet", (1, 8, 8), {"name": "unet", "width": 8, "blocks": 1}, 4),),
+    compiled=(),
+    square=64,
+    batches=(1, 3),
+    steps=2,
+    produced=(((1, 8, 8), 4),),
+    workers=(0,),
+    trained=10,
+    seconds=0.01,
+)
