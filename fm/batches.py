@@ -13,7 +13,7 @@ from fm import noise
 from fm.codecs import Codec
 from fm.conditions import Condition, Conditioner, withheld
 from fm.data.prepared import Prepared
-from fm.data.rows import Rows
+from fm.data.rows import Order, Ordered, Rows
 from fm.noise import Draws, Purpose
 from fm.paths import like
 
@@ -137,14 +137,14 @@ class Batches(Dataset[Batch]):
         self.budget = budget
         self.rank = rank
         self.world_size = world_size
-        self._order: tuple[int, npt.NDArray[np.int64]] | None = None
+        self._order: tuple[int, Order] | None = None
 
     def __len__(self) -> int:
         return self.budget.steps
 
     def __getitem__(self, step: int) -> Batch:
         draws = self._draws(step)
-        rows = self.examples.rows[np.array([self._row(position) for position in draws.positions])]
+        rows = self.examples.rows[self._rows(np.asarray(draws.positions, dtype=np.int64))]
         data = self._flipped(self.examples.codec.encode(rows["data"], draws), draws)
         condition = self.examples.conditioner.stored(rows)
         drop = draws.uniform(1, Purpose.DROPOUT)[:, 0] < self.budget.label_dropout
@@ -164,9 +164,19 @@ class Batches(Dataset[Batch]):
         flip = draws.uniform(1, Purpose.FLIP)[:, 0] < self.budget.horizontal_flips
         return torch.where(like(flip, data), data.flip(-1), data)
 
-    def _row(self, position: int) -> int:
-        epoch, offset = divmod(position, len(self.examples.rows))
+    def _rows(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Of data by their positions, which grow; a batch may lie in several epochs."""
+        epochs, places = np.divmod(positions, len(self.examples.rows))
+        return np.concatenate([self._ordered(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
+
+    def _ordered(self, epoch: int) -> Order:
         if self._order is None or self._order[0] != epoch:
-            shuffle = noise.stream(self.budget.seed, epoch, Purpose.ORDER)
-            self._order = epoch, shuffle.permutation(len(self.examples.rows))
-        return int(self._order[1][offset])
+            self._order = epoch, order_of(self.examples.rows, self.budget.seed, epoch)
+        return self._order[1]
+
+
+def order_of(rows: Rows, seed: int, epoch: int) -> Order:
+    """The order of an epoch: a permutation, unless the rows have an order of their own."""
+    if isinstance(rows, Ordered):
+        return rows.order(seed, epoch)
+    return noise.stream(seed, epoch, Purpose.ORDER).permutation(len(rows))

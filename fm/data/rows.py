@@ -1,7 +1,7 @@
 """Where data come from while a network is trained: rows of named fields, whatever holds them."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,22 @@ class Rows(Protocol):
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Fields:
         """Those rows of every field, each (len(rows), ...)."""
+
+
+class Order(Protocol):
+    """The rows of one epoch, in the order in which they are trained on; NDArray[np.int64] is one."""
+
+    def __getitem__(self, places: NDArray[np.int64], /) -> NDArray[np.int64]:
+        """The rows at these places, each in [0, len(rows))."""
+
+
+@runtime_checkable
+class Ordered(Rows, Protocol):
+    """Rows that cannot be had in any order at the same cost, and so have one of their own."""
+
+    def order(self, seed: int, epoch: int) -> Order:
+        """Every row once, a function of (seed, epoch) and of what is stored: neither of the process that asks nor of
+        how many there are."""
 
 
 class Arrays:

@@ -12,9 +12,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fm import s3
 from fm.components import ANY, Choice, read
 from fm.errors import UserError
-from pipelines import s3
 from pipelines.program import run
 
 if TYPE_CHECKING:

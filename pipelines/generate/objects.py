@@ -13,8 +13,8 @@ import json
 import numpy as np
 
 from fm.errors import UserError
+from fm.s3 import Place
 from pipelines.generate.files import CHUNK, SETTINGS, Job, Shard, require_same
-from pipelines.s3 import Place
 
 
 def to_objects(job: Job, place: Place, shard: Shard) -> int:

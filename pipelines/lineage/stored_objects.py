@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fm import s3
 from fm.errors import TryLater, UserError
-from pipelines import s3
 
 FOLDER = ".dir"
 NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")

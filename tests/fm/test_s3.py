@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from fm import s3
 from fm.errors import TryLater, UserError
+from fm.s3 import Place
 from infra.services.buckets import Key
-from pipelines import s3
 from pipelines.project import ROOT
-from pipelines.s3 import Place
 from tests.ports import free_run
 from tests.store import Store
 
@@ -118,7 +118,7 @@ def test_a_store_that_does_not_answer_may_later(place: Place, ill: str, monkeypa
 def test_a_command_that_may_succeed_later_says_so_by_its_exit_code() -> None:
     code = """
 from pipelines.program import run
-from pipelines.s3 import Place
+from fm.s3 import Place
 run(lambda: print(Place("bucket", "a/").names()))
 """
     surroundings = os.environ | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_run(1)}"}
