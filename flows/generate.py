@@ -20,8 +20,9 @@ from flows.processes import Processes
 from flows.shard import Order, here, step_name
 from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import on_a_worker
+from fm import s3
 from fm.errors import UserError
-from pipelines import params, s3
+from pipelines import params
 from pipelines.registry import versions
 from pipelines.worktree import commit_of
 

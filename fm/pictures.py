@@ -5,12 +5,14 @@ of its numbers; and what is measured in floats in colours, channel below channel
 below 0 as modelled) to yellow (as many above).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fm.codecs import Codec
+from fm.data.rows import Arrays, Rows
 from fm.images import Images
 
 MOST_SLICES = 8
@@ -41,6 +43,38 @@ def pictures(stored: NDArray[Any], codec: Codec) -> Images:
     if modelled.ndim == 2:  # a vector is one line of numbers
         modelled = modelled[:, np.newaxis]
     return below_each_other([flat(in_colour(channel)) for channel in modelled.swapaxes(0, 1)])
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Pictures of rows that may not fit in memory: they are made when they are asked for, by a slice or by their
+    numbers, as of an array.
+
+    >>> from fm.codecs import Pixels
+    >>> from fm.data.rows import Arrays
+    >>> shown = Shown(Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8)}), Pixels((8, 8, 1)))
+    >>> len(shown), shown.shape, shown[10:12].shape, shown[np.array([7])].shape
+    (50, (50, 8, 8, 1), (2, 8, 8, 1), (1, 8, 8, 1))
+    """
+
+    rows: Rows
+    codec: Codec
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self), *self[:1].shape[1:]
+
+    def __getitem__(self, wanted: slice | NDArray[np.int64]) -> Images:
+        rows = np.arange(*wanted.indices(len(self))) if isinstance(wanted, slice) else wanted
+        return pictures(self.rows[rows]["data"], self.codec)
+
+
+def shown(rows: Rows, codec: Codec) -> Images | Shown:
+    """Pictures of all rows: of whole arrays at once, of others when they are asked for."""
+    return pictures(rows.data, codec) if isinstance(rows, Arrays) else Shown(rows, codec)
 
 
 def parted(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

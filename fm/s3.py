@@ -21,12 +21,21 @@ PASSING_CODES = ("RequestTimeout", "SlowDown")  # Amazon's time-out has status 4
 
 @dataclass(frozen=True)
 class Place:
-    """Attributes:
-    prefix: how the keys begin, with a slash at its end.
+    """Where objects lie.
+
+    Attributes:
+        prefix: how the keys begin, with a slash at its end.
+
+    >>> str(Place("bucket", "pictures/"))
+    's3://bucket/pictures/'
     """
 
     bucket: str
     prefix: str
+
+    def __getstate__(self) -> dict[str, str]:
+        """Without its connection, which no other process can use."""
+        return {"bucket": self.bucket, "prefix": self.prefix}
 
     def __str__(self) -> str:
         return f"{SCHEME}{self.bucket}/{self.prefix}"
@@ -57,6 +66,11 @@ class Place:
                 if code(error) == "NoSuchKey":
                     return None
                 raise
+
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
+        """An object's content, piece by piece. Raises UserError if there is none; TryLater."""
+        with translated(f"{self}{name}"):
+            yield from self.store.get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"].iter_chunks(size)
 
     def write_new(self, name: str, content: bytes) -> bool:
         """Write an object unless there is one of this name, which stays; of several writers one alone does.
@@ -111,6 +125,8 @@ def translated(where: str) -> Iterator[None]:
 def refusal(error: Any) -> str:
     if code(error) == "NoSuchBucket":
         return "there is no such bucket; name one that is there"
+    if code(error) == "NoSuchKey":
+        return "there is no such object"
     if status(error) == 403:
         return f"these keys may not do that ({code(error)}); take those of a user who may"
     return str(error)

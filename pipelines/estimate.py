@@ -13,12 +13,13 @@ from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.generator import Generator
 from pipelines import methods, params
+from pipelines.dataset import opened
 from pipelines.methods import Method
 from pipelines.params import Params
 from pipelines.probes.timing import seconds as sampling_seconds
 from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
-from pipelines.project import PREPARED, compute_slot
+from pipelines.project import compute_slot
 
 BATCH = 64
 TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
@@ -29,7 +30,7 @@ COMPARE_CALLS = 140_000  # network calls for one image in the stage compare, a m
 def main() -> None:
     settings = params.load()
     device = devices.pick(settings.train.accelerator)
-    dataset = Prepared.open(PREPARED)
+    dataset = opened()
     with compute_slot(device.type):
         found = {
             stage: taken

@@ -15,6 +15,7 @@ from fm.metrics.distances import nearest
 from fm.metrics.extractors import Extractor, Floats, load
 from fm.pictures import pictures
 from pipelines import params, snapshots
+from pipelines.dataset import opened
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
@@ -39,7 +40,7 @@ def evaluate(stage: Stage, method: str) -> None:
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
         log_settings(tracked, stage, settings, method)
-        dataset = Prepared.open(PREPARED)
+        dataset = opened()
         extractor = load(FEATURES, device)
         generator = Generator.load(MODELS / method).to(device)
         chosen = settings.evaluate
@@ -64,7 +65,7 @@ def evaluate(stage: Stage, method: str) -> None:
 
         evaluation = Evaluation(
             extractor=extractor.name,
-            reference=f"training split of {settings.dataset.name}, {len(dataset.train.data)} images, unflipped",
+            reference=f"training split of {settings.dataset.name}, {len(dataset.train)} images, unflipped",
             num_images=chosen.count(len(dataset.test)),
             num_sets=chosen.sets,
             confidence=CONFIDENCE,
@@ -91,7 +92,7 @@ def save_grid(
     images.save_png(images.grid(samples, columns), folder / f"{name}.png")
     shown = samples[:columns]
     near = nearest(extractor.features(shown), train, NEIGHBOURS)
-    real = (pictures(dataset.train.data[near[:, k]], generator.codec) for k in range(NEIGHBOURS))
+    real = (pictures(dataset.train[near[:, k]]["data"], generator.codec) for k in range(NEIGHBOURS))
     rows = [shown, *real]
     images.save_png(images.grid(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
 

@@ -9,13 +9,14 @@ import torch
 from fm import devices
 from fm.components import ANY
 from fm.data.prepared import Prepared
-from fm.metrics.extractors import Asked, prepare
-from fm.pictures import pictures
+from fm.metrics.extractors import Asked, features_of, labels_of, prepare
+from fm.pictures import shown
 from pipelines import params
+from pipelines.dataset import opened
 from pipelines.machine import Moment
 from pipelines.params import Evaluate
 from pipelines.program import run
-from pipelines.project import FEATURES, METRICS, PREPARED, cache_dir, compute_slot, whole_folder
+from pipelines.project import FEATURES, METRICS, cache_dir, compute_slot, whole_folder
 from pipelines.schemas.features import FeatureMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
@@ -27,21 +28,21 @@ def main() -> None:
 
 def extract(stage: Stage) -> None:
     settings = params.load()
-    dataset = Prepared.open(PREPARED)
+    dataset = opened()
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), whole_folder(FEATURES) as folder:
         started, began = time.perf_counter(), Moment.now()
         extractor = prepare(asked(settings.evaluate, dataset, device), ANY)
         extractor.save(folder)
-        shown = pictures(dataset.test.data, dataset.codec)
-        train = extractor.features(pictures(dataset.train.data, dataset.codec))
-        test = extractor.features(shown)
+        test_images = shown(dataset.test, dataset.codec)
+        train = features_of(extractor, shown(dataset.train, dataset.codec))
+        test = features_of(extractor, test_images)
         np.save(folder / "train.npy", train)
         np.save(folder / "test.npy", test)
-        seen = extractor.classify(shown)
+        seen = labels_of(extractor, test_images)
         require_unchanged(stage)
-    accuracy = None if seen is None else float((seen == dataset.test.fields["label"]).mean())
+    accuracy = None if seen is None else float((seen == dataset.test.column("label")).mean())
     metrics = FeatureMetrics(
         extractor=extractor.name,
         dimensions=train.shape[1],

@@ -1,22 +1,36 @@
 """Stage `prepare`: the dataset as the network sees it, in few files. `python -m pipelines.prepare`."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fm import s3
 from fm.components import ANY
 from fm.data import duplicates, prepared
 from fm.data.decoding import to_channels
 from fm.data.folder_contents import look_into, shown
+from fm.data.listing import FileDataset, Listing
 from fm.data.resize import resize
 from fm.data.sources import Dataset, Request, Splits
+from fm.data.splits import Elsewhere, LeftOut, Skipped
+from fm.errors import UserError
 from pipelines import params
 from pipelines.program import run
 from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
 from pipelines.schemas.prepare import ImagesElsewhere, LabelCount, LeftOutFiles, PrepareMetrics, Same, SkippedFile
 from pipelines.stage import Stage, require_unchanged, running
 
+if TYPE_CHECKING:
+    from fm.data.sharding import Sharded
+
 FILE = "prepare.json"
+MOST_IN_ARRAYS = 4_000_000_000  # bytes
+MB = 1_000_000
 LINES = 20
 """Most lines that are printed of a kind."""
 LABELS = 100
@@ -40,7 +54,34 @@ def main() -> None:
 
 def prepare(stage: Stage) -> None:
     settings = params.load().dataset
-    source = Dataset.of(settings.name, ANY).load(request(settings))
+    source = Dataset.of(settings.name, ANY)
+    if (listing := to_be_sharded(settings, source)) is None:
+        write_arrays(stage, settings, source)
+    else:
+        write_shards(stage, settings, listing)
+
+
+def to_be_sharded(settings: params.Dataset, source: Dataset) -> Listing | None:
+    """What is to be prepared as shards; none if it is arrays that are wanted.
+
+    Raises:
+        UserError: shards are wanted of a dataset that is no files.
+    """
+    if not isinstance(source, FileDataset):
+        if settings.storage == "shards":
+            raise UserError(
+                f"params.yaml: dataset.storage = shards: {settings.name} is prepared as arrays alone; set it to auto"
+            )
+        return None
+    if settings.storage == "arrays":
+        return None
+    listing = source.listing(Path(settings.path), mixed=True)
+    most = MOST_IN_ARRAYS // (settings.image_size**2 * settings.channels)
+    return listing if settings.storage == "shards" or listing.has_more_than(most) else None
+
+
+def write_arrays(stage: Stage, settings: params.Dataset, dataset: Dataset) -> None:
+    source = dataset.load(request(settings))
     splits = replace(
         source,
         train_images=to_channels(resize(source.train_images, settings.image_size), settings.channels),
@@ -53,7 +94,29 @@ def prepare(stage: Stage) -> None:
         write(folder, splits, settings.name)
         require_unchanged(stage)
     metrics.save(METRICS / FILE)
-    tell(settings, source, metrics)
+    height, width = source.train_images.shape[1:3]
+    resized = "" if (height, width) == (settings.image_size,) * 2 else f", from {height}x{width}"
+    tell(settings, source.origin, metrics, resized)
+
+
+def write_shards(stage: Stage, settings: params.Dataset, listing: Listing) -> None:
+    """What is made of a part is kept until the stage has ended: killed, it goes on with the parts that are missing."""
+    from fm.data.sharding import Plan, sharded
+
+    work = cache_dir() / "sharding" / stage.key
+    place = None if settings.store is None else s3.parse(settings.store)
+    plan = Plan(request(settings), int(settings.shard_megabytes * MB), work, place)
+    made = sharded(listing, plan)
+    metrics = measured_shards(listing, made)
+    with whole_folder(PREPARED) as folder:
+        from fm.data.writing import write_sharded
+
+        write_sharded(folder, settings.name, made, plan, int(settings.window_megabytes * MB))
+        require_unchanged(stage)
+    metrics.save(METRICS / FILE)
+    shutil.rmtree(work)
+    count = len(made.train) + len(made.test)
+    tell(settings, listing.origin, metrics, f", in {count:,} shards{'' if place is None else f' in {place}'}")
 
 
 def request(settings: params.Dataset) -> Request:
@@ -69,42 +132,64 @@ def request(settings: params.Dataset) -> Request:
 
 def measured(splits: Splits) -> PrepareMetrics:
     pairs = duplicates.across(splits.train_images, splits.test_images)
+    same = [(named(splits.train_files, i), named(splits.test_files, j)) for i, j in pairs]
+    return metrics_of(splits, splits.train_labels, splits.test_labels, splits.label_names, splits.elsewhere, same)
+
+
+def measured_shards(listing: Listing, made: "Sharded") -> PrepareMetrics:
+    labels = made.train_labels, made.test_labels, made.label_names
+    return metrics_of(made, *labels, listing.elsewhere, made.in_both_splits)
+
+
+class Found(Protocol):
+    """What a source has found beside images."""
+
+    @property
+    def skipped(self) -> Sequence[Skipped]: ...
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
+def metrics_of(
+    found: Found,
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+    label_names: tuple[str, ...],
+    elsewhere: Sequence[Elsewhere],
+    same: Sequence[tuple[str, str]],
+) -> PrepareMetrics:
+    counts = [prepared.by_label(labels, label_names) for labels in (train, test)]
     return PrepareMetrics(
-        train_images=len(splits.train_labels),
-        test_images=len(splits.test_labels),
-        labels=len(splits.label_names),
-        num_skipped=len(splits.skipped),
-        num_in_both_splits=len(pairs),
-        num_left_out=sum(one.files for one in splits.left_out),
-        num_elsewhere=sum(one.images for one in splits.elsewhere),
-        skipped=[SkippedFile(file=one.file, reason=one.reason) for one in splits.skipped],
-        by_label=by_label(splits),
-        left_out=[LeftOutFiles(place=one.label, kind=one.kind, files=one.files) for one in splits.left_out],
+        train_images=len(train),
+        test_images=len(test),
+        labels=len(label_names),
+        num_skipped=len(found.skipped),
+        num_in_both_splits=len(same),
+        num_left_out=sum(one.files for one in found.left_out),
+        num_elsewhere=sum(one.images for one in elsewhere),
+        skipped=[SkippedFile(file=one.file, reason=one.reason) for one in found.skipped],
+        by_label=[LabelCount(label=name, train=counts[0][name], test=counts[1][name]) for name in label_names],
+        left_out=[LeftOutFiles(place=one.label, kind=one.kind, files=one.files) for one in found.left_out],
         elsewhere=[
             ImagesElsewhere(place=one.label, target=one.place, images=one.images, by_folder=one.by_folder)
-            for one in splits.elsewhere
+            for one in elsewhere
         ],
-        warnings=list(splits.warnings),
-        in_both_splits=[Same(train=named(splits.train_files, i), test=named(splits.test_files, j)) for i, j in pairs],
+        warnings=list(found.warnings),
+        in_both_splits=[Same(train=one, test=other) for one, other in same],
     )
-
-
-def by_label(splits: Splits) -> list[LabelCount]:
-    train, test = (
-        prepared.by_label(labels, splits.label_names) for labels in (splits.train_labels, splits.test_labels)
-    )
-    return [LabelCount(label=name, train=train[name], test=test[name]) for name in splits.label_names]
 
 
 def named(files: tuple[str, ...], row: int) -> str:
     return files[row] if files else f"image {row}"
 
 
-def tell(settings: params.Dataset, source: Splits, metrics: PrepareMetrics) -> None:
-    height, width = source.train_images.shape[1:3]
+def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, how: str) -> None:
     size = settings.image_size
-    resized = "" if (height, width) == (size, size) else f", from {height}x{width}"
-    print(f"{settings.name}: taken from {source.origin}")
+    print(f"{settings.name}: taken from {origin}")
     print_some("skipped: ", [f"{shown(one.file)}: {shown(one.reason)}" for one in metrics.skipped])
     print_some("left out: ", left_out(metrics))
     print_some("", [elsewhere(one) for one in metrics.elsewhere])
@@ -121,7 +206,7 @@ def tell(settings: params.Dataset, source: Splits, metrics: PrepareMetrics) -> N
         print(f"warning: {warning}")
     print(
         f"{PREPARED}: {metrics.train_images:,} training and {metrics.test_images:,} test images, "
-        f"{metrics.labels} labels, {size}x{size}x{settings.channels}{resized}"
+        f"{metrics.labels} labels, {size}x{size}x{settings.channels}{how}"
     )
 
 

@@ -4,11 +4,11 @@ import torch
 
 from fm import devices
 from fm.config import SamplerConfig
-from fm.data.prepared import Prepared
 from fm.generator import Generator
 from fm.metrics.extractors import load
 from fm.paths import CondOT
 from pipelines import params
+from pipelines.dataset import opened
 from pipelines.machine import Moment
 from pipelines.methods import budget, build
 from pipelines.params import Params
@@ -17,7 +17,7 @@ from pipelines.probes.repetition import repetitions
 from pipelines.probes.timing import one_at_a_time, timings
 from pipelines.probes.training_step import costs
 from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
-from pipelines.project import FEATURES, METRICS, MODELS, PREPARED, compute_slot
+from pipelines.project import FEATURES, METRICS, MODELS, compute_slot
 from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import Stage, require_unchanged
@@ -39,7 +39,7 @@ def measure(stage: Stage) -> None:
 
 def probe(settings: Params, device: torch.device) -> Probes:
     """All methods of params.yaml, as they lie trained in artifacts/models."""
-    dataset = Prepared.open(PREPARED)
+    dataset = opened()
     methods = build(settings, dataset)
     deciding = dict(rank(read_evaluations(list(methods)), settings.register_.metric, settings.register_.nfe))
     guided_images = min(settings.evaluate.count(len(dataset.test)), MOST_GUIDED)

@@ -82,9 +82,10 @@ def conditions(generator: Generator, dataset: Prepared) -> Conditions | None:
     """What the training split's data are under, by what the generator calls it: one that was trained on other data may
     have other labels, or the same in another order, and is asked for no label where it does not know it. None where
     data have no labels."""
-    if LABEL not in dataset.train.fields:
+    if LABEL not in dataset.train.kinds:
         return None
     known = set(generator.conditioner.choices)
     names = list(dataset.label_names) or [""]  # without labels all images have the number 0
     asked = np.array([name if name in known else None for name in names], dtype=object)
-    return Conditions(asked[dataset.train.fields[LABEL]], dataset.train.fields[LABEL])
+    labels = dataset.train.column(LABEL)
+    return Conditions(asked[labels], labels)

@@ -19,6 +19,7 @@ from fm.pictures import pictures
 from fm.processes import is_helper, launched
 from fm.training import Hardware, Keeping, Watching
 from pipelines import finished, forecast, methods, params, snapshots
+from pipelines.dataset import opened
 from pipelines.machine import Moment
 from pipelines.methods import Method
 from pipelines.params import Params
@@ -51,7 +52,7 @@ def main(name: str) -> None:
 
 def train(stage: Stage, name: str) -> None:
     settings = params.load()
-    dataset = Prepared.open(PREPARED)
+    dataset = opened()
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
     every = methods.build(settings, dataset)
     methods.try_all(every.values())

@@ -22,7 +22,7 @@ PACKAGES = ("fm", "pipelines", "flows", "infra")
 OF_THE_CHECKOUT = ("infra/compose/", "infra/make-venv.sh", "infra/python.sh")
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
-EXTRAS = {"lightning": "training", "PIL": "data"}
+EXTRAS = {"lightning": "training", "PIL": "data", "pyarrow": "streaming"}
 """What modules of fm import at once and not only when it is needed, and the extra that brings it."""
 WHOLE = ("fm.batches", "fm.generator", "fm.metrics", "fm.objectives", "fm.paths", "fm.solvers")
 """What has no need of any extra."""

@@ -7,6 +7,12 @@
 
 Equal data makes equal bytes. fm.data.writing writes it. The codec's scale is the standard deviation of the modelled
 training data. Format 1, which only images had, is read too.
+
+Data that do not fit are format 3: they lie in shards (fm.data.shards), which the manifest names, in the folder or in an
+S3 store. What is small lies beside it as before:
+
+    train_label.npy, ...        whole arrays, of all fields but the data and what is written about them
+    shards/<SHA-256>.arrow      unless the manifest says which store has them
 """
 
 import hashlib
@@ -22,14 +28,30 @@ from numpy.typing import NDArray
 from fm.components import Choice, parts
 from fm.data.rows import Arrays
 from fm.errors import UserError
+from fm.s3 import parse
 
 if TYPE_CHECKING:
     from fm.codecs import Codec
     from fm.conditions import Conditioner
+    from fm.data.shard_cache import Shelf
+    from fm.data.shards import Shards
 
-FORMAT = 2
+FORMAT, OF_ARRAYS, OF_SHARDS = 3, 2, 3
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
+SHARDS = "shards"
+
+
+@dataclass(frozen=True)
+class CacheFolder:
+    """Where shards of a store are kept on this machine, and how many bytes they may take there.
+
+    >>> CacheFolder(Path(".cache/shards"), limit=200_000_000).limit
+    200000000
+    """
+
+    folder: Path
+    limit: int
 
 
 class PreparedError(UserError):
@@ -43,7 +65,7 @@ class Prepared:
     Attributes:
         codec_choice, conditioner_choice: what reads it, as the manifest has them.
         train, test: the fields of each datum; `data` and those that the conditioner reads.
-        files: field by field, of each split.
+        files: field by field, of each split, and the shards that lie in the folder.
         sha256: file name -> sum, as the manifest has it.
 
     >>> from tempfile import TemporaryDirectory
@@ -60,15 +82,15 @@ class Prepared:
     name: str
     codec_choice: Choice
     conditioner_choice: Choice
-    train: Arrays
-    test: Arrays
+    train: "Arrays | Shards"
+    test: "Arrays | Shards"
     files: tuple[str, ...]
     sha256: Mapping[str, str]
 
     @property
     def stored(self) -> tuple[int, ...]:
         """Shape of one datum."""
-        return self.train.data.shape[1:]
+        return self.train.stored
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -88,21 +110,21 @@ class Prepared:
         return Conditioner.of(self.conditioner_choice)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, cache: CacheFolder | None = None) -> Self:
         """Map a prepared dataset into memory. Reads manifest and labels only, so size doesn't matter.
+
+        Args:
+            cache: for shards that lie in a store.
 
         Raises:
             PreparedError: the folder is missing, damaged as far as one sees without reading the
-                data (`verify` reads them), or of a newer format.
+                data (`verify` reads them), or of a newer format; or the cache is too small for its shards.
         """
         manifest = read_manifest(folder)
         try:
-            files = FILES[manifest["format"]]
             said = UPGRADES[manifest["format"]](manifest)
-            fields = tuple(said["fields"])
-            train, test = (
-                Arrays({field: mapped(folder / files(split, field)) for field in fields}) for split in SPLITS
-            )
+            splits, files = (sharded if SHARDS in said else whole)(folder, said, cache, FILES[manifest["format"]])
+            train, test = (splits[split] for split in SPLITS)
             found = described(said["name"], said["codec"], said["conditioner"], train, test, said["sha256"])
         except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise PreparedError(f"{folder}: the prepared dataset is damaged: {error}") from error
@@ -118,21 +140,86 @@ class Prepared:
             conditioner_choice=said["conditioner"],
             train=train,
             test=test,
-            files=tuple(files(split, field) for split in SPLITS for field in fields),
-            sha256=said["sha256"],
+            files=files,
+            sha256={**said["sha256"], **{name: Path(name).stem for name in files if name.startswith(f"{SHARDS}/")}},
         )
 
     def verify(self) -> None:
-        """Read every byte and compare with the manifest. Raises PreparedError if a file is not what was written."""
+        """Read every byte in the folder and compare with the manifest; a store's shards are, whenever they are fetched.
+
+        Raises:
+            PreparedError: a file is not what was written.
+        """
         for name in self.files:
             if sha256(self.folder / name) != self.sha256.get(name):
                 raise PreparedError(f"{self.folder}: the prepared dataset is damaged: {name} has changed")
 
 
+Splits = dict[str, "Arrays | Shards"]
+
+
+def whole(
+    folder: Path, said: Mapping[str, Any], cache: CacheFolder | None, file: Callable[[str, str], str]
+) -> tuple[Splits, tuple[str, ...]]:
+    """Both splits in whole arrays, and their files."""
+    splits: Splits = {
+        split: Arrays({field: mapped(folder / file(split, field)) for field in said["fields"]}) for split in SPLITS
+    }
+    return splits, tuple(file(split, field) for split in SPLITS for field in said["fields"])
+
+
+def sharded(
+    folder: Path, said: Mapping[str, Any], cache: CacheFolder | None, file: Callable[[str, str], str]
+) -> tuple[Splits, tuple[str, ...]]:
+    """Both splits in shards, and the files that lie in the folder."""
+    from fm.data.shard_files import DATA, TEXT, Shard  # which brings pyarrow, of an extra
+    from fm.data.shards import Shards
+
+    about, data = said[SHARDS], said["fields"][DATA]
+    beside = [field for field in said["fields"] if field not in (DATA, TEXT)]
+    shelf = shelf_of(folder, about["place"], cache)
+    splits: Splits = {}
+    for split in SPLITS:
+        rows = Shards(
+            [Shard(*one) for one in about[split]],
+            shelf,
+            {field: mapped(folder / file(split, field)) for field in beside},
+            TEXT in said["fields"],
+            tuple(data["shape"]),
+            data["dtype"],
+            about["window"],
+        )
+        if about["place"] and cache is not None and rows.bytes_at_once > cache.limit:
+            raise PreparedError(
+                f"{cache.folder}: a cache of {cache.limit:,} bytes is too small: {rows.bytes_at_once:,} of shards are "
+                "needed at once; allow more, or prepare the dataset with smaller windows"
+            )
+        splits[split] = rows
+    files = [file(split, field) for split in SPLITS for field in beside]
+    if not about["place"]:
+        files += [f"{SHARDS}/{Shard(*one).file}" for split in SPLITS for one in about[split]]
+    return splits, tuple(files)
+
+
+def shelf_of(folder: Path, place: str | None, cache: CacheFolder | None) -> "Shelf":
+    from fm.data.shard_cache import Cache, Folder
+
+    if place is None:
+        return Folder(folder / SHARDS)
+    if cache is None:
+        raise PreparedError(f"{folder}: its shards lie in {place}: say where they may be kept on this machine")
+    return Cache(parse(place), cache.folder, cache.limit)
+
+
 def described(
-    name: str, codec: Choice, conditioner: Choice, train: Arrays, test: Arrays, sums: Mapping[str, str]
+    name: str,
+    codec: Choice,
+    conditioner: Choice,
+    train: "Arrays | Shards",
+    test: "Arrays | Shards",
+    sums: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The manifest of a dataset.
+    """The manifest of a dataset, but for what it says of shards.
 
     Raises:
         ValueError: the splits do not go together, the data are not of the codec's shape, or a label has no name.
@@ -144,7 +231,7 @@ def described(
     if fields["data"]["shape"] != list(options["stored"]):
         raise ValueError(f"data are {fields['data']['shape']}, and the codec stores {list(options['stored'])}")
     return {
-        "format": FORMAT,
+        "format": OF_ARRAYS if isinstance(train, Arrays) else OF_SHARDS,
         "name": name,
         "codec": codec,
         "conditioner": conditioner,
@@ -154,17 +241,17 @@ def described(
     }
 
 
-def fields_of(rows: Arrays) -> dict[str, dict[str, Any]]:
+def fields_of(rows: "Arrays | Shards") -> dict[str, dict[str, Any]]:
     """Shape and type of each field of one datum."""
-    return {name: {"shape": list(each.shape[1:]), "dtype": str(each.dtype)} for name, each in rows.fields.items()}
+    return {name: {"shape": list(shape), "dtype": dtype} for name, (shape, dtype) in rows.kinds.items()}
 
 
-def counted(rows: Arrays, conditioner: Choice) -> dict[str, Any]:
+def counted(rows: "Arrays | Shards", conditioner: Choice) -> dict[str, Any]:
     """How many data there are, and how many of each label. Raises ValueError for a label that has no name."""
     kind, _ = parts(conditioner)
     if kind != "labels":
         return {"count": len(rows)}
-    return {"count": len(rows), "by_label": by_label(rows.fields["label"], names_of(conditioner))}
+    return {"count": len(rows), "by_label": by_label(rows.column("label"), names_of(conditioner))}
 
 
 def by_label(labels: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, int]:
@@ -198,7 +285,7 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     names = manifest["label_names"]
     splits = {name: {"count": one["images"], "by_label": one["by_label"]} for name, one in manifest["splits"].items()}
     return {
-        "format": FORMAT,
+        "format": OF_ARRAYS,
         "name": manifest["name"],
         "codec": {"name": "pixels", "stored": stored},
         "conditioner": {"name": "labels", "names": names} if names else "labels",
@@ -209,8 +296,8 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 FIELDS_OF_FORMAT_1 = {"data": "images", "label": "labels"}
-FILES: dict[int, Callable[[str, str], str]] = {1: file_of_format_1, 2: file_of}
-UPGRADES: dict[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: upgraded, 2: dict}
+FILES: dict[int, Callable[[str, str], str]] = {1: file_of_format_1, 2: file_of, 3: file_of}
+UPGRADES: dict[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: upgraded, 2: dict, 3: dict}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -28,7 +28,12 @@ class Rows(Protocol):
 
 
 class Order(Protocol):
-    """The rows of one epoch, in the order in which they are trained on; NDArray[np.int64] is one."""
+    """The rows of one epoch, in the order in which they are trained on.
+
+    >>> order: Order = np.array([2, 0, 1])
+    >>> order[np.array([0, 1])]
+    array([2, 0])
+    """
 
     def __getitem__(self, places: NDArray[np.int64], /) -> NDArray[np.int64]:
         """The rows at these places, each in [0, len(rows))."""
@@ -36,7 +41,11 @@ class Order(Protocol):
 
 @runtime_checkable
 class Ordered(Rows, Protocol):
-    """Rows that cannot be had in any order at the same cost, and so have one of their own."""
+    """Rows that cannot be had in any order at the same cost, and so have one of their own.
+
+    >>> isinstance(Arrays({"data": np.zeros((5, 8))}), Ordered)
+    False
+    """
 
     def order(self, seed: int, epoch: int) -> Order:
         """Every row once, a function of (seed, epoch) and of what is stored: neither of the process that asks nor of
@@ -65,6 +74,20 @@ class Arrays:
     def data(self) -> NDArray[Any]:
         """All of them, (N, *stored)."""
         return self.fields["data"]
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """Shape of one datum."""
+        return self.data.shape[1:]
+
+    @property
+    def kinds(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of each field of one datum."""
+        return {name: (array.shape[1:], str(array.dtype)) for name, array in self.fields.items()}
+
+    def column(self, name: str) -> NDArray[Any]:
+        """All of a field, (N, ...)."""
+        return self.fields[name]
 
     def __len__(self) -> int:
         return len(self.data)

@@ -6,7 +6,10 @@ from fm.data.digits import Digits
 from fm.data.fashion_mnist import FashionMNIST
 from fm.data.fetching import DatasetUnavailable
 from fm.data.image_folder import ImageFolder
+from fm.data.listing import FileDataset
+from fm.data.parquet import Parquet
 from fm.data.splits import Splits
+from fm.data.webdataset import WebDataset
 
 __all__ = [
     "CIFAR10",
@@ -14,7 +17,10 @@ __all__ = [
     "DatasetUnavailable",
     "Digits",
     "FashionMNIST",
+    "FileDataset",
     "ImageFolder",
+    "Parquet",
     "Request",
     "Splits",
+    "WebDataset",
 ]

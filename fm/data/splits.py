@@ -60,6 +60,7 @@ class Splits:
         label_names: what the labels mean; no two alike. None for images without labels.
         origin: for people, where the bytes came from. No part of the data: equal data from two places is equal.
         train_files, test_files: the file of each image, if each has one.
+        train_texts, test_texts: what is written about each image, where something is.
         skipped: images that were left out.
         left_out: files that are no images.
         elsewhere: images that only links lead to.
@@ -85,6 +86,8 @@ class Splits:
     left_out: tuple[LeftOut, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     warnings: tuple[str, ...] = ()
+    train_texts: tuple[str, ...] = ()
+    test_texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.label_names)) < len(self.label_names):

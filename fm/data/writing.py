@@ -1,22 +1,41 @@
 """Writes prepared datasets (fm.data.prepared)."""
 
 import json
+import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fm.codecs import Codec, Pixels, measured
+from fm.codecs import Codec, Pixels, measured, rounded
 from fm.conditions import Conditioner, Labels
-from fm.data.prepared import MANIFEST, SPLITS, described, file_of, sha256
+from fm.data.prepared import MANIFEST, SHARDS, SPLITS, described, file_of, sha256
 from fm.data.rows import Arrays
 from fm.data.splits import Splits
+
+if TYPE_CHECKING:
+    from fm.data.sharding import Plan, Sharded
+
+MIDDLE = 127.5  # grey levels that are 1 as modelled
 
 
 def write(folder: Path, splits: Splits, name: str) -> None:
     """A prepared dataset of pictures with labels."""
-    train = Arrays({"data": splits.train_images, "label": splits.train_labels})
-    test = Arrays({"data": splits.test_images, "label": splits.test_labels})
+    texts = as_arrays(splits.train_texts, splits.test_texts)
+    train = Arrays({"data": splits.train_images, "label": splits.train_labels, **texts[0]})
+    test = Arrays({"data": splits.test_images, "label": splits.test_labels, **texts[1]})
     write_fields(folder, name, train, test, Pixels(splits.train_images.shape[1:]), Labels(splits.label_names))
+
+
+def as_arrays(*splits: tuple[str, ...]) -> list[dict[str, NDArray[Any]]]:
+    """What is written about the images of each split as a field `text` of one type; nothing where there is nothing."""
+    if not all(splits):
+        return [{} for _ in splits]
+    longest = max(len(text) for texts in splits for text in texts)
+    return [{"text": np.array(texts, dtype=f"<U{max(longest, 1)}")} for texts in splits]
 
 
 def write_fields(folder: Path, name: str, train: Arrays, test: Arrays, codec: Codec, conditioner: Conditioner) -> None:
@@ -37,10 +56,63 @@ def write_fields(folder: Path, name: str, train: Arrays, test: Arrays, codec: Co
     (folder / MANIFEST).unlink(missing_ok=True)
     sums: dict[str, str] = {}
     for split, rows in zip(SPLITS, (train, test), strict=True):
-        for field, array in rows.fields.items():
-            path = folder / file_of(split, field)
-            content = np.ascontiguousarray(array)
-            np.save(path, content.astype(content.dtype.newbyteorder("<"), copy=False), allow_pickle=False)
-            sums[path.name] = sha256(path)
-    manifest = described(name, codec.choice, conditioner.choice, train, test, sums)
+        sums |= save_arrays(folder, split, rows.fields)
+    save_manifest(folder, described(name, codec.choice, conditioner.choice, train, test, sums))
+
+
+def write_sharded(folder: Path, name: str, made: "Sharded", plan: "Plan", window_bytes: int) -> None:
+    """A prepared dataset of pictures with labels, whose data are in shards already (fm.data.sharding).
+
+    Args:
+        window_bytes: of the shards whose rows are shuffled together.
+    """
+    from fm.data.shard_cache import Folder
+    from fm.data.shards import Shards
+
+    conditioner = Labels(made.label_names)
+    codec = Pixels(plan.stored, scale=rounded(made.deviation / MIDDLE) or Pixels(plan.stored).scale)
+    largest = max(shard.bytes for shard in made.train)
+    window = max(window_bytes // largest, 1)
+    shelf = Folder(plan.shards)
+    kind = made.has_texts, plan.stored, codec.dtype, window
+    train = Shards(made.train, shelf, {"label": made.train_labels}, *kind)
+    test = Shards(made.test, shelf, {"label": made.test_labels}, *kind)
+    folder.mkdir(parents=True, exist_ok=True)
+    sums: dict[str, str] = {}
+    for split, some in zip(SPLITS, (train, test), strict=True):
+        sums |= save_arrays(folder, split, some.beside)
+        if plan.place is None:
+            for shard in some.shards:
+                bring(shelf.path(shard), folder / SHARDS / shard.file)
+    about = {
+        "place": None if plan.place is None else str(plan.place),
+        "window": window,
+        "train": [list(shard) for shard in made.train],
+        "test": [list(shard) for shard in made.test],
+    }
+    save_manifest(folder, {**described(name, codec.choice, conditioner.choice, train, test, sums), SHARDS: about})
+
+
+def bring(path: Path, target: Path) -> None:
+    """A file to another place, without its bytes where that can be."""
+    target.parent.mkdir(exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:  # another file system
+        shutil.copyfile(path, target)
+
+
+def save_arrays(folder: Path, split: str, fields: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Each in a file of its own; their sums by their names."""
+    sums = {}
+    for field, array in fields.items():
+        path = folder / file_of(split, field)
+        content = np.ascontiguousarray(array)
+        np.save(path, content.astype(content.dtype.newbyteorder("<"), copy=False), allow_pickle=False)
+        sums[path.name] = sha256(path)
+    return sums
+
+
+def save_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

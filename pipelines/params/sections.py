@@ -53,18 +53,32 @@ Devices = Annotated[
 ]
 
 
+IN_FILES = ("image-folder", "parquet", "webdataset")
+"""Datasets of one's own images at dataset.path."""
+
+
 class Dataset(Section):
     name: Annotated[str, ChosenByName("dataset")]
     path: str = Field(
         min_length=1,
         max_length=4000,
         pattern=r"^[^\x00]*$",
-        description="the folder of image-folder; cifar10 looks there for its archive",
+        description="the folder of image-folder, webdataset and parquet; cifar10 looks there for its archive",
     )
     image_size: Filled[int] = Field(ge=8, le=512)
     channels: Filled[Literal[1, 3]]
-    test_fraction: float = Field(gt=0, lt=1, description="share of an image-folder held out")
+    test_fraction: float = Field(gt=0, lt=1, description="share of one's own images held out")
     on_bad_image: Literal["error", "skip"]
+    storage: Literal["auto", "arrays", "shards"] = Field(
+        default="auto", description="how own images are prepared; auto: shards where arrays would take over 4 GB"
+    )
+    store: str | None = Field(
+        default=None, pattern=r"^s3://[^/]+/.+$", description="where the shards lie; null: in data/prepared"
+    )
+    shard_megabytes: float = Field(default=32, gt=0, le=10_000, description="of data in a shard, more or less")
+    window_megabytes: float = Field(
+        default=1024, gt=0, le=1_000_000, description="of shards whose images are shuffled together"
+    )
     licence: Filled[str] = Field(description="for the model card")
 
 

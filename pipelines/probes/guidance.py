@@ -1,5 +1,7 @@
 """How well the label that was asked for shows, by scale of classifier-free guidance (Ho & Salimans 2022)."""
 
+import numpy as np
+
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.evaluation import draw
@@ -18,7 +20,7 @@ def guided(
     generator: Generator, sampler: SamplerConfig, extractor: Extractor, dataset: Prepared, chosen: Evaluate
 ) -> list[Guided]:
     """The share of images that the classifier recognises at each scale; nothing where the extractor is none."""
-    if extractor.classify(pictures(dataset.test.data[:1], dataset.codec)) is None:
+    if extractor.classify(pictures(dataset.test[np.arange(1)]["data"], dataset.codec)) is None:
         return []
     return [at_scale(generator.with_sampler(sampler), scale, extractor, dataset, chosen) for scale in SCALES]
 

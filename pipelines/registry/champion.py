@@ -5,8 +5,9 @@ from fm.data.prepared import Prepared
 from fm.errors import TryLater, UserError
 from fm.generator import Generator
 from fm.metrics.extractors import load
+from pipelines.dataset import opened
 from pipelines.params import Params
-from pipelines.project import FEATURES, PREPARED, compute_slot
+from pipelines.project import FEATURES, compute_slot
 from pipelines.registry import saved_models, versions
 from pipelines.registry.gate import Again
 from pipelines.sample_sets import measure, real_reference
@@ -23,7 +24,7 @@ def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, na
         TryLater: MLflow does not answer.
     """
     device = devices.pick(settings.train.accelerator)
-    dataset = Prepared.open(PREPARED)
+    dataset = opened()
     try:
         with versions.asking():
             generator = saved_models.fetch(name, version).to(device)

@@ -10,6 +10,7 @@ from fm.conditions import Conditioner
 from fm.generator import Config
 from pipelines.markup import literal
 from pipelines.params import Params
+from pipelines.params.sections import IN_FILES
 from pipelines.registry.model_use import instructions
 from pipelines.registry.wording import in_words
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
@@ -107,7 +108,7 @@ def kind(codec: Codec) -> str:
 def dataset_name(settings: Params) -> str:
     """What people call it; where a folder lies is nobody's business but its owner's."""
     dataset = settings.dataset
-    return f"the folder {literal(Path(dataset.path).name)}" if dataset.name == "image-folder" else dataset.name
+    return f"the folder {literal(Path(dataset.path).name)}" if dataset.name in IN_FILES else dataset.name
 
 
 def caption(names: Sequence[str]) -> str:

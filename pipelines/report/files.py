@@ -4,13 +4,13 @@ import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fm.data.prepared import Prepared
 from fm.errors import TryLater, UserError
-from fm.pictures import pictures
+from fm.pictures import shown
 from pipelines import stage
 from pipelines.claims.results import Results
+from pipelines.dataset import opened
 from pipelines.params import Params
-from pipelines.project import CURVES, PREPARED, SAMPLES, whole_file
+from pipelines.project import CURVES, SAMPLES, whole_file
 from pipelines.ranking import Ranking
 from pipelines.records import provenance, tracking
 from pipelines.registry.versions import asking
@@ -23,14 +23,14 @@ from pipelines.schemas.comparison import Comparison
 
 def gather(settings: Params, comparison: Comparison, results: Results, ranking: Ranking) -> Contents:
     """What is shown of a comparison, from the artifacts of its stages. Raises UserError: one of them is missing."""
-    prepared = Prepared.open(PREPARED)
-    shown = pictures(prepared.train.data, prepared.codec)
+    prepared = opened()
+    real = shown(prepared.train, prepared.codec)
     return Contents(
         comparison=comparison,
         results=results,
         ranking=ranking,
         curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
-        real=grid_of_real(shown, prepared.train.fields["label"], len(prepared.label_names)),
+        real=grid_of_real(real, prepared.train.column("label"), len(prepared.label_names)),
         label_names=list(prepared.label_names),
         samples=SAMPLES,
         facts=facts(settings, comparison),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from fm import images as layout
 from fm.errors import UserError
+from fm.pictures import Shown
 
 
 def data_uri(image: Image.Image) -> str:
@@ -18,7 +19,7 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def grid_of_real(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int) -> Image.Image:
+def grid_of_real(images: NDArray[np.uint8] | Shown, labels: NDArray[np.int64], classes: int) -> Image.Image:
     """Real images laid out as the generated grids are, every label's spread evenly over all it has: files that lie
     together look alike."""
     columns = layout.columns(classes)
@@ -27,7 +28,7 @@ def grid_of_real(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: 
     of_each = -(-len(places) // len(by_label))
     spread = [have[np.linspace(0, len(have) - 1, of_each).astype(np.int64)] for have in by_label]
     chosen = [spread[place % len(spread)][place // len(spread)] for place in places]
-    sheet = layout.grid(images[chosen], columns)
+    sheet = layout.grid(images[np.array(chosen)], columns)
     return Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
 
 

@@ -15,7 +15,15 @@ from fm.extractor_names import OWN_FILE
 from fm.lazy import torch
 from fm.metrics.extractors.classifier import ClassifierExtractor
 from fm.metrics.extractors.efficientnet import EfficientNetExtractor
-from fm.metrics.extractors.extractor import Asked, Extractor, ExtractorError, Floats, described
+from fm.metrics.extractors.extractor import (
+    Asked,
+    Extractor,
+    ExtractorError,
+    Floats,
+    described,
+    features_of,
+    labels_of,
+)
 from fm.metrics.extractors.inception import InceptionExtractor
 from fm.metrics.extractors.own import OWN, OwnExtractor
 
@@ -27,6 +35,8 @@ __all__ = [
     "ExtractorError",
     "Floats",
     "InceptionExtractor",
+    "features_of",
+    "labels_of",
     "load",
     "prepare",
 ]

@@ -50,7 +50,7 @@ class ClassifierExtractor(
 
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
-        from fm.metrics.extractors.classifier_network import Classifier, Schedule, train_classifier
+        from fm.metrics.extractors.classifier_network import Classifier, Schedule, own_order, train_classifier
 
         dataset, images = asked.dataset, asked.images
         classes = len(dataset.label_names)
@@ -71,7 +71,8 @@ class ClassifierExtractor(
         torch.manual_seed(0)
         network = Classifier(**sizes)
         schedule = Schedule(epochs, batch_size, peak_learning_rate=3e-3)
-        train_classifier(network, images, dataset.train.fields["label"], schedule, asked.device, asked.report)
+        labels = dataset.train.column("label")
+        train_classifier(network, images, labels, schedule, asked.device, asked.report, own_order(dataset.train))
         return cls(network, sizes, asked.device)
 
     @classmethod

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fm.data.rows import Order, Ordered, Rows
 from fm.images import Images, to_float
+from fm.pictures import Shown
 
 
 class Classifier(nn.Module):
@@ -60,15 +62,25 @@ class Schedule:
     seed: int = 0
 
 
+def own_order(rows: Rows) -> Callable[[int, int], Order] | None:
+    """The rows' own order, if they have one."""
+    return rows.order if isinstance(rows, Ordered) else None
+
+
 def train_classifier(
     network: Classifier,
-    images: Images,
+    images: Images | Shown,
     labels: npt.NDArray[np.int64],
     schedule: Schedule,
     device: torch.device,
     report: Callable[[str], None],
+    order: Callable[[int, int], Order] | None = None,
 ) -> None:
-    """Train in place on uint8 images (N, H, W, C) and int64 labels (N,), a function of the seed."""
+    """Train in place on uint8 images (N, H, W, C) and int64 labels (N,), a function of the seed.
+
+    Args:
+        order: of the images in an epoch, by (seed, epoch), where not all orders cost the same.
+    """
     network.to(device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     steps_per_epoch = len(images) // schedule.batch_size
@@ -78,9 +90,10 @@ def train_classifier(
     shuffle = np.random.default_rng(schedule.seed)
     started = time.perf_counter()
     for epoch in range(schedule.epochs):
-        order = shuffle.permutation(len(images))
+        places = np.arange(len(images))
+        permuted = shuffle.permutation(len(images)) if order is None else order(schedule.seed, epoch)
         for step in range(steps_per_epoch):
-            rows = order[step * schedule.batch_size : (step + 1) * schedule.batch_size]
+            rows = permuted[places[step * schedule.batch_size : (step + 1) * schedule.batch_size]]
             loss = F.cross_entropy(
                 network(to_float(images[rows]).to(device)), torch.from_numpy(labels[rows]).to(device)
             )

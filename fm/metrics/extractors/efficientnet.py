@@ -22,6 +22,7 @@ from fm.metrics.extractors.extractor import (
     in_batches,
     rgb,
 )
+from fm.pictures import Shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,6 +31,7 @@ WEIGHTS, PROJECTION = "extractor.safetensors", "projection.safetensors"
 SIZE = 128  # pixels; the 224 it was trained with take three times as long
 COMPONENTS = 64
 BATCH = 50
+MOST = 50_000  # training images whose components are looked for; they lie evenly among all
 
 
 class EfficientNetExtractor(
@@ -55,7 +57,10 @@ class EfficientNetExtractor(
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
         extractor = cls(pretrained(), asked.device)
-        pooled = torch.from_numpy(extractor.pooled(asked.images)).double()
+        images = asked.images
+        if len(images) > MOST:
+            images = images[np.linspace(0, len(images) - 1, MOST).astype(np.int64)]
+        pooled = torch.from_numpy(extractor.pooled(images)).double()
         extractor.mean = pooled.mean(dim=0)
         # Right singular vectors of the centred features, their signs fixed.
         _, _, directions = torch.linalg.svd(pooled - extractor.mean, full_matrices=False)
@@ -89,7 +94,7 @@ class EfficientNetExtractor(
         projected: Floats = ((pooled - self.mean) @ self.components.T).float().numpy()
         return projected
 
-    def pooled(self, images: Images) -> Floats:
+    def pooled(self, images: Images | Shown) -> Floats:
         """float32 (N, 1280)."""
         return in_batches(self._pooled, images, BATCH)
 

@@ -17,7 +17,7 @@ from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.images import Images
 from fm.lazy import torch
-from fm.pictures import pictures
+from fm.pictures import Shown, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,9 +54,9 @@ class Asked:
     report: Callable[[str], None]
 
     @property
-    def images(self) -> Images:
-        """The training split as it is shown, uint8 (N, H, W, C)."""
-        return pictures(self.dataset.train.data, self.dataset.codec)
+    def images(self) -> Images | Shown:
+        """The training split as it is shown, uint8 (N, H, W, C); slices and rows of it are arrays."""
+        return shown(self.dataset.train, self.dataset.codec)
 
 
 class Extractor(Component, ABC, kind="extractor"):
@@ -131,7 +131,7 @@ def described(folder: Path) -> dict[str, Any]:
     return content  # type: ignore[no-any-return]
 
 
-def in_batches(function: Callable[[Images], Tensor], images: Images, size: int) -> Floats:
+def in_batches(function: Callable[[Images], Tensor], images: Images | Shown, size: int) -> Floats:
     """`function` of `size` images at a time, put together, float32 (N, D), finite. Raises ExtractorError if not."""
     with torch.no_grad():
         features = np.concatenate([function(chunk).float().cpu().numpy() for chunk in chunks(images, size)])
@@ -140,9 +140,25 @@ def in_batches(function: Callable[[Images], Tensor], images: Images, size: int) 
     return features
 
 
-def chunks(images: Images, size: int) -> Iterator[Images]:
+def chunks(images: Images | Shown, size: int) -> Iterator[Images]:
     for start in range(0, len(images), size):
         yield images[start : start + size]
+
+
+TOGETHER = 10_000
+"""Images whose pictures are in memory at once: a multiple of what the library's extractors take at a time."""
+
+
+def features_of(extractor: Extractor, images: Images | Shown) -> Floats:
+    """Its features of however many images, float32 (N, D)."""
+    return np.concatenate([extractor.features(some) for some in chunks(images, TOGETHER)])
+
+
+def labels_of(extractor: Extractor, images: Images | Shown) -> Labels | None:
+    """What it sees in however many images, int64 (N,); none if it knows no labels."""
+    seen = [extractor.classify(some) for some in chunks(images, TOGETHER)]
+    known = [labels for labels in seen if labels is not None]
+    return np.concatenate(known) if known else None
 
 
 def rgb(images: Images) -> Images:

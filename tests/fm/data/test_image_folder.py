@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from fm.data.collecting import MAX_BYTES, held_out
+from fm.data.dataset import Request
 from fm.data.duplicates import across
-from fm.data.image_folder import MAX_BYTES, FolderError, Found, Read, held_out, load
+from fm.data.image_folder import FolderError, ImageFolder
 from fm.data.splits import Splits
 
 
@@ -22,7 +24,7 @@ def save(path: Path, number: int, **options: object) -> None:
 
 
 def read(folder: Path, skip_bad: bool = False, test_fraction: float = 0.3) -> Splits:
-    return load(folder, 8, 3, test_fraction, skip_bad)
+    return ImageFolder().load(Request(Path(), folder, 8, 3, test_fraction, skip_bad))
 
 
 @pytest.fixture
@@ -166,11 +168,8 @@ def test_both_splits_need_images(tmp_path: Path) -> None:
         read(tmp_path / "single", test_fraction=1e-9)
 
 
-def contents(labels: list[int], digests: list[int]) -> list[Read]:
-    return [
-        Read(Found("", Path(), label), np.empty(0, np.uint8), False, digest.to_bytes(8, "big"))
-        for label, digest in zip(labels, digests, strict=True)
-    ]
+def contents(labels: list[int], digests: list[int]) -> list[tuple[str | None, bytes]]:
+    return [(str(label), digest.to_bytes(8, "big")) for label, digest in zip(labels, digests, strict=True)]
 
 
 @given(

@@ -255,7 +255,7 @@ def test_a_changed_pixel_is_noticed_by_verify(digits: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 3}, "newer version"),
+        ({"format": 4}, "newer version"),
         ({"format": "one"}, "not the manifest"),
         ({"conditioner": {"name": "labels", "names": ["only one"]}}, "damaged"),
         ({"conditioner": None}, "damaged"),

@@ -1,0 +1,174 @@
+"""Where shards are read from: a folder that has them all, or one that holds the latest of a store's.
+
+What is cached stays below a limit, whoever uses it: all processes of a machine share the folder, wait for each other's
+downloads, and make room for what is new by removing what was not asked for for longest.
+"""
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from fm.data.shard_files import SUFFIX, Shard
+from fm.errors import UserError
+from fm.s3 import Place
+
+PARTIAL = ".partial"
+LOCK = ".lock"
+ABANDONED_SECONDS = 600  # without a byte: whoever downloaded it is no more
+DOWNLOADS = 4  # at once, of a process
+CHUNK = 2**20
+
+
+class CacheError(UserError):
+    """Shards do not fit, or are not what they should be; the message says what to do."""
+
+
+class Shelf(Protocol):
+    """Where the file of a shard is to be had.
+
+    >>> shelf: Shelf = Folder(Path("data/prepared/shards"))
+    """
+
+    def path(self, shard: Shard) -> Path:
+        """The file, which is there. Raises UserError."""
+
+    def expect(self, shards: Sequence[Shard]) -> None:
+        """These are asked for next, in this order."""
+
+
+class Folder:
+    """All shards of a dataset, in a folder.
+
+    >>> Folder(Path("data/prepared/shards")).path(Shard("9f86d0", 1000, 3_072_000))
+    PosixPath('data/prepared/shards/9f86d0.arrow')
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, shard: Shard) -> Path:
+        return self.folder / shard.file
+
+    def expect(self, shards: Sequence[Shard]) -> None:
+        """Nothing to do: the system reads ahead by itself."""
+
+
+class Cache:
+    """The latest of the shards that lie in a store.
+
+    Attributes:
+        place: where they lie.
+        folder: where they are kept; it may be shared by processes and by datasets.
+        limit: bytes that they may take there.
+
+    >>> Cache(Place("bucket", "pictures/"), Path(".cache/shards"), limit=200_000_000).limit
+    200000000
+    """
+
+    def __init__(self, place: Place, folder: Path, limit: int) -> None:
+        self.place, self.folder, self.limit = place, folder, limit
+        self._process = 0
+        self._pool: ThreadPoolExecutor
+        self._coming: dict[str, Future[Path]]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"place": self.place, "folder": self.folder, "limit": self.limit}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def path(self, shard: Shard) -> Path:
+        """Its file, downloaded if it is not there. Raises UserError, TryLater."""
+        self._begin()
+        if (coming := self._coming.pop(shard.sha256, None)) is not None:
+            coming.result()
+        return self._fetched(shard)
+
+    def expect(self, shards: Sequence[Shard]) -> None:
+        """Download those that are not there, while this process does something else."""
+        self._begin()
+        self._coming = {name: one for name, one in self._coming.items() if not one.done()}
+        for shard in shards:
+            if shard.sha256 not in self._coming:
+                self._coming[shard.sha256] = self._pool.submit(self._fetched, shard)
+
+    def _begin(self) -> None:
+        """Threads and connections of this process: a fork has neither."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._pool = ThreadPoolExecutor(DOWNLOADS, thread_name_prefix="shards")
+            self._coming = {}
+            self.place = Place(self.place.bucket, self.place.prefix)
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _fetched(self, shard: Shard) -> Path:
+        path = self.folder / shard.file
+        if touched(path):
+            return path
+        partial = path.with_suffix(PARTIAL)
+        with locked(self.folder / f"{shard.sha256[:2]}{LOCK}"):  # few files, which stay: to remove one is a race
+            if touched(path):  # by who had the lock
+                return path
+            with locked(self.folder / f"room{LOCK}"):
+                self._make_room(shard)
+                with partial.open("wb") as file:
+                    file.truncate(shard.bytes)
+            self._download(shard, partial)
+            partial.replace(path)
+        return path
+
+    def _make_room(self, shard: Shard) -> None:
+        there = sorted(files_in(self.folder))
+        free = self.limit - sum(size for _, size, _ in there)
+        for modified, size, path in there:
+            if free >= shard.bytes:
+                return
+            if path.suffix == SUFFIX or modified < time.time() - ABANDONED_SECONDS:
+                path.unlink(missing_ok=True)
+                free += size
+        if free < shard.bytes:
+            raise CacheError(
+                f"{self.folder}: {self.limit:,} bytes are too few for the shards that are read at once; allow more"
+            )
+
+    def _download(self, shard: Shard, partial: Path) -> None:
+        digest = hashlib.sha256()
+        with partial.open("r+b") as file:
+            for chunk in self.place.chunks(shard.file, CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+            file.truncate()
+        if digest.hexdigest() != shard.sha256:
+            partial.unlink()
+            raise CacheError(f"{self.place}{shard.file}: the shard is damaged: prepare the dataset again")
+
+
+def touched(path: Path) -> bool:
+    """Whether there is such a file, which is now the one asked for last."""
+    with suppress(FileNotFoundError):
+        os.utime(path)
+        return True
+    return False
+
+
+def files_in(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """When each shard, or part of one, was asked for last, and its size."""
+    for path in folder.iterdir():
+        if path.suffix in (SUFFIX, PARTIAL):
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                yield found.st_mtime, found.st_size, path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One thread of one process at a time."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
