@@ -1,4 +1,4 @@
-"""The whole pipeline on a folder of pictures without labels, as docs/own-images.md has it."""
+"""The whole pipeline on a folder of pictures without labels, as docs/own-images.md has it, and in shards."""
 
 import json
 from pathlib import Path
@@ -15,6 +15,9 @@ SETTINGS = {
     "dataset.image_size": 16,
     "dataset.test_fraction": 0.4,
     "dataset.on_bad_image": "skip",
+    "dataset.storage": "shards",
+    "dataset.shard_megabytes": 0.02,
+    "dataset.window_megabytes": 0.05,
     "train.images_seen": 1280,
     "train.batch_size": 64,
     "evaluate.images": None,
@@ -58,6 +61,8 @@ def test_is_compared_and_registered(own: tuple[Project, str]) -> None:
     assert "champion: version 1" in printed
     prepared = json.loads((project.folder / "metrics/prepare.json").read_text())
     assert prepared["train_images"] + prepared["test_images"] == 220
+    manifest = json.loads((project.folder / "data/prepared/manifest.json").read_text())
+    assert len(manifest["shards"]["train"]) > 3
     assert prepared["labels"] == 0
     assert prepared["skipped"] == [{"file": "broken.jpg", "reason": "no image that Pillow can read"}]
     page = (project.folder / "reports/report.html").read_text()

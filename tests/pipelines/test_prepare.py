@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,33 @@ def test_a_mistake_in_the_settings_is_said_plainly(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "dataset.image_size" in done.stderr
     assert not (tmp_path / PREPARED).exists()
+
+
+def test_shards_have_what_arrays_have(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / "pictures" / ("cats", "dogs")[number % 2] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    asked = {"name": "image-folder", "path": "pictures", "image_size": 8, "channels": 3}
+    shards = {"storage": "shards", "shard_megabytes": 0.002, "window_megabytes": 0.01}
+    arrays = prepare(tmp_path, **asked).stdout.splitlines()
+    whole = Prepared.open(tmp_path / PREPARED)
+    told = prepare(tmp_path, **asked, **shards)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.splitlines()[:-1] == arrays[:-1]
+    assert re.fullmatch(rf"{re.escape(arrays[-1])}, in \d+ shards", told.stdout.splitlines()[-1])
+    prepared = Prepared.open(tmp_path / PREPARED)
+    prepared.verify()
+    for mine, its in ((prepared.train, whole.train), (prepared.test, whole.test)):
+        assert sorted(map(bytes, mine[np.arange(len(mine))]["data"])) == sorted(map(bytes, its.data))
+    assert (prepared.codec, prepared.conditioner) == (whole.codec, whole.conditioner)
+    assert not list((tmp_path / "cache" / "sharding").iterdir())
+
+
+def test_no_shards_of_what_is_no_files(tmp_path: Path) -> None:
+    done = prepare(tmp_path, name="digits", storage="shards")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "params.yaml: dataset.storage = shards: digits is prepared as arrays alone; set it to auto\n",
+    )
