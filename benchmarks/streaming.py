@@ -115,8 +115,9 @@ def generate(folder: Path, images: int) -> None:
 
 
 def prepare(folder: Path) -> None:
+    from fm.data.assembling import sharded
     from fm.data.dataset import Request
-    from fm.data.sharding import Plan, sharded
+    from fm.data.sharding import Plan
     from fm.data.webdataset import WebDataset
     from fm.data.writing import write_sharded
     from fm.s3 import Place

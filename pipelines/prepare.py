@@ -26,7 +26,7 @@ from pipelines.schemas.prepare import ImagesElsewhere, LabelCount, LeftOutFiles,
 from pipelines.stage import Stage, require_unchanged, running
 
 if TYPE_CHECKING:
-    from fm.data.sharding import Sharded
+    from fm.data.assembling import Sharded
 
 FILE = "prepare.json"
 MOST_IN_ARRAYS = 4_000_000_000  # bytes
@@ -101,7 +101,8 @@ def write_arrays(stage: Stage, settings: params.Dataset, dataset: Dataset) -> No
 
 def write_shards(stage: Stage, settings: params.Dataset, listing: Listing) -> None:
     """What is made of a part is kept until the stage has ended: killed, it goes on with the parts that are missing."""
-    from fm.data.sharding import Plan, sharded
+    from fm.data.assembling import sharded
+    from fm.data.sharding import Plan
 
     work = cache_dir() / "sharding" / stage.key
     place = None if settings.store is None else s3.parse(settings.store)

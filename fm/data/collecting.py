@@ -7,7 +7,7 @@ label whose every content would be held out, the one with the greatest hash is t
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -82,7 +82,7 @@ def collected(listing: Listing, asked: Request) -> Splits:
         skipped=tuple(skipped),
         left_out=summed([*listing.left_out, *(one for one in found if isinstance(one, LeftOut))]),
         elsewhere=listing.elsewhere,
-        warnings=(*said, *under_two_labels([(one.name, one.label, one.digest) for one in read])),
+        warnings=(*said, *under_two_labels(lambda: ((one.name, one.label, one.digest) for one in read))),
     )
 
 
@@ -189,16 +189,27 @@ def dim(names: Sequence[str]) -> list[str]:
     ]
 
 
-def under_two_labels(images: Iterable[tuple[str, str | None, bytes]]) -> list[str]:
-    """What labels contradict each other, as where one is a link to another; name, label and SHA-256 of each image."""
-    first: dict[bytes, tuple[str, str | None]] = {}
-    count, example = 0, ""
-    for name, label, digest in images:
-        other, its_label = first.setdefault(digest, (name, label))
-        if its_label != label:
-            count += 1
-            example = example or f"{shown(other)} and {shown(name)}"
-    return [f"{count} images are under another label too, such as {example}: two names for the same"] if count else []
+def under_two_labels(images: Callable[[], Iterable[tuple[str, str | None, bytes]]]) -> list[str]:
+    """What labels contradict each other, as where one is a link to another.
+
+    Args:
+        images: gives name, label and SHA-256 of each, as often as it is called: they may be more than fit in memory.
+    """
+    numbers: dict[str | None, int] = {}
+    found = np.fromiter(
+        ((int.from_bytes(digest[:8]), numbers.setdefault(label, len(numbers))) for _, label, digest in images()),
+        dtype=[("content", np.uint64), ("label", np.int64)],
+    )
+    order = np.argsort(found["content"], kind="stable")
+    contents, labels = found["content"][order], found["label"][order]
+    first = np.searchsorted(contents, contents)  # of all that have this content
+    places = np.flatnonzero(labels != labels[first])
+    if not len(places):
+        return []
+    earliest = places[np.argmin(order[places])]
+    example = {int(order[first[earliest]]), int(order[earliest])}
+    names = [shown(name) for number, (name, _, _) in enumerate(images()) if number in example]
+    return [f"{len(places)} images are under another label too, such as {' and '.join(names)}: two names for the same"]
 
 
 def summed(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,7 +87,7 @@ class Cache:
         """Its file, downloaded if it is not there. Raises UserError, TryLater."""
         self._begin()
         if (coming := self._coming.pop(shard.sha256, None)) is not None:
-            coming.result()
+            wait([coming])  # where that has failed, it is tried again here
         return self._fetched(shard)
 
     def expect(self, shards: Sequence[Shard]) -> None:
@@ -171,4 +171,7 @@ def locked(path: Path) -> Iterator[None]:
     """One thread of one process at a time."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # to close it is not enough: a process forked meanwhile has it open too

@@ -1,10 +1,10 @@
-"""Prepares images as shards: part by part, in several processes, each part's result kept until all are there.
+"""Makes shards of images: part by part, in several processes, each part's result kept until all are there.
 
-    work/000012.json     what part 12 has given: its shards, what was skipped, how many bytes have which value
+    work/000012.json     what part 12 has given: its shards with sums of their values, and what was skipped
     work/000012.arrow    each of its images: split, label, name, SHA-256 of its file, hash of its pixels
 
 A part's result is a function of the part and of what is asked: who is killed and begins again goes on with the parts
-that are missing, and ends with the same bytes. Rules and words are those of fm.data.collecting.
+that are missing, and ends with the same bytes. fm.data.assembling puts the parts together.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from fm.data import collecting
 from fm.data.collecting import Read, read_part
 from fm.data.dataset import Request
-from fm.data.listing import Listing, Part, label_order
-from fm.data.shard_files import Open, Shard, content_of, shard_of
+from fm.data.listing import Part
+from fm.data.shard_files import Shard, content_of, shard_of
 from fm.data.splits import LeftOut, Skipped
 from fm.s3 import Place
 
@@ -77,49 +77,9 @@ class Plan:
         return self.work / "shards"
 
 
-class Sharded(NamedTuple):
-    """What has become of a listing.
-
-    Attributes:
-        train, test: shards, in the order of their rows.
-        train_labels, test_labels: int64 (N,).
-        has_texts: whether something is written about any image.
-        deviation: of the training images' values from 0 to 255.
-        in_both_splits: names of two images, one of either split, that are the same pixel for pixel.
-
-    >>> Sharded._fields[:2]
-    ('train', 'test')
-    """
-
-    train: list[Shard]
-    test: list[Shard]
-    train_labels: NDArray[np.int64]
-    test_labels: NDArray[np.int64]
-    label_names: tuple[str, ...]
-    has_texts: bool
-    deviation: float
-    skipped: list[Skipped]
-    left_out: tuple[LeftOut, ...]
-    warnings: list[str]
-    in_both_splits: list[tuple[str, str]]
-
-
-def sharded(listing: Listing, plan: Plan, processes: int | None = None) -> Sharded:
-    """All images of a listing as shards, with a process for each core unless said otherwise.
-
-    Raises:
-        FolderError: as fm.data.collecting.collected.
-        UserError, TryLater: the store does not take them.
-    """
-    plan.shards.mkdir(parents=True, exist_ok=True)
-    make_parts(listing.parts, plan, processes or os.cpu_count() or 1)
-    records = [json.loads(plan.record(number).read_text(encoding="utf-8")) for number in range(len(listing.parts))]
-    images = [rows_of(plan.table(number)) for number in range(len(listing.parts))]
-    return Assembly(listing, plan, records, images).result()
-
-
 def make_parts(parts: Sequence[Part], plan: Plan, processes: int) -> None:
     """The parts that are not made yet."""
+    plan.shards.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(len(parts)) if not plan.record(number).is_file()]
     if processes == 1 or len(missing) < 2:
         for number in missing:
@@ -129,8 +89,13 @@ def make_parts(parts: Sequence[Part], plan: Plan, processes: int) -> None:
     context = multiprocessing.get_context("spawn")
     count = min(processes, len(missing))
     with ProcessPoolExecutor(count, mp_context=context, initializer=end_with, initargs=(os.getpid(),)) as pool:
-        for done in [pool.submit(make_part, number, parts[number], plan) for number in missing]:
-            done.result()
+        jobs = [pool.submit(make_part, number, parts[number], plan) for number in missing]
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def end_with(parent: int) -> None:
@@ -170,8 +135,8 @@ def make_part(number: int, part: Part, plan: Plan) -> None:
 class Made(NamedTuple):
     """A shard, and the exact sums of its values and of their squares.
 
-    >>> deviation([Made("9f86d0", rows=1, bytes=400, sum=4, squares=10)], numbers=2)
-    1.0
+    >>> Made("9f86d0", rows=1, bytes=400, sum=4, squares=10).shard
+    Shard(sha256='9f86d0', rows=1, bytes=400)
     """
 
     sha256: str
@@ -253,125 +218,3 @@ def write_rows(path: Path, images: Sequence[tuple[bool, Read, bytes]]) -> None:
     )
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
-
-
-class Row(NamedTuple):
-    """One image of a part.
-
-    >>> Row(False, "cat", "cats/1.png", has_text=False, digest=bytes(32), pixels=bytes(16)).label
-    'cat'
-    """
-
-    is_test: bool
-    label: str | None
-    name: str
-    has_text: bool
-    digest: bytes
-    pixels: bytes
-
-
-def rows_of(path: Path) -> list[Row]:
-    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    return [Row(*values) for values in zip(*(table.column(name).to_pylist() for name in Row._fields), strict=True)]
-
-
-@dataclass
-class Assembly:
-    """The parts put together: what only all of them can say.
-
-    >>> from fm.data.dataset import Request
-    >>> asked = Request(Path(".cache"), Path("pictures"), size=8, channels=1, test_fraction=0.1, skip_bad=False)
-    >>> plan = Plan(asked, shard_bytes=1000, work=Path("work"), place=None)
-    >>> Assembly(Listing("pictures", parts=()), plan, records=[], images=[]).listing.origin
-    'pictures'
-    """
-
-    listing: Listing
-    plan: Plan
-    records: list[dict[str, Any]]
-    images: list[list[Row]]
-
-    def result(self) -> Sharded:
-        origin, asked = self.listing.origin, self.plan.asked
-        rows = [row for part in self.images for row in part]
-        skipped = [Skipped(*one) for record in self.records for one in record["skipped"]]
-        if skipped and not asked.skip_bad:
-            raise collecting.cannot_be_used(origin, skipped, len(rows) + len(skipped))
-        names = label_order(self.listing.labels, {row.label for row in rows if row.label is not None})
-        warnings = [*self.listing.warnings, *collecting.missing_labels(self.listing, names, skipped)]
-        warnings += collecting.dim([name for record in self.records for name in record["dim"]])
-        collecting.require_a_label_each(origin, names, [row.name for row in rows if row.label is None])
-        test_digests = collecting.held_out(((row.label, row.digest) for row in rows), asked.test_fraction)
-        collecting.require_both(
-            origin,
-            sum(row.digest not in test_digests for row in rows),
-            sum(row.digest in test_digests for row in rows),
-        )
-        train, test, train_rows, test_rows = self._splits(test_digests)
-        numbers = {name: number for number, name in enumerate(names)}
-        return Sharded(
-            [made.shard for made in train],
-            [made.shard for made in test],
-            np.array([numbers.get(row.label or "", 0) for row in train_rows], dtype=np.int64),
-            np.array([numbers.get(row.label or "", 0) for row in test_rows], dtype=np.int64),
-            names,
-            any(row.has_text for row in rows),
-            deviation(train, int(np.prod(self.plan.stored))),
-            skipped,
-            collecting.summed(
-                [*self.listing.left_out, *(LeftOut(*one) for record in self.records for one in record["left_out"])]
-            ),
-            warnings + collecting.under_two_labels((row.name, row.label, row.digest) for row in rows),
-            same_pixels(train_rows, test_rows),
-        )
-
-    def _splits(self, test_digests: set[bytes]) -> tuple[list[Made], list[Made], list[Row], list[Row]]:
-        """Shards and rows of both. What was taken for held out and is kept back, the greatest content of a label that
-        has no other to train with, comes out of its shard into one at the end of the training split."""
-        made = {split: [Made(**one) for record in self.records for one in record[split]] for split in (TRAIN, TEST)}
-        train_rows = [row for part in self.images for row in part if not row.is_test]
-        below = [row for part in self.images for row in part if row.is_test]
-        kept, test, back = Filling(self.plan), list[Made](), []
-        for shard, some in zip(made[TEST], split_by(below, [one.rows for one in made[TEST]]), strict=True):
-            if all(row.digest in test_digests for row in some):
-                test.append(shard)
-                continue
-            stays = Filling(self.plan)
-            pixels, texts = self._content(shard.shard)
-            for row, one, text in zip(some, pixels, texts, strict=True):
-                (stays if row.digest in test_digests else kept).add(one, text)
-            back += [row for row in some if row.digest not in test_digests]
-            test += stays.finish()
-        test_rows = [row for row in below if row.digest in test_digests]
-        return made[TRAIN] + kept.finish(), test, train_rows + back, test_rows
-
-    def _content(self, shard: Shard) -> tuple[NDArray[np.uint8], list[str]]:
-        path = self.plan.shards / shard.file
-        if self.plan.place is not None:
-            write_whole(path, b"".join(self.plan.place.chunks(shard.file, 2**20)))
-        opened = Open(path, np.uint8, self.plan.stored)
-        return opened.data, opened.texts(np.arange(shard.rows)).tolist()
-
-
-def split_by(rows: Sequence[Row], counts: Sequence[int]) -> Iterator[Sequence[Row]]:
-    start = 0
-    for count in counts:
-        yield rows[start : start + count]
-        start += count
-
-
-def deviation(shards: Sequence[Made], numbers: int) -> float:
-    """The standard deviation of all values of shards whose data have so many numbers each."""
-    count = sum(one.rows for one in shards) * numbers
-    mean = sum(one.sum for one in shards) / count
-    return float(np.sqrt(max(sum(one.squares for one in shards) / count - mean**2, 0)))
-
-
-def same_pixels(train: Sequence[Row], test: Sequence[Row]) -> list[tuple[str, str]]:
-    """Names of a training image and of a test image that is the same, by the test images; the first of several."""
-    wanted = {row.pixels for row in test}
-    first: dict[bytes, str] = {}
-    for row in train:
-        if row.pixels in wanted:
-            first.setdefault(row.pixels, row.name)
-    return [(first[row.pixels], row.name) for row in test if row.pixels in first]

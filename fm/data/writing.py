@@ -17,7 +17,8 @@ from fm.data.rows import Arrays
 from fm.data.splits import Splits
 
 if TYPE_CHECKING:
-    from fm.data.sharding import Plan, Sharded
+    from fm.data.assembling import Sharded
+    from fm.data.sharding import Plan
 
 MIDDLE = 127.5  # grey levels that are 1 as modelled
 

@@ -16,13 +16,14 @@ from PIL import Image
 
 from fm.codecs import Pixels, measured
 from fm.data import sharding
+from fm.data.assembling import sharded
 from fm.data.collecting import is_below
 from fm.data.dataset import Request
 from fm.data.folder_contents import FolderError
 from fm.data.image_folder import Files, ImageFolder
 from fm.data.listing import Listing
 from fm.data.prepared import CacheFolder, Prepared, PreparedError
-from fm.data.sharding import Plan, sharded
+from fm.data.sharding import Plan
 from fm.data.writing import write_sharded
 from fm.s3 import Place
 from infra.services.buckets import Key
