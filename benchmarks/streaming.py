@@ -22,10 +22,10 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,20 +74,26 @@ def compare(folder: Path, images: int) -> None:
         killed(folder, seconds / 2)
         as_arrays(folder)
         steps = images * 4 // 5 // BATCH
-        rates: dict[str, list[float]] = {"map": [], "shards": []}
+        found: dict[str, list[dict[str, Any]]] = {"map": [], "shards": []}
         for _ in range(ROUNDS):
-            for source, found in rates.items():
+            for source, runs in found.items():
                 shutil.rmtree(folder / "cache", ignore_errors=True)
                 job = run("read", "--folder", folder, "--source", source, "--steps", steps * 3 // 2)
-                said = json.loads(job.communicate()[0])
-                found.append(said["rate"])
-                print(f"{source}: at a quarter, a half, three quarters, the end: {'; '.join(said['along'])}")
-                print(f"{source}: at most {said['disk'] / 1e6:.0f} MB in the cache")
-        for source, found in rates.items():
-            print(f"{source}: {statistics.median(found):,.0f} images/s, {', '.join(f'{one:,.0f}' for one in found)}")
-        ratios = [mine / its for mine, its in zip(rates["shards"], rates["map"], strict=True)]
-        print(f"ratio {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+                runs.append(json.loads(job.communicate()[0]))
+        for source, runs in found.items():
+            tell(source, runs)
+        for what in ("rate", "processor"):
+            ratios = sorted(its[what] / mine[what] for its, mine in zip(found["shards"], found["map"], strict=True))
+            print(f"{what}, shards by map: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
         resumed(folder, steps)
+
+
+def tell(source: str, runs: Sequence[dict[str, Any]]) -> None:
+    rates = ", ".join(f"{one['rate']:,.0f}" for one in runs)
+    processor = statistics.median(one["processor"] for one in runs)
+    print(f"{source}: {rates} images/s, {processor * 1e6:.0f} us of the processor an image")
+    print(f"  memory of its own after each quarter of an epoch and a half: {runs[-1]['memory']} MB")
+    print(f"  at most {max(one['disk'] for one in runs) / 1e6:.0f} MB in the cache")
 
 
 def generate(folder: Path, images: int) -> None:
@@ -212,22 +218,22 @@ def read(chosen: argparse.Namespace) -> None:
     along = []
     batches[steps[0]]
     with watched(chosen.folder / "cache") as disk:
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), time.process_time()
         for step in steps:
             batch = batches[step]
             if chosen.sums:
                 print(json.dumps([zlib.crc32(image.tobytes()) for image in batch.data.numpy()]), flush=True)
             if step in quarters:
                 along.append(memory())
-        seconds = time.perf_counter() - started
-    print(json.dumps({"rate": len(steps) * BATCH / seconds, "along": along, "disk": max(disk)}))
+        seconds, computed = time.perf_counter() - started, time.process_time() - computed
+    images = len(steps) * BATCH
+    print(json.dumps({"rate": images / seconds, "processor": computed / images, "memory": along, "disk": max(disk)}))
 
 
-def memory() -> str:
-    """Of this process: what is its own, and what is mapped of files."""
+def memory() -> int:
+    """Megabytes of this process's own, without mapped files, which the system takes back when it needs them."""
     said = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    own, mapped = (int(said[name].split()[0]) / 1000 for name in ("RssAnon", "RssFile"))
-    return f"{own:.0f} MB of its own and {mapped:.0f} MB of mapped files"
+    return int(said["RssAnon"].split()[0]) // 1000
 
 
 @contextmanager
