@@ -15,6 +15,16 @@ def pick(accelerator: str = "auto") -> torch.device:
     return torch.device("cpu")
 
 
+def count(device: torch.device) -> int:
+    """How many of that type this machine has; a processor counts as one, whatever its cores."""
+    return torch.cuda.device_count() if device.type == "cuda" else 1
+
+
+def at_place(device: torch.device, place: int) -> torch.device:
+    """That of the process at a place, from 0, among those of its machine that share the work."""
+    return torch.device("cuda", place % torch.cuda.device_count()) if device.type == "cuda" else device
+
+
 def peak_memory_bytes() -> int:
     """The most this process has held: allocated on the GPU where there is one, resident elsewhere."""
     if torch.cuda.is_available():

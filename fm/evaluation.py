@@ -2,7 +2,7 @@
 extractor, against the whole training split.
 
 Every sampler of every generator is measured alike: noise, conditions and order of set number k are functions of the
-plan's seed and k.
+plan's seed and k. Sets are drawn in chunks, of which only the features are kept; several processes can share them.
 """
 
 import time
@@ -17,14 +17,15 @@ from fm.generator import Generator
 from fm.images import Images
 from fm.metrics.distances import (
     Moments,
-    distances_at_infinity,
     gaussian_distance,
     kernel_distance,
     moments,
     precision_recall,
+    pseudo_values,
 )
 from fm.metrics.intervals import Interval, mean_interval
 from fm.pictures import pictures
+from fm.work_queue import ALONE, Arrays, Workers
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -58,6 +59,7 @@ class Plan:
         count: data in each sample set; more than the extractor has features.
         sets: independent sample sets, two at least, which give the intervals.
         seed: of noise, conditions and real data.
+        batch_size: data that are drawn at once; a set's first chunk begins with it, whoever draws which.
 
     >>> Plan(count=1000).sets
     4
@@ -145,7 +147,7 @@ class Measured:
         precision, recall: of all sets together.
         overlaps: precision and recall of each set alone; empty where a set is too small for them.
         recognised: share of the data whose label the extractor sees; empty where it sees none.
-        seconds: for one datum.
+        seconds: for one datum, of the one device that drew it.
 
     >>> lists = {name: [4.0, 5.0, 6.0] for name in ("distances", "at_infinity", "to_test", "kernels", "recognised")}
     >>> Measured(nfe=10, precision=0.8, recall=0.7, overlaps=[], seconds=0.1, **lists).distance.mean
@@ -172,46 +174,78 @@ class Measured:
         return mean_interval(self.kernels, CONFIDENCE)
 
 
-def measure(
-    generator: Generator, extractor: Measuring, real: Reference, plan: Plan, conditions: Conditions | None = None
-) -> Measured:
-    """Draw the sample sets of the generator's sampler and measure them; all conditions in turn where none are given."""
-    sets = [draw(generator, extractor, plan, number, conditions) for number in range(plan.sets)]
-    fitted = [moments(one.features) for one in sets]
-    precision, recall = overlap(real.train_subset, np.concatenate([one.features for one in sets]))
+def measure(sets: Sequence[SampleSet], real: Reference) -> Measured:
+    """Measure the independent sample sets of a sampler."""
+    count, fitted = len(sets[0].features), [moments(one.features) for one in sets]
+    most = len(real.train_subset)
+    precision, recall = overlap(real.train_subset, np.concatenate([one.features[:most] for one in sets]))
     return Measured(
         nfe=sets[0].nfe,
         distances=[gaussian_distance(one, real.train) for one in fitted],
-        at_infinity=distances_at_infinity([one.features for one in sets], real.train),
+        at_infinity=pseudo_values([(count, one) for one in fitted], real.train),
         to_test=[gaussian_distance(one, real.test) for one in fitted],
         kernels=[kernel_distance(one.features, real.train_subset) for one in sets],
         precision=precision,
         recall=recall,
         overlaps=[overlap(real.train_subset, one.features) for one in sets if len(one.features) > MANIFOLD],
         recognised=[one.recognised for one in sets if one.recognised is not None],
-        seconds=sum(one.seconds for one in sets) / (plan.count * plan.sets),
+        seconds=sum(one.seconds for one in sets) / (count * len(sets)),
     )
 
 
 def draw(
-    generator: Generator, extractor: Measuring, plan: Plan, number: int, conditions: Conditions | None = None
-) -> SampleSet:
-    """Sample set `number`: noise, conditions and order are the same for every generator and sampler."""
-    first = number * plan.count
-    asked: Sequence[Any] | None = None
-    if conditions is not None:
-        order = np.random.default_rng([plan.seed, number]).permutation(len(conditions.asked))
-        rows = np.resize(order, plan.count)
-        asked = conditions.asked[rows].tolist()
-    started = time.perf_counter()
-    x, nfe = generator.sample_float(plan.count, plan.seed, asked, first, plan.batch_size)
-    seconds = time.perf_counter() - started
-    shown = pictures(generator.codec.decode(x), generator.codec)
-    recognised = None
-    if conditions is not None and conditions.labels is not None:
-        seen = extractor.classify(shown)
-        recognised = None if seen is None else float((seen == conditions.labels[rows]).mean())
-    return SampleSet(extractor.features(shown), recognised, nfe, seconds)
+    generator: Generator,
+    extractor: Measuring,
+    plan: Plan,
+    conditions: Conditions | None = None,
+    numbers: Sequence[int] | None = None,
+    workers: Workers = ALONE,
+) -> list[SampleSet]:
+    """Sample sets: noise, conditions and order of each are the same for every generator and sampler.
+
+    Args:
+        conditions: all there are in turn where none are given.
+        numbers: of the sets; all of the plan by default.
+        workers: who share the chunks. All of them call this alike, and the first one gets the sets, the others none.
+    """
+    chosen = range(plan.sets) if numbers is None else numbers
+    rows = {} if conditions is None else {number: rows_of(plan, number, len(conditions.asked)) for number in chosen}
+    starts = range(0, plan.count, plan.batch_size)
+
+    def chunk(place: tuple[int, int]) -> Arrays:
+        number, start = place
+        size = min(plan.batch_size, plan.count - start)
+        asked: Sequence[Any] | None = None
+        if conditions is not None:
+            of_these = rows[number][start : start + size]
+            asked = conditions.asked[of_these].tolist()
+        began = time.perf_counter()
+        x, nfe = generator.sample_float(size, plan.seed, asked, number * plan.count + start, size)
+        seconds = time.perf_counter() - began
+        shown = pictures(generator.codec.decode(x), generator.codec)
+        found = {"features": extractor.features(shown), "nfe": np.array(nfe), "seconds": np.array(seconds)}
+        if conditions is not None and conditions.labels is not None and (seen := extractor.classify(shown)) is not None:
+            found["recognised"] = seen == conditions.labels[of_these]
+        return found
+
+    made = workers.map(chunk, [(number, start) for number in chosen for start in starts])
+    return [together(made[first : first + len(starts)]) for first in range(0, len(made), len(starts))]
+
+
+def together(chunks: Sequence[Arrays]) -> SampleSet:
+    """The sample set that was drawn in these chunks."""
+    recognised = [one["recognised"] for one in chunks if "recognised" in one]
+    return SampleSet(
+        features=np.concatenate([one["features"] for one in chunks]),
+        recognised=float(np.concatenate(recognised).mean()) if recognised else None,
+        nfe=int(chunks[-1]["nfe"]),
+        seconds=float(sum(one["seconds"] for one in chunks)),
+    )
+
+
+def rows_of(plan: Plan, number: int, count: int) -> NDArray[np.int64]:
+    """Whose conditions, of `count` data, sample set `number` asks for: in random order, and again from the first."""
+    return np.resize(np.random.default_rng([plan.seed, number]).permutation(count), plan.count)
 
 
 def cut(features: Floats, count: int, most: int, random: np.random.Generator) -> list[Floats]:

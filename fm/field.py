@@ -5,12 +5,14 @@ from torch import Tensor, nn
 from fm.change_of_path import matching_time, scale
 from fm.conditions import Condition
 from fm.guidance import NONE, Guidance, guided
-from fm.paths import Ends, Path, like
+from fm.paths import Ends, Path, factor, for_each, like
 from fm.targets import Target, Velocity
 
 
 class Field:
     """A network together with its path and target, under a given condition. Calls of the network are counted.
+
+    Times are (B,), or () where one holds for all: on the CPU, that one is looked at without waiting for a device.
 
     Args:
         condition: what the data are under, a row each; nothing if left out.
@@ -49,14 +51,15 @@ class Field:
         self.along = along or path
         self.weak = weak
         self.nfe = 0
+        self._dtypes = {one: next(one.parameters()).dtype for one in (network, weak) if one is not None}
 
     def ends(self, x: Tensor, t: Tensor) -> Ends:
-        """The noise and the data that x (B, ...) at t (B,) lies between, by one prediction."""
+        """The noise and the data that x (B, ...) at t lies between, by one prediction."""
         own_x, own_t = self._own(x, t)
         return self.path.ends(self._predict(own_x, own_t, t), own_x, own_t, self.target.quantity)
 
     def velocity(self, x: Tensor, t: Tensor) -> Tensor:
-        """dx/dt along the path at x (B, ...) and t (B,)."""
+        """dx/dt along the path at x (B, ...) and t."""
         if self.along == self.path:
             return self.path.convert(self._predict(x, t, t), x, t, source=self.target.quantity, target="velocity")
         x0, x1 = self.ends(x, t)
@@ -64,7 +67,7 @@ class Field:
         return a * x1 + b * x0
 
     def jump(self, x: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
-        """Where x (B, ...) at t (B,) is at t_next (B,), by one prediction: of the mean velocity from t until then.
+        """Where x (B, ...) at t is at t_next, by one prediction: of the mean velocity from t until then.
 
         Raises:
             ValueError: the network says something else, or of another path.
@@ -78,7 +81,7 @@ class Field:
         if self.along == self.path:
             return x, t
         own_t = matching_time(self.along, self.path, t)
-        return x * like(scale(self.along, self.path, t, own_t), x).to(x), own_t.to(t)
+        return x * factor(scale(self.along, self.path, t, own_t), x), own_t.to(t)
 
     def _predict(self, x: Tensor, t: Tensor, t_along: Tensor, until: Tensor | None = None) -> Tensor:
         """The network's own target at (x, t), guided where t_along says so."""
@@ -93,9 +96,10 @@ class Field:
 
     def _call(self, network: nn.Module, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None) -> Tensor:
         self.nfe += 1
-        dtype = next(network.parameters()).dtype
+        dtype = self._dtypes[network]
         x_seen, t_seen = self.target.inputs(self.path, x, t)
         told = {name: value.to(dtype) if value.is_floating_point() else value for name, value in condition.items()}
-        second = {} if until is None else {"until": until.to(dtype)}
-        out: Tensor = network(x_seen.to(dtype), t_seen.to(dtype), told, **second)
+        x_seen = x_seen.to(dtype)
+        second = {} if until is None else {"until": for_each(until, x_seen)}
+        out: Tensor = network(x_seen, for_each(t_seen, x_seen), told, **second)
         return out.to(x.dtype)

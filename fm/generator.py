@@ -1,10 +1,11 @@
 """A trained network with its path, codec, conditioner and sampler: a folder of config.json and model.safetensors."""
 
 import copy
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from fm.networks import Network
 from fm.networks.layers import in_channels_last
 from fm.noise import Purpose
 from fm.paths import Path as ProbabilityPath
+from fm.precision import Precision, arithmetic
 from fm.sampling import draw
 from fm.targets import Target
 
@@ -63,6 +65,7 @@ class Generator:
     def __init__(self, config: Config, network: nn.Module) -> None:
         self.config = config
         self.network = network
+        self.precision: Precision = "float32"
         self.path = ProbabilityPath.of(config.path)
         self.codec = Codec.of(config.codec)
         self.conditioner = Conditioner.of(config.conditioner)
@@ -144,6 +147,19 @@ class Generator:
         other.config = self.config.model_copy(update={"sampler": sampler})
         return other
 
+    def evaluated(self, precision: Precision = "float32", compiled: bool = False) -> Self:
+        """The same weights with the network called otherwise.
+
+        Args:
+            precision: of its products (fm.precision).
+            compiled: by torch.compile, at the first call for each size of batch. Sums are taken in another order then.
+        """
+        other = copy.copy(self)
+        other.precision = precision
+        if compiled:
+            other.network = cast(nn.Module, torch.compile(self.network, dynamic=False))
+        return other
+
     def adjusted(self, steps: int | None = None, solver: Choice | None = None, guidance: float | None = None) -> Self:
         """The same with those parts of its sampler changed that are given. Raises ValueError for what cannot be."""
         given = {"steps": steps, "solver": solver, "guidance": guidance}
@@ -176,10 +192,9 @@ class Generator:
             NotFinite: a ValueError; the sampler leaves what numbers can hold.
         """
         chosen = self.adjusted(steps, solver, guidance)
-        x, _ = chosen.sample_float(num_images, seed, labels, first_index, batch_size)
-        return self.codec.decode(x)
+        made = chosen.chunks(num_images, seed, labels, first_index, batch_size)
+        return np.concatenate([self.codec.decode(x) for x, _ in made])
 
-    @torch.no_grad()
     def sample_float(
         self,
         num_images: int,
@@ -190,25 +205,35 @@ class Generator:
     ) -> tuple[Tensor, int]:
         """By the generator's own sampler and before decoding: float (num_images, *shape), and the network calls that
         each took."""
+        made = [(x.cpu(), nfe) for x, nfe in self.chunks(num_images, seed, labels, first_index, batch_size)]
+        return torch.cat([x for x, _ in made]), made[-1][1]
+
+    def chunks(
+        self,
+        num_images: int,
+        seed: int,
+        labels: Sequence[Any] | None = None,
+        first_index: int = 0,
+        batch_size: int = 200,
+    ) -> Iterator[tuple[Tensor, int]]:
+        """The same, `batch_size` at a time and on the network's device; no more is in memory than that."""
         if num_images < 1:
             raise ValueError(f"num_images must be at least 1, not {num_images}")
         asked = self.conditioner.in_turn(num_images, first_index) if labels is None else labels
         if len(asked) != num_images:
             raise ValueError(f"{len(asked)} labels for {num_images} images")
-        chunks = []
-        nfe = 0
         for start in range(0, num_images, batch_size):
-            x, nfe = self._sample_chunk(seed, first_index + start, asked[start : start + batch_size])
-            chunks.append(x.cpu())
-        return torch.cat(chunks), nfe
+            yield self._sample_chunk(seed, first_index + start, asked[start : start + batch_size])
 
+    @torch.no_grad()
     def _sample_chunk(self, seed: int, first_index: int, asked: Sequence[Any]) -> tuple[Tensor, int]:
         streams = noise.streams(seed, range(first_index, first_index + len(asked)), Purpose.SAMPLE)
         return self._draw(noise.normal(streams, self.shape), asked, lambda: noise.normal(streams, self.shape))
 
     def _draw(self, x0: Tensor, asked: Sequence[Any], fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
         field = self.field(asked)
-        x = draw(field, x0.to(self.device), self.config.sampler, fresh, self.codec.bound)
+        with arithmetic(self.precision, self.device):
+            x = draw(field, x0.to(self.device), self.config.sampler, fresh, self.codec.bound)
         if not bool(x.isfinite().all()):
             sampler = self.config.sampler
             raise NotFinite(f"{sampler.label} with {sampler.steps} steps makes data that are not finite")

@@ -66,8 +66,22 @@ class Ends(NamedTuple):
 
 
 def like(t: Tensor, x: Tensor) -> Tensor:
-    """t (B,) with as many trailing axes as x (B, ...) has, to multiply with it."""
-    return t.reshape(t.shape + (1,) * (x.ndim - t.ndim))
+    """t (B,) with as many trailing axes as x (B, ...) has, to multiply with it.
+
+    One time for all, (), stays as it is. Solvers keep it on the CPU: whatever device x is on, it multiplies like a
+    number, and can be looked at without waiting for that device.
+    """
+    return t.reshape(t.shape + (1,) * (x.ndim - t.ndim)) if t.ndim else t
+
+
+def factor(value: Tensor, x: Tensor) -> Tensor:
+    """A value (B,) or () of any dtype, on any device, to multiply x (B, ...) with."""
+    return like(value.to(x), x) if value.ndim else value
+
+
+def for_each(t: Tensor, x: Tensor) -> Tensor:
+    """t (B,) or () as (B,), of x's dtype and on its device."""
+    return t.to(x) if t.ndim else x.new_full((len(x),), float(t))
 
 
 class Path(Component, ABC, kind="path"):
@@ -188,7 +202,7 @@ class Path(Component, ABC, kind="path"):
         return torch.hypot(self.alpha(t) * sigma_data, self.sigma(t))
 
     def ends(self, value: Tensor, x_t: Tensor, t: Tensor, source: Quantity) -> Ends:
-        """The noise and the data that x_t (B, ...) lies between at t (B,), given another quantity there.
+        """The noise and the data that x_t (B, ...) lies between at t (B,) or (), given another quantity there.
 
         Raises:
             ValueError: one of them cannot be recovered at such a t, for example data from noise where alpha = 0.
@@ -197,7 +211,7 @@ class Path(Component, ABC, kind="path"):
         return Ends(self._noise(value, x_t, s, source), self._data(value, x_t, s, source))
 
     def convert(self, value: Tensor, x_t: Tensor, t: Tensor, source: Quantity, target: Quantity) -> Tensor:
-        """What `value` at (x_t, t) says about another quantity; value and x_t (B, ...), t (B,).
+        """What `value` at (x_t, t) says about another quantity; value and x_t (B, ...), t (B,) or ().
 
         Raises:
             ValueError: the quantity does not exist at such a t, for example data from noise where alpha = 0.
@@ -266,15 +280,18 @@ def derivative(function: Any, t: Tensor) -> Tensor:
     return slope
 
 
+# Looked at on the CPU alone: any other device would have to be waited for, and what is not finite shows in the end.
+
+
 def nonzero(determinant: Tensor, source: Quantity, target: str) -> Tensor:
-    if not bool((determinant != 0).all()):
+    if determinant.is_cpu and not bool((determinant != 0).all()):
         where = {"noise": "alpha = 0", "data": "sigma = 0"}.get(str(source), "the path stands still")
         raise ValueError(f"{target} cannot be recovered from {source} at a t where {where}")
     return determinant
 
 
 def finite(coefficient: Tensor, quantity: str) -> Tensor:
-    if not bool(torch.isfinite(coefficient).all()):
+    if coefficient.is_cpu and not bool(torch.isfinite(coefficient).all()):
         where = "sigma = 0" if quantity == "score" else "the path's slope is infinite"
         raise ValueError(f"the {quantity} does not exist at a t where {where}")
     return coefficient

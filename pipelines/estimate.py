@@ -20,6 +20,7 @@ from pipelines.probes.timing import seconds as sampling_seconds
 from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
 from pipelines.project import compute_slot
+from pipelines.sample_sets import sharers
 
 BATCH = 64
 TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
@@ -47,7 +48,7 @@ def of_method(settings: Params, dataset: Prepared, method: Method, device: torch
     evaluations = calls(generator, method.samplers) + settings.train.snapshots * TYPICAL_BEST
     return {
         f"train@{method.name}": OVERHEAD + methods.budget(settings).steps * step,
-        f"evaluate@{method.name}": OVERHEAD + images * evaluations * call,
+        f"evaluate@{method.name}": OVERHEAD + images * evaluations * call / sharers(settings.evaluate, device),
         f"compare, {method.name}": OVERHEAD + COMPARE_CALLS * call,
     }
 

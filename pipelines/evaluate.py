@@ -1,12 +1,18 @@
 """Stages `evaluate@<method>`: how far a method's images are from the real ones, by solver and number of
-network evaluations. `python -m pipelines.evaluate diffusion`."""
+network evaluations. `python -m pipelines.evaluate diffusion`.
+
+Several devices share the drawing: the stage starts a process for each GPU of its machine, or torchrun starts them, on
+one machine or several. The first process measures what all have drawn; the others know of nothing else.
+"""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from fm import devices, images
+from fm import devices, images, work_queue
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.evaluation import CONFIDENCE
@@ -14,14 +20,15 @@ from fm.generator import Generator
 from fm.metrics.distances import nearest
 from fm.metrics.extractors import Extractor, Floats, load
 from fm.pictures import pictures
+from fm.work_queue import Workers
 from pipelines import params, snapshots
 from pipelines.dataset import opened
-from pipelines.params import Params
+from pipelines.params import Evaluate, Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.records import tracking
 from pipelines.rehearsal import rehearse
-from pipelines.sample_sets import measure, real_reference
+from pipelines.sample_sets import draw, measure, real_reference, sharers
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 from pipelines.stage import Stage, require_unchanged, running
 
@@ -31,36 +38,46 @@ NEIGHBOURS = 2
 def main(method: str) -> None:
     """Measure every sampler of `method` and write its sample grids."""
     params.require_method(method)
+    workers = work_queue.by_torchrun()
+    if workers is not None and not workers.is_first:
+        help_draw(workers, method)
+        return
     with running(f"evaluate@{method}") as stage:
-        evaluate(stage, method)
+        evaluate(stage, method, workers)
 
 
-def evaluate(stage: Stage, method: str) -> None:
+def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
+    """Args: workers: those that there are already; else there will be one for each device."""
     settings = params.load()
+    chosen, samplers = settings.evaluate, settings.methods[method].each_sampler()
     device = devices.pick(settings.train.accelerator)
-    with compute_slot(device.type), tracking.stage_run(stage, settings.dataset.name) as tracked:
+    with (
+        compute_slot(device.type),
+        tracking.stage_run(stage, settings.dataset.name) as tracked,
+        nullcontext(workers) if workers is not None else started(method, chosen, device) as workers,
+    ):
         log_settings(tracked, stage, settings, method)
+        device = devices.at_place(device, workers.place)
         dataset = opened()
         extractor = load(FEATURES, device)
-        generator = Generator.load(MODELS / method).to(device)
-        chosen = settings.evaluate
-        samplers = settings.methods[method].each_sampler()
+        generator = model(MODELS / method, chosen, device)
         rehearse(method, generator, samplers)
         real = real_reference(chosen)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
 
         def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
-            young = Generator.load(folder).to(device).with_sampler(sampler)
-            return measure(young, extractor, dataset, real, chosen)
+            young = model(folder, chosen, device).with_sampler(sampler)
+            return measure(young, extractor, dataset, real, chosen, workers)
 
         rows = []
         with whole_folder(SAMPLES / method) as folder:
             for sampler in samplers:
                 current = generator.with_sampler(sampler)
-                rows.append(measure(current, extractor, dataset, real, chosen))
+                rows.append(measure(current, extractor, dataset, real, chosen, workers))
                 save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
                 report(tracked, method, extractor.name, rows[-1])
-            along = snapshots.along(method, min(rows, key=lambda row: row.distance), measure_young)
+            best = workers.agree(int(np.argmin([row.distance for row in rows])))
+            along = snapshots.along(method, rows[best], measure_young)
             require_unchanged(stage)
 
         evaluation = Evaluation(
@@ -70,6 +87,7 @@ def evaluate(stage: Stage, method: str) -> None:
             num_sets=chosen.sets,
             confidence=CONFIDENCE,
             seed=chosen.seed,
+            precision=chosen.precision,
             extrapolation="jackknife",
             floor=real.floor,
             rows=rows,
@@ -78,6 +96,34 @@ def evaluate(stage: Stage, method: str) -> None:
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
         for grid in sorted((SAMPLES / method).glob("*.png")):
             tracked.artifact(grid, "samples")
+
+
+def started(method: str, chosen: Evaluate, device: torch.device) -> AbstractContextManager[Workers]:
+    """A process for each device, this one the first; on processors they share the threads."""
+    count = sharers(chosen, device)
+    threads = max(torch.get_num_threads() // count, 1)
+    torch.set_num_threads(threads)
+    return work_queue.started(count, help_draw, method, threads)
+
+
+def help_draw(workers: Workers, method: str, threads: int | None = None) -> None:
+    """What the other processes do: draw their part of the same sample sets in the same order."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    settings = params.load()
+    chosen, samplers = settings.evaluate, settings.methods[method].each_sampler()
+    device = devices.at_place(devices.pick(settings.train.accelerator), workers.place)
+    dataset, extractor = opened(), load(FEATURES, device)
+    generator = model(MODELS / method, chosen, device)
+    for sampler in samplers:
+        draw(generator.with_sampler(sampler), extractor, dataset, chosen, workers)
+    best = samplers[workers.agree(0)]
+    for folder in snapshots.folders(method):
+        draw(model(folder, chosen, device).with_sampler(best), extractor, dataset, chosen, workers)
+
+
+def model(folder: Path, chosen: Evaluate, device: torch.device) -> Generator:
+    return Generator.load(folder).to(device).evaluated(chosen.precision, chosen.compile)
 
 
 def save_grid(

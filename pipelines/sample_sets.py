@@ -4,12 +4,15 @@ both."""
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from fm import evaluation
+from fm import devices, evaluation
 from fm.data.prepared import Prepared
-from fm.evaluation import Conditions, Measured, Plan, Reference
+from fm.errors import UserError
+from fm.evaluation import Conditions, Measured, Plan, Reference, SampleSet
 from fm.generator import Generator
 from fm.metrics.extractors import Extractor, Floats
+from fm.work_queue import ALONE, Workers
 from pipelines.machine import Moment
 from pipelines.params import Evaluate, require_enough
 from pipelines.project import FEATURES
@@ -37,13 +40,35 @@ def reference(split: str, folder: Path = FEATURES) -> Floats:
     return features
 
 
-def measure(
-    generator: Generator, extractor: Extractor, dataset: Prepared, real: Reference, chosen: Evaluate
-) -> EvaluationRow:
-    """Draw the sample sets of one sampler and measure them."""
-    began = Moment.now()
+def sharers(chosen: Evaluate, device: torch.device) -> int:
+    """How many devices of this machine share the drawing. Raises UserError where it has not so many."""
+    there = devices.count(device)
+    if chosen.devices == "auto":
+        return there
+    if device.type == "cuda" and chosen.devices > there:
+        raise UserError(f"params.yaml: evaluate.devices = {chosen.devices}: this machine has {there} GPUs")
+    return chosen.devices
+
+
+def draw(
+    generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, workers: Workers = ALONE
+) -> list[SampleSet]:
+    """Draw the sample sets of one sampler together with the other workers; only the first one gets them."""
     plan = plan_of(chosen, len(dataset.test))
-    found = evaluation.measure(generator, extractor, real, plan, conditions(generator, dataset))
+    return evaluation.draw(generator, extractor, plan, conditions(generator, dataset), workers=workers)
+
+
+def measure(
+    generator: Generator,
+    extractor: Extractor,
+    dataset: Prepared,
+    real: Reference,
+    chosen: Evaluate,
+    workers: Workers = ALONE,
+) -> EvaluationRow:
+    """Draw the sample sets of one sampler and measure them; of several workers, for the first."""
+    began = Moment.now()
+    found = evaluation.measure(draw(generator, extractor, dataset, chosen, workers), real)
     row = row_of(generator, found, began.load())
     print(f"{row.solver} {row.steps}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
     return row

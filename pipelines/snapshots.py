@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fm.config import SamplerConfig
 from pipelines.project import SNAPSHOTS, whole_folder
@@ -29,11 +30,21 @@ def along(
     method: str, finished: EvaluationRow, measure: Callable[[Path, SamplerConfig], EvaluationRow]
 ) -> list[Snapshot]:
     """Each network of the way, measured by the sampler that is best for the finished one, which comes last."""
-    seen = json.loads((SNAPSHOTS / method / INDEX).read_text(encoding="utf-8"))
+    seen = index(method)
     if not seen["snapshots"]:
         return []
     rows = {count: measure(SNAPSHOTS / method / str(count), finished.sampler) for count in seen["snapshots"]}
     return [snapshot(count, row) for count, row in {**rows, seen["finished"]: finished}.items()]
+
+
+def folders(method: str) -> list[Path]:
+    """Of the networks of the way, in their order."""
+    return [SNAPSHOTS / method / str(count) for count in index(method)["snapshots"]]
+
+
+def index(method: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((SNAPSHOTS / method / INDEX).read_text(encoding="utf-8"))
+    return found
 
 
 def snapshot(images_seen: int, row: EvaluationRow) -> Snapshot:

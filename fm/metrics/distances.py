@@ -1,12 +1,19 @@
-"""Distances between two sets of features, float (N, D) and (M, D)."""
+"""Distances between two sets of features, float (N, D) and (M, D).
 
-from collections.abc import Sequence
+What is as large as N x M, or as N x D in float64, is made block by block: what a figure takes beside the features
+themselves does not grow with the number of samples.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Features = npt.NDArray[np.floating]
+
+BLOCK = 1024  # rows that are taken together
+CELLS = 2**21  # of a block of distances, 16 MiB
 
 
 def frechet_distance(features_a: Features, features_b: Features) -> float:
@@ -33,12 +40,16 @@ def distances_at_infinity(sets: Sequence[Features], reference: "Moments") -> lis
     Raises:
         ValueError: sets too small for a distance, or fewer than two.
     """
-    count = len(sets)
+    return pseudo_values([(len(one), moments(one)) for one in sets], reference)
+
+
+def pseudo_values(fitted: Sequence[tuple[int, "Moments"]], reference: "Moments") -> list[float]:
+    """The same from how many samples each set has and what is fitted to it."""
+    count = len(fitted)
     if count < 2:
         raise ValueError("one set alone cannot be left out")
-    fitted = [(len(one), moments(one)) for one in sets]
     whole = gaussian_distance(pooled(fitted), reference)
-    others = [fitted[:left_out] + fitted[left_out + 1 :] for left_out in range(count)]
+    others = [[*fitted[:left_out], *fitted[left_out + 1 :]] for left_out in range(count)]
     return [count * whole - (count - 1) * gaussian_distance(pooled(rest), reference) for rest in others]
 
 
@@ -67,8 +78,12 @@ def moments(features: Features) -> Moments:
     """The Gaussian fitted to features. Raises ValueError with no more samples than dimensions."""
     if features.ndim != 2 or len(features) <= features.shape[1]:
         raise ValueError(f"features {features.shape}: a Frechet distance needs more samples than dimensions")
-    values = features.astype(np.float64)
-    return Moments(values.mean(axis=0), np.cov(values, rowvar=False))
+    mean = features.mean(axis=0, dtype=np.float64)
+    scatter = np.zeros((len(mean), len(mean)))
+    for rows in blocks(len(features)):
+        offset = features[rows] - mean
+        scatter += offset.T @ offset
+    return Moments(mean, scatter / (len(features) - 1))
 
 
 def pooled(parts: Sequence[tuple[int, Moments]]) -> Moments:
@@ -85,17 +100,30 @@ def pooled(parts: Sequence[tuple[int, Moments]]) -> Moments:
 def kernel_distance(features_a: Features, features_b: Features) -> float:
     """KID: unbiased squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (Binkowski et al. 2018,
     arXiv 1801.01401, section 4). Its expectation is 0 for equal distributions, so it can be negative."""
-    a, b = features_a.astype(np.float64), features_b.astype(np.float64)
+    n, m = len(features_a), len(features_b)
+    between = sum(
+        kernel(features_a[rows], features_b[columns]).sum() for rows in blocks(n) for columns in blocks(m)
+    ) / (n * m)
+    return float(mean_kernel_of_pairs(features_a) + mean_kernel_of_pairs(features_b) - 2 * between)
 
-    def kernel(x: Features, y: Features) -> npt.NDArray[np.float64]:
-        values: npt.NDArray[np.float64] = (x @ y.T / x.shape[1] + 1) ** 3
-        return values
 
-    within_a, within_b = kernel(a, a), kernel(b, b)
-    n, m = len(a), len(b)
-    mean_a = (within_a.sum() - np.trace(within_a)) / (n * (n - 1))
-    mean_b = (within_b.sum() - np.trace(within_b)) / (m * (m - 1))
-    return float(mean_a + mean_b - 2 * kernel(a, b).mean())
+def mean_kernel_of_pairs(features: Features) -> float:
+    """The mean of the kernel over all pairs of two different samples of a set."""
+    count, total = len(features), 0.0
+    for rows in blocks(count):
+        square = kernel(features[rows], features[rows])
+        total += square.sum() - np.trace(square)
+        later = features[rows.stop :]
+        total += 2 * sum(float(kernel(features[rows], later[columns]).sum()) for columns in blocks(len(later)))
+    return float(total) / (count * (count - 1))
+
+
+def kernel(a: Features, b: Features) -> npt.NDArray[np.float64]:
+    """(x.y / D + 1)^3 of each of a (N, D) with each of b (M, D): (N, M)."""
+    values: npt.NDArray[np.float64] = a.astype(np.float64) @ b.astype(np.float64).T
+    values /= a.shape[1]
+    values += 1
+    return values * values * values
 
 
 def precision_recall(real: Features, generated: Features, k: int = 5) -> tuple[float, float]:
@@ -104,19 +132,23 @@ def precision_recall(real: Features, generated: Features, k: int = 5) -> tuple[f
     A manifold is the union of balls that reach to each sample's k-th nearest neighbour (Kynkaanniemi et al. 2019,
     arXiv 1904.06991, eq. 1). Compare figures of equal sample counts only.
     """
-    between = distances_between(real, generated)
-    precision = (between <= radii(real, k)[:, None]).any(axis=0).mean()
-    recall = (between <= radii(generated, k)[None, :]).any(axis=1).mean()
-    return float(precision), float(recall)
+    reach_of_real, reach_of_generated = radii(real, k), radii(generated, k)
+    is_real = np.zeros(len(generated), dtype=np.bool_)
+    is_covered = np.zeros(len(real), dtype=np.bool_)
+    for rows, between in distances_by_rows(real, generated):
+        is_real |= (between <= reach_of_real[rows, None]).any(axis=0)
+        is_covered[rows] = (between <= reach_of_generated).any(axis=1)
+    return float(is_real.mean()), float(is_covered.mean())
 
 
 def nearest(features: Features, among: Features, k: int) -> npt.NDArray[np.int64]:
     """The rows of `among` (M, D) nearest to each of `features` (N, D), the nearest first: int64 (N, k)."""
     if len(among) < k:
         raise ValueError(f"{len(among)} samples have no {k} nearest")
-    # Stable, so that equal distances keep the order of `among`.
-    order = np.argsort(distances_between(features, among), axis=1, kind="stable")
-    found: npt.NDArray[np.int64] = order[:, :k].astype(np.int64)
+    found = np.empty((len(features), k), dtype=np.int64)
+    for rows, between in distances_by_rows(features, among):
+        # Stable, so that equal distances keep the order of `among`.
+        found[rows] = np.argsort(between, axis=1, kind="stable")[:, :k]
     return found
 
 
@@ -124,14 +156,21 @@ def radii(features: Features, k: int) -> npt.NDArray[np.float64]:
     """Distance from each sample to its k-th nearest neighbour in the same set, itself not counted."""
     if len(features) <= k:
         raise ValueError(f"{len(features)} samples have no {k}-th neighbour")
-    within = distances_between(features, features)
-    nearest: npt.NDArray[np.float64] = np.partition(within, k, axis=1)[:, k]
-    return nearest
+    found = np.empty(len(features))
+    for rows, within in distances_by_rows(features, features):
+        found[rows] = np.partition(within, k, axis=1)[:, k]
+    return found
 
 
-def distances_between(a: Features, b: Features) -> npt.NDArray[np.float64]:
-    """Euclidean distances of each of a (N, D) from each of b (M, D): (N, M)."""
+def distances_by_rows(a: Features, b: Features) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
+    """Euclidean distances of each of a (N, D) from each of b (M, D): some rows of a at a time, and (rows, M)."""
     from scipy.spatial.distance import cdist  # takes a second, which checking settings can do without
 
-    found: npt.NDArray[np.float64] = cdist(a.astype(np.float64), b.astype(np.float64))
-    return found
+    for rows in blocks(len(a), max(min(CELLS // len(b), BLOCK), 1)):
+        yield rows, np.concatenate([cdist(a[rows], b[columns]) for columns in blocks(len(b))], axis=1)
+
+
+def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
+    """0 to count in pieces of `size` rows, the last one shorter."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

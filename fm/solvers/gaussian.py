@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from fm.components import option
 from fm.lazy import torch
-from fm.paths import Ends, Path, like
-from fm.solvers.ode import at_least_float32
+from fm.paths import Ends, Path, factor
+from fm.solvers.ode import at_least_float32, on_host
 from fm.solvers.solver import Fresh, Solver, Walkable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Predict(Protocol):
     """
 
     def __call__(self, x: Tensor, t: Tensor) -> Ends:
-        """The noise and the data that (x, t) lies between, each like x."""
+        """The noise and the data that x (B, ...) lies between at t, one time for all: (), float64 and on the CPU."""
 
 
 def clipped(ends: Predict, path: Path, bound: float | None) -> Predict:
@@ -45,7 +45,7 @@ def clipped(ends: Predict, path: Path, bound: float | None) -> Predict:
 
     def predict(x: Tensor, t: Tensor) -> Ends:
         data = ends(x, t).x1.clamp(-bound, bound)
-        alpha, sigma = (like(value, x).to(x) for value in (path.alpha(t.double()), path.sigma(t.double())))
+        alpha, sigma = (factor(value, x) for value in (path.alpha(t.double()), path.sigma(t.double())))
         return Ends((x - alpha * data) / sigma, data)
 
     return predict
@@ -126,15 +126,16 @@ class DDIM(
     def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
         source = needed(fresh, self.eta)
         ends = clipped(ends, path, self.bound)
-        x = at_least_float32(x)
-        for t, t_next in pairwise(times.double()):
-            x0_hat, x1_hat = ends(x, spread_out(t, x))
-            sigma = path.sigma(t_next)
-            drawn = self.eta * posterior_deviation(path, t, t_next)
-            kept = (sigma.square() - drawn.square()).clamp(min=0).sqrt()
-            x = float(path.alpha(t_next)) * x1_hat + float(kept) * x0_hat
+        x, times = at_least_float32(x), on_host(times)
+        before, after = times[:-1], times[1:]
+        drawn = self.eta * posterior_deviation(path, before, after)
+        kept = (path.sigma(after).square() - drawn.square()).clamp(min=0).sqrt()
+        steps = zip(before, path.alpha(after).tolist(), kept.tolist(), drawn.tolist(), strict=True)
+        for t, alpha, share_kept, share_drawn in steps:
+            x0_hat, x1_hat = ends(x, t)
+            x = alpha * x1_hat + share_kept * x0_hat
             if self.eta > 0:
-                x = x + float(drawn) * source().to(x)
+                x = x + share_drawn * source().to(x)
         return x
 
 
@@ -183,24 +184,21 @@ class DPMSolver(
 
     def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
         ends = clipped(ends, path, self.bound)
-        x = at_least_float32(x)
+        x, times = at_least_float32(x), on_host(times)
+        alpha, sigma = path.alpha(times), path.sigma(times)
+        keep = sigma[1:] / sigma[:-1]
+        add = alpha[1:] - alpha[:-1] * keep
+        widths = (alpha.log() - sigma.log()).diff()  # of the steps, in lambda
         before: tuple[Tensor, float] | None = None
-        for t, t_next in pairwise(times.double()):
-            data = ends(x, spread_out(t, x)).x1
-            h = log_snr_half(path, t_next) - log_snr_half(path, t)
+        for t, kept, added, h in zip(times[:-1], keep.tolist(), add.tolist(), widths.tolist(), strict=True):
+            data = ends(x, t).x1
             extrapolated = data
             if before is not None and math.isfinite(h):
                 last, h_last = before
                 extrapolated = data + h / (2 * h_last) * (data - last)
-            keep = float(path.sigma(t_next) / path.sigma(t))
-            x = keep * x + float(path.alpha(t_next) - path.alpha(t) * keep) * extrapolated
+            x = kept * x + added * extrapolated
             before = data, h
         return x
-
-
-def log_snr_half(path: Path, t: Tensor) -> float:
-    """lambda = log(alpha / sigma), half the logarithm of the signal-to-noise ratio."""
-    return float(path.alpha(t).log() - path.sigma(t).log())
 
 
 class EDM(
@@ -233,8 +231,7 @@ class EDM(
 
     def __call__(self, ends: Predict, path: Path, x: Tensor, times: Tensor, fresh: Fresh | None = None) -> Tensor:
         source = needed(fresh, self.churn)
-        x = at_least_float32(x)
-        times = times.double()
+        x, times = at_least_float32(x), on_host(times)
         if float(path.alpha(times[0])) == 0:
             raise ValueError(f"solver edm on {path}: must start where alpha > 0; the time grid edm does")
         rise = min(self.churn / (len(times) - 1), math.sqrt(2) - 1)
@@ -243,10 +240,10 @@ class EDM(
                 x, t = churned(path, x, t, rise, self.noise_scale * source().to(x))
             s, s_next = path.ratio(t), path.ratio(t_next)
             alpha_next, sigma_next = float(path.alpha(t_next)), float(path.sigma(t_next))
-            slope, data = ends(x, spread_out(t, x))
+            slope, data = ends(x, t)
             x = alpha_next * data + sigma_next * slope
             if sigma_next > 0:
-                slope_next = ends(x, spread_out(t_next, x)).x0
+                slope_next = ends(x, t_next).x0
                 x = x + alpha_next * float(s_next - s) / 2 * (slope_next - slope)
         return x
 
@@ -272,8 +269,3 @@ def needed(fresh: Fresh | None, amount: float) -> Fresh:
 
 def _none() -> Tensor:
     raise AssertionError("no noise was to be drawn")
-
-
-def spread_out(t: Tensor, x: Tensor) -> Tensor:
-    """One time for all of x's rows, (B,) of x's dtype."""
-    return t.to(x).expand(len(x))

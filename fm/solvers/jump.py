@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from fm.solvers.ode import at_least_float32
+from fm.solvers.ode import at_least_float32, on_host
 from fm.solvers.solver import Fresh, Solver, Walkable
 
 if TYPE_CHECKING:
@@ -27,6 +27,6 @@ class Jump(
 
     def draw(self, field: Walkable, x: Tensor, times: Tensor, fresh: Fresh) -> Tensor:
         x = at_least_float32(x)
-        for t, t_next in pairwise(times.to(x)):
-            x = field.jump(x, t.expand(len(x)), t_next.expand(len(x)))
+        for t, t_next in pairwise(on_host(times)):
+            x = field.jump(x, t, t_next)
         return x

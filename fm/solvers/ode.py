@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fm.components import Choice, option
 from fm.lazy import torch
-from fm.paths import like
+from fm.paths import for_each, like
 from fm.solvers.solver import Fresh, Solver, Walkable
 
 if TYPE_CHECKING:
@@ -82,24 +82,24 @@ class ODESolver(Solver):
 class OneStep(ODESolver):
     """One step after another, each from the last alone.
 
-    >>> start, end = torch.tensor([0.0]), torch.tensor([0.1])
+    >>> start, end = torch.tensor(0.0), torch.tensor(0.1)
     >>> Euler().step(lambda x, t: x, torch.ones(1, 1), start, end)
     tensor([[1.1000]])
     """
 
     def integrate(self, velocity: Velocity, x: Tensor, times: Tensor) -> Tensor:
         x = at_least_float32(x)
-        for t, t_next in pairwise(times.to(x)):
-            x = self.step(velocity, x, t.expand(len(x)), t_next.expand(len(x)))
+        for t, t_next in pairwise(on_host(times)):
+            x = self.step(velocity, x, t, t_next)
         return x
 
     @abstractmethod
     def step(self, velocity: Velocity, x: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
-        """x (B, ...) at t (B,) brought to t_next."""
+        """x (B, ...) brought from t to t_next, one time for all of its rows: (), float64 and on the CPU."""
 
 
 class Counted:
-    """A function that counts its calls.
+    """A velocity(x, t) with t (B,), that counts its calls, and can be asked about one time for all.
 
     >>> counted = Counted(lambda x, t: x)
     >>> solve(counted, torch.ones(1, 1), solver="heun", steps=5).nfe, counted.calls
@@ -112,11 +112,16 @@ class Counted:
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         self.calls += 1
-        return self.function(x, t)
+        return self.function(x, for_each(t, x))
 
 
 def at_least_float32(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
+
+
+def on_host(times: Tensor) -> Tensor:
+    """Where a solver that knows all its times before it starts keeps them, so that no step waits for a device."""
+    return times.detach().double().cpu()
 
 
 class Euler(OneStep, name="euler", title="Euler", says="Euler's method", convergence="1", calls=1):

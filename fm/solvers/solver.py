@@ -16,7 +16,7 @@ Fresh = Callable[[], "Tensor"]
 
 
 class Walkable(Protocol):
-    """What a solver walks through (fm.field.Field): x (B, ...), t (B,).
+    """What a solver walks through (fm.field.Field): x (B, ...), and one time for all, (), on the CPU.
 
     >>> class Still:
     ...     along = Path.of("cond_ot")

@@ -20,6 +20,7 @@ from fm.components import ANY, names_schema
 from fm.config import ChosenByName
 from fm.errors import shown
 from fm.extractor_names import OWN_FILE, extractor_name
+from fm.precision import Precision
 from pipelines.params.section import Filled, Section
 
 MOST_IMAGES = 500  # of a sample set that has as many as the test split
@@ -148,6 +149,16 @@ Count = Annotated[int, Field(ge=2, le=1_000_000)]
 Images = Annotated[Count | Literal["test_split"], WrapValidator(in_one_line)]
 
 
+def of_two_kinds(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError(f"{shown(value)}: must be auto, or how many from 1 to 1000") from None
+
+
+HowMany = Annotated[Annotated[int, Field(ge=1, le=1000)] | Literal["auto"], WrapValidator(of_two_kinds)]
+
+
 class Evaluate(Section):
     extractor: Filled[Extractor]
     extractor_weights: str | None = Field(description="where Inception's weights lie, if not in the cache")
@@ -157,6 +168,9 @@ class Evaluate(Section):
     sets: int = Field(ge=2, le=100)
     batch_size: PositiveInt
     seed: int = Field(ge=0, lt=2**63)
+    precision: Precision = Field(default="float32", description="of the network's products while it samples")
+    compile: bool = Field(default=False, description="the network by torch.compile while it samples")
+    devices: HowMany = Field(default="auto", description="that share the sampling; auto: all GPUs, or the processor")
 
     def count(self, num_test: int) -> int:
         """Images of a sample set, with a test split of so many."""

@@ -28,7 +28,7 @@ def guided(
 def at_scale(generator: Generator, scale: float, extractor: Extractor, dataset: Prepared, chosen: Evaluate) -> Guided:
     scaled = generator.adjusted(guidance=scale)
     plan, asked = plan_of(chosen, len(dataset.test)), conditions(generator, dataset)
-    sets = [draw(scaled, extractor, plan, number, asked) for number in range(SETS)]
+    sets = draw(scaled, extractor, plan, asked, range(SETS))
     return Guided(
         solver=generator.adjusted(guidance=1.0).config.sampler.label,
         steps=generator.config.sampler.steps,

@@ -29,8 +29,8 @@ def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, na
         with versions.asking():
             generator = saved_models.fetch(name, version).to(device)
         require_same_format(generator, dataset)
-        generator = with_calls(generator, nfe)
         chosen = settings.evaluate
+        generator = with_calls(generator.evaluated(chosen.precision, chosen.compile), nfe)
         print(f"champion: version {version} is measured again", flush=True)
         with compute_slot(device.type):
             extractor = load(FEATURES, device)

@@ -17,6 +17,7 @@ CONFIDENCE = 0.95
 PROTOCOL = "protocol."
 SET_VALUES = "metric.sets"
 AGAIN = "gate.champion"
+FULL = "float32"
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,12 @@ class Protocol:
     seed: int
     metric: str
     nfe: int
+    precision: str = FULL
 
     def tags(self) -> dict[str, str]:
-        return {PROTOCOL + name: str(value) for name, value in asdict(self).items()}
+        """Without a precision that is full, as all were before there was a choice."""
+        told = {name: value for name, value in asdict(self).items() if (name, value) != ("precision", FULL)}
+        return {PROTOCOL + name: str(value) for name, value in told.items()}
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def choose(settings: Params) -> Winner:
         seed=settings.evaluate.seed,
         metric=metric,
         nfe=nfe,
+        precision=evaluation.precision,
     )
     value = float(evaluation.row_on_disk(row)[metric])
     return Winner(best, evaluation, row, value, evaluation.sets(row, metric), protocol)

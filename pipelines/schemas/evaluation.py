@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from fm.config import SamplerConfig
+from fm.precision import Precision
 from pipelines.project import whole_file
 from pipelines.schemas.machine import Load
 from pipelines.schemas.schema import Schema
@@ -39,7 +40,7 @@ class EvaluationRow(Schema):
     precision_sets: list[float] = Field(default=[], description="of the set's images alone, as recall_sets")
     recall_sets: list[float] = Field(default=[])
     accuracy_sets: list[float] = Field(default=[])
-    seconds_per_image: float
+    seconds_per_image: float = Field(description="of the one device that drew it")
     machine_load: Load | None = Field(default=None, description="while it was measured; none in files of before")
 
 
@@ -76,6 +77,7 @@ class Evaluation(Schema):
     num_sets: int = Field(description="independent sample sets, which give the intervals")
     confidence: float = Field(description="of the intervals: Student's t over the sets")
     seed: int | None = Field(default=None, description="of noise, labels and real images; none in older files")
+    precision: Precision = Field(default="float32", description="of the network's products while it sampled")
     extrapolation: Literal["jackknife", "halves"] = Field(
         default="halves",
         description="how distance_infinity_sets came about: over the sets, or in older files within each",

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from fm.codecs import Standardised
 from fm.config import SamplerConfig
-from fm.evaluation import Conditions, Plan, Reference, cut, draw, measure, overlap
+from fm.evaluation import Conditions, Plan, Reference, SampleSet, cut, draw, measure, overlap
 from fm.generator import Generator
+from fm.images import Images
+from fm.work_queue import Workers, started
 from tests.fm.conftest import tiny_generator
 
 CLASSES, OF_EACH = 4, 100
@@ -69,12 +72,12 @@ def test_sets_share_no_image() -> None:
 def test_each_set_has_a_value_of_everything(generator: Generator) -> None:
     conditions = Conditions(np.arange(40) % 10, np.arange(40) % 10)
     real = Reference.of(features(0), features(1), FEW)
-    found = measure(generator, Pixels(), real, FEW, conditions)
+    found = measure(draw(generator, Pixels(), FEW, conditions), real)
     for values in (found.distances, found.at_infinity, found.to_test, found.kernels, found.overlaps, found.recognised):
         assert len(values) == 3
     assert found.distance.low < np.mean(found.distances) < found.distance.high
     assert found.nfe == 4
-    again = measure(generator, Pixels(), real, FEW, conditions)
+    again = measure(draw(generator, Pixels(), FEW, conditions), real)
     assert replace(again, seconds=found.seconds) == found
 
 
@@ -82,7 +85,7 @@ def test_sets_ask_for_what_the_data_are_under(generator: Generator) -> None:
     """And each for other data: the first twenty of a permutation, by names as by numbers."""
     numbers = np.array([3] * 20 + [1] * 20)
     names = np.array(["3"] * 20 + ["1"] * 20, dtype=object)
-    one, same = (draw(generator, Pixels(), FEW, 1, Conditions(asked, numbers)) for asked in (numbers, names))
+    one, same = (draw(generator, Pixels(), FEW, Conditions(asked, numbers), [1])[0] for asked in (numbers, names))
     assert np.array_equal(one.features, same.features)
     rows = np.random.default_rng([3, 1]).permutation(40)[:20]
     assert one.recognised == (numbers[rows] == 3).mean()
@@ -91,7 +94,7 @@ def test_sets_ask_for_what_the_data_are_under(generator: Generator) -> None:
 
 
 def test_all_there_is_is_asked_for_in_turn_where_nothing_is_given(generator: Generator) -> None:
-    one = draw(generator, Pixels(), FEW, 0)
+    (one,) = draw(generator, Pixels(), FEW, numbers=[0])
     assert np.array_equal(one.features, Pixels().features(generator.sample(20, 3)))
     assert one.recognised is None
 
@@ -99,5 +102,51 @@ def test_all_there_is_is_asked_for_in_turn_where_nothing_is_given(generator: Gen
 def test_what_is_no_image_is_measured_by_its_pictures() -> None:
     generator = tiny_generator().with_sampler(SamplerConfig(solver="euler", steps=2))
     generator.codec = Standardised((1, 8, 8))
-    found = measure(generator, Pixels(), Reference.of(features(0), features(1), FEW), FEW)
+    found = measure(draw(generator, Pixels(), FEW), Reference.of(features(0), features(1), FEW))
     assert np.isfinite(found.distances).all()
+
+
+class Counting(Pixels):
+    """Knows how many images it was ever given at once."""
+
+    most = 0
+
+    def features(self, images: Images) -> np.ndarray:
+        self.most = max(self.most, len(images))
+        return super().features(images)
+
+
+IN_CHUNKS = replace(FEW, batch_size=8)
+
+
+def test_no_more_images_are_there_at_once_than_are_drawn_at_once(generator: Generator) -> None:
+    counting = Counting()
+    sets = draw(generator, counting, IN_CHUNKS)
+    assert counting.most == 8
+    assert [len(one.features) for one in sets] == [20, 20, 20]
+
+
+def drawn(workers: Workers) -> list[SampleSet]:
+    """Two samplers' sets, one after the other, as a stage draws them; by processes that each have one thread."""
+    torch.set_num_threads(1)
+    conditions = Conditions(np.arange(40) % 10, np.arange(40) % 10)
+    generator = tiny_generator()
+    both = (generator.adjusted(steps=steps) for steps in (2, 3))
+    return [each for one in both for each in draw(one, Pixels(), IN_CHUNKS, conditions, workers=workers)]
+
+
+def help_draw(workers: Workers) -> None:
+    assert drawn(workers) == []
+
+
+def test_several_processes_draw_the_same_images_as_one() -> None:
+    threads = torch.get_num_threads()
+    try:
+        alone = drawn(Workers())
+        with started(3, help_draw) as workers:
+            shared = drawn(workers)
+    finally:
+        torch.set_num_threads(threads)
+    for one, other in zip(alone, shared, strict=True):
+        assert one.features.tobytes() == other.features.tobytes()
+        assert (one.recognised, one.nfe) == (other.recognised, other.nfe)

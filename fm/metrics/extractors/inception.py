@@ -10,17 +10,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
 from fm.data.fetching import Files, Origin, Unusable, collect, download
 from fm.images import Images
 from fm.lazy import torch
-from fm.metrics.extractors.extractor import Asked, Extractor, Floats, describe, in_batches, rgb
+from fm.metrics.extractors.extractor import Asked, Extractor, Floats, describe, in_batches
+from fm.metrics.extractors.resizing import bicubic
 
 # The network of StyleGAN2-ADA, which clean-fid takes: TensorFlow's inception-2015-12-05 as TorchScript.
 URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
 WEIGHTS = "inception-2015-12-05.pt"
 SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
+SIZE = 299  # pixels
 BATCH = 50
 
 
@@ -40,12 +40,10 @@ class InceptionExtractor(
 
     def __init__(self, weights: Path, device: torch.device) -> None:
         from cleanfid.inception_torchscript import InceptionV3W
-        from cleanfid.resize import build_resizer
 
         self.weights = weights
         self.device = device
         self.network = InceptionV3W(str(weights.parent), download=False).to(device)
-        self.resized = build_resizer("clean")
 
     @classmethod
     def prepare(cls, asked: Asked, url: str = URL, sha256: str = SHA256) -> Self:
@@ -76,8 +74,8 @@ class InceptionExtractor(
         return in_batches(self._features, images, BATCH)
 
     def _features(self, images: Images) -> torch.Tensor:
-        resized = np.stack([self.resized(image) for image in rgb(images)])
-        out: torch.Tensor = self.network(torch.from_numpy(resized).permute(0, 3, 1, 2).to(self.device))
+        # Grey pictures are resized once for the three channels.
+        out: torch.Tensor = self.network(bicubic(images, SIZE, self.device).expand(-1, 3, -1, -1))
         return out
 
 

@@ -1,11 +1,14 @@
 """Distances against closed forms and clean-fid."""
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
 
-from fm.metrics import frechet_distance, kernel_distance, precision_recall
-from fm.metrics.distances import Moments, distances_at_infinity, gaussian_distance, moments, pooled
+from fm.metrics import distances, frechet_distance, kernel_distance, precision_recall
+from fm.metrics.distances import Moments, distances_at_infinity, gaussian_distance, moments, nearest, pooled
 from fm.metrics.intervals import mean_interval
 
 
@@ -38,6 +41,62 @@ def test_kernel_distance_is_unbiased_and_sees_a_shift() -> None:
     error = np.std(equal, ddof=1) / len(equal) ** 0.5
     assert abs(np.mean(equal)) < 4 * error
     assert kernel_distance(gaussian(0, 200), gaussian(1, 200, mean=1.0)) > 20 * error
+
+
+def whole_kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Binkowski et al. 2018, section 4, from whole matrices."""
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    n, m = len(a), len(b)
+    within_a, within_b = (kernel(x, x).sum() - np.trace(kernel(x, x)) for x in (a, b))
+    return within_a / (n * (n - 1)) + within_b / (m * (m - 1)) - 2 * kernel(a, b).mean()
+
+
+def whole_precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 5) -> tuple[float, float]:
+    """Kynkaanniemi et al. 2019, equation 1, from whole matrices."""
+
+    def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2))
+
+    reach_of_real, reach_of_generated = (np.sort(between(x, x), axis=1)[:, k] for x in (real, generated))
+    across = between(real, generated)
+    is_real = (across <= reach_of_real[:, None]).any(axis=0)
+    is_covered = (across <= reach_of_generated[None]).any(axis=1)
+    return float(is_real.mean()), float(is_covered.mean())
+
+
+@pytest.mark.parametrize(("count", "other"), [(64, 64), (130, 97), (65, 128)])
+def test_block_by_block_they_are_what_they_are_as_a_whole(
+    count: int, other: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distances, "BLOCK", 64)
+    monkeypatch.setattr(distances, "CELLS", 10 * other)
+    a, b = gaussian(0, count), gaussian(1, other, mean=0.3)
+    assert kernel_distance(a, b) == pytest.approx(whole_kernel_distance(a, b), rel=1e-11, abs=1e-13)
+    assert precision_recall(a, b) == whole_precision_recall(a, b)
+    np.testing.assert_allclose(moments(a).covariance, np.cov(a, rowvar=False), rtol=1e-11, atol=1e-13)
+    by_row = np.argsort(((a[:, None] - b[None]) ** 2).sum(axis=2), axis=1, kind="stable")
+    assert np.array_equal(nearest(a, b, 3), by_row[:, :3])
+
+
+def most_bytes(measure: Callable[..., object], count: int) -> int:
+    """That are allocated at once while two sets of so many are measured, beside the sets themselves."""
+    sets = [gaussian(seed, count).astype(np.float32) for seed in (0, 1)]
+    tracemalloc.start()
+    measure(*sets)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+@pytest.mark.parametrize("measure", [kernel_distance, precision_recall, frechet_distance])
+def test_memory_does_not_grow_with_the_number_of_samples(measure: Callable[..., object]) -> None:
+    """A whole matrix of 5000 by 5000 has 200 MB."""
+    few, many = (most_bytes(measure, count) for count in (2500, 5000))
+    assert many < few + 5e6
+    assert many < 70e6
 
 
 def test_precision_and_recall_tell_quality_from_coverage() -> None:

@@ -1,0 +1,69 @@
+"""How fast Inception's pictures are resized, beside clean-fid's own resizer, and how far from it they come out.
+
+    .venv/bin/python -m benchmarks.resizing
+
+The pictures are scikit-learn's two photographs, cut into tiles. Both are timed in turn within one run; medians over
+rounds.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from cleanfid.resize import build_resizer
+from numpy.typing import NDArray
+from sklearn.datasets import load_sample_images
+
+from fm.images import Images
+from fm.metrics.extractors.extractor import rgb
+from fm.metrics.extractors.inception import BATCH, SIZE
+from fm.metrics.extractors.resizing import bicubic
+
+ROUNDS = 5
+SHAPES = ((28, 1), (32, 3), (64, 3), (256, 3))
+
+
+def main(rounds: int = ROUNDS) -> None:
+    theirs = build_resizer("clean")
+    print(f"to {SIZE}x{SIZE}, {BATCH} at a time, {torch.get_num_threads()} threads")
+    for side, channels in SHAPES:
+        images = tiles(side)[:BATCH, :, :, :channels]
+
+        def one_by_one(images: Images = images) -> NDArray[np.float32]:
+            return np.stack([theirs(image) for image in rgb(images)])
+
+        def together(images: Images = images) -> NDArray[np.float32]:
+            resized = bicubic(images, SIZE, torch.device("cpu")).expand(-1, 3, -1, -1)
+            return resized.permute(0, 2, 3, 1).numpy()
+
+        furthest = float(np.abs(one_by_one() - together()).max())
+        seconds = [(timed(one_by_one), timed(together)) for _ in range(rounds)]
+        slow, fast = (statistics.median(each) for each in zip(*seconds, strict=True))
+        print(
+            f"{side}x{side}x{channels}: {BATCH / fast:.0f} images/s, {slow / fast:.1f} times clean-fid's "
+            f"{BATCH / slow:.0f}; at most {furthest:.1g} of 255 apart"
+        )
+
+
+def tiles(side: int) -> Images:
+    """uint8 (at least BATCH, side, side, 3), cut from photographs wherever they fit."""
+    corners = np.random.default_rng(0).random((BATCH, 2))
+    photographs = load_sample_images().images
+    found = []
+    for number, (down, right) in enumerate(corners):
+        photograph = photographs[number % len(photographs)]
+        top, left = (int(part * (length - side)) for part, length in zip((down, right), photograph.shape, strict=False))
+        found.append(photograph[top : top + side, left : left + side])
+    return np.stack(found)
+
+
+def timed(job: Callable[[], NDArray[np.float32]]) -> float:
+    started = time.perf_counter()
+    job()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
