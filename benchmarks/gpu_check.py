@@ -28,7 +28,7 @@ TITLES = {
     "compiled-training": "Training steps, compiled",
     "compiled-sampling": "Sampling, compiled",
 }
-SECONDS = {"limits": 40, "correctness": 120, "resumed": 60, "compiled-training": 120}
+SECONDS = {"limits": 40, "correctness": 120, "resumed": 80, "compiled-training": 120}
 """The most that a section may take, of 90 by default."""
 MUST = ("correctness", "resumed")
 """The sections without which nothing is known to be correct."""

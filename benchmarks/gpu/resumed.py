@@ -11,7 +11,7 @@ import torch
 from benchmarks.gpu.agreement import attempted, same_bits
 from benchmarks.gpu.correctness import NETWORKS, SHAPE
 from benchmarks.gpu.made_up import examples, generator_of, network_of
-from benchmarks.gpu.rows import Row
+from benchmarks.gpu.rows import Check, Row
 from benchmarks.gpu.sizes import Sizes
 from benchmarks.gpu.steps import STEPS, flow_matching, trained
 from fm.batches import Budget
@@ -46,17 +46,24 @@ class Stopped(Exception):
 
 def by_lightning(device: torch.device) -> Iterator[Row]:
     with TemporaryDirectory() as folder:
-        whole = by_trainer(Path(folder) / "whole", device)
+        whole, places = by_trainer(Path(folder) / "whole", device)
         try:
             by_trainer(Path(folder) / "stopped", device, stopped_at=STEPS - 2)
         except Stopped:
-            resumed = by_trainer(Path(folder) / "stopped", device)
+            resumed, _ = by_trainer(Path(folder) / "stopped", device)
     yield same_bits("by Lightning, resumed", whole, resumed)
+    where = ", ".join(sorted(places))
+    yield Check(f"by Lightning, the averaged network is on {where}", float(places != {device.type}), 0)
 
 
-def by_trainer(folder: Path, device: torch.device, stopped_at: int | None = None) -> dict[str, torch.Tensor]:
+def by_trainer(
+    folder: Path, device: torch.device, stopped_at: int | None = None
+) -> tuple[dict[str, torch.Tensor], set[str]]:
+    """The weights that a training by Lightning ends with, and where its averaged network has been."""
     from fm.callbacks import Point
     from fm.training import Hardware, Keeping, Watching, train
+
+    places: set[str] = set()
 
     def report(point: Point, images_per_second: float) -> None:
         if point.step == stopped_at:
@@ -70,6 +77,6 @@ def by_trainer(folder: Path, device: torch.device, stopped_at: int | None = None
         Budget(images_seen=STEPS * 16, batch_size=16, learning_rate=1e-3, warmup_steps=4),
         Keeping(folder / "last.ckpt", key="gpu-check", every=4),
         Hardware("cpu" if device.type == "cpu" else "gpu"),
-        Watching("gpu-check", report, lambda step, made: None),
+        Watching("gpu-check", report, lambda step, averaged: places.add(averaged.device.type)),
     )
-    return generator.network.state_dict()
+    return generator.network.state_dict(), places

@@ -1,5 +1,6 @@
 """The training step: against the bare loop, and against what the device can do (model FLOP utilisation)."""
 
+import warnings
 from collections.abc import Iterator
 from functools import partial
 
@@ -55,7 +56,7 @@ def of_a_case(case: Case, device: torch.device, sizes: Sizes, peak: float) -> It
             "images/s": case.batch / seconds["ours"],
             "of the bare loop": seconds["bare"] / seconds["ours"],
             "of the matrix product": work / seconds["ours"] / peak,
-            **({"peak GiB": memory / 2**30} if memory else {}),
+            **({"peak GiB": memory / 2**30, "waits": waits(lambda: ours.step(ahead(batch)))} if memory else {}),
         },
     )
 
@@ -79,6 +80,18 @@ def measured_memory(case: Case, batch: Batch, device: torch.device) -> tuple[Our
     for _ in range(2):
         ours.step(ahead(batch))
     return ours, torch.cuda.max_memory_allocated(device) - held
+
+
+def waits(job: Job) -> int:
+    """How often a GPU is waited for in one call, where a step should not do so at all."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            job()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(one.message) for one in seen)
 
 
 def ahead(batch: Batch) -> Batch:

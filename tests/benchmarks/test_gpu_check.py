@@ -55,13 +55,32 @@ def test_what_fails_on_a_device_does_not_hold_and_what_lacks_a_package_is_left_o
     assert compared("a solver", lacking, CPU) == Fault("a solver, float32", "left out: No module named 'torchdiffeq'")
 
 
+def test_four_packages_are_enough() -> None:
+    """A machine with a GPU need not have the pipeline's."""
+    lacking = ("lightning", "mlflow", "psutil", "rich", "scipy", "torchdiffeq", "yaml")
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({lacking}))
+from functools import partial
+import torch
+from benchmarks.gpu import correctness, section
+from benchmarks.gpu.agreement import compared
+network = correctness.network_of(correctness.SHAPE, correctness.NETWORKS["UNet"])
+for solver in ("euler", "dopri5"):
+    print(compared(solver, partial(correctness.drawn, solver, network, correctness.Guidance()), torch.device("cpu")))
+"""
+    lines, wrong = told_by([sys.executable, "-c", code], seconds=300)
+    assert not wrong
+    assert [line.partition("(")[0] for line in lines] == ["Check", "Fault"]
+
+
 def test_a_resumed_training_is_held_against_one_that_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
     def rows() -> dict[str, bool]:
         return {row.what: row.holds for row in resumed.rows(CPU, TINY) if isinstance(row, Check)}
 
     whole = rows()
     assert all(whole.values())
-    assert "by Lightning, resumed" in whole
+    assert {"by Lightning, resumed", "by Lightning, the averaged network is on cpu"} <= whole.keys()
     load = steps.Ours.load
 
     def forgetful(ours: steps.Ours, state: bytes) -> None:
