@@ -22,7 +22,7 @@ from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import Stage, require_unchanged
 
-MOST_TIMED = 64  # images in a batch
+MOST_TIMED = 32  # images in a batch
 MOST_GUIDED = 250  # images in a set
 ALONE = SamplerConfig(solver="ddim", steps=10)
 
@@ -42,7 +42,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
     dataset = opened()
     methods = build(settings, dataset)
     deciding = dict(rank(read_evaluations(list(methods)), settings.register_.metric, settings.register_.nfe))
-    guided_images = min(settings.evaluate.count(len(dataset.test)), MOST_GUIDED)
+    guided_images = min(settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets // 2, MOST_GUIDED)
     chosen = settings.evaluate.model_copy(update={"images": guided_images})
     samplers = {name: method.samplers for name, method in methods.items()}
     generators = {method: Generator.load(MODELS / method).to(device) for method in methods}

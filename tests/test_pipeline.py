@@ -1,13 +1,15 @@
 """The whole pipeline on digits, run as its users run it: through the Prefect flow and by `dvc repro`."""
 
 import json
+import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from flows import pipeline
 from pipelines.checkout_locks import running_here, working
 from tests.conftest import Project
 
@@ -91,12 +93,27 @@ CHILDREN = ("train@flow_matching", "train@diffusion", "evaluate@flow_matching", 
 
 def test_run_again_nothing_happens(by_flow: tuple[Project, str]) -> None:
     project, _ = by_flow
-    before = len(runs(project, "train@diffusion")), (project.folder / "dvc.lock").read_bytes()
+    before = len(runs(project, "train@diffusion")), (project.folder / "dvc.lock").read_bytes(), flow_runs(project)
     printed = project.run("python", "-m", "flows.pipeline").stdout
     assert "Running stage" not in printed
-    assert (len(runs(project, "train@diffusion")), (project.folder / "dvc.lock").read_bytes()) == before
+    after = len(runs(project, "train@diffusion")), (project.folder / "dvc.lock").read_bytes(), flow_runs(project)
+    assert after == before
+    assert before[2] >= 1
+    for said in (
+        pipeline.UNCHANGED,
+        "unchanged: version 1 of digits-generator",
+        "fid_classifier",
+        "reports/report.html",
+    ):
+        assert said in printed
     assert len(client(project).search_model_versions("name = 'digits-generator'")) == 1
     assert "Running stage" not in project.run("dvc", "repro").stdout
+
+
+def flow_runs(project: Project) -> int:
+    """Those that Prefect has recorded."""
+    with closing(sqlite3.connect(project.folder / ".prefect" / "prefect.db")) as database:
+        return int(database.execute("select count(*) from flow_run").fetchone()[0])
 
 
 def test_dvc_repro_gives_the_same_bytes(by_flow: tuple[Project, str], by_dvc: Project) -> None:

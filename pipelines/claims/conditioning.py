@@ -6,7 +6,7 @@ from pipelines.claims.proportions import difference_of_proportions
 from pipelines.claims.results import Results
 from pipelines.claims.side_by_side import confidence
 from pipelines.claims.units import DIFFERENCE
-from pipelines.schemas.probes import Guided
+from pipelines.schemas.probes import Guided, best_guidance
 
 
 def conditioning(results: Results) -> Measurement:
@@ -28,11 +28,6 @@ def conditioning(results: Results) -> Measurement:
         f"{recognised(their_name, other, theirs.guidance)}"
         + ("." if real is None else f"; {real:.1%} of real test images."),
     )
-
-
-def best_guidance(rows: list[Guided]) -> Guided:
-    """Chosen on the first set; of equals, the least guidance."""
-    return max(rows, key=lambda one: (one.recognised[0], -one.scale))
 
 
 def recognised(method: str, best: Guided, rows: list[Guided]) -> str:

@@ -165,7 +165,7 @@ class Evaluate(Section):
     images: Filled[Images] = Field(
         description=f"of a sample set; test_split: as many as that has, {MOST_IMAGES} at most"
     )
-    sets: int = Field(ge=2, le=100)
+    sets: Filled[int] = Field(ge=2, le=100)
     batch_size: PositiveInt
     seed: int = Field(ge=0, lt=2**63)
     precision: Precision = Field(default="float32", description="of the network's products while it samples")

@@ -10,10 +10,11 @@ from fm.metrics.extractors import Extractor
 from fm.pictures import pictures
 from pipelines.params import Evaluate
 from pipelines.sample_sets import conditions, plan_of
-from pipelines.schemas.probes import Guided
+from pipelines.schemas.probes import Guided, best_guidance
 
 SCALES = (1.0, 1.5, 2.0, 3.0)
-SETS = 2  # one to choose the scale on, one to read
+CHOOSE, READ = 0, 1
+"""Numbers of sample sets: one to choose the scale on, one to read what it and no guidance give."""
 
 
 def guided(
@@ -22,17 +23,19 @@ def guided(
     """The share of images that the classifier recognises at each scale; nothing where the extractor is none."""
     if extractor.classify(pictures(dataset.test[np.arange(1)]["data"], dataset.codec)) is None:
         return []
-    return [at_scale(generator.with_sampler(sampler), scale, extractor, dataset, chosen) for scale in SCALES]
-
-
-def at_scale(generator: Generator, scale: float, extractor: Extractor, dataset: Prepared, chosen: Evaluate) -> Guided:
-    scaled = generator.adjusted(guidance=scale)
     plan, asked = plan_of(chosen, len(dataset.test)), conditions(generator, dataset)
-    sets = draw(scaled, extractor, plan, asked, range(SETS))
-    return Guided(
-        solver=generator.adjusted(guidance=1.0).config.sampler.label,
-        steps=generator.config.sampler.steps,
-        nfe=sets[0].nfe,
-        scale=scale,
-        recognised=[one.recognised for one in sets if one.recognised is not None],
-    )
+
+    def at_scale(scale: float, number: int) -> Guided:
+        scaled = generator.with_sampler(sampler).adjusted(guidance=scale)
+        (found,) = draw(scaled, extractor, plan, asked, [number])
+        return Guided(
+            solver=scaled.adjusted(guidance=1.0).config.sampler.label,
+            steps=sampler.steps,
+            nfe=found.nfe,
+            scale=scale,
+            recognised=[] if found.recognised is None else [found.recognised],
+        )
+
+    tried = [at_scale(scale, CHOOSE) for scale in SCALES]
+    read = {1.0, best_guidance(tried).scale}
+    return [one.and_on(at_scale(one.scale, READ)) if one.scale in read else one for one in tried]

@@ -7,7 +7,7 @@ from fm.config import SamplerConfig
 from fm.generator import Generator
 from pipelines.schemas.probes import SamplerTiming
 
-ROUNDS = 5
+ROUNDS = 6
 ALONE = 30
 
 

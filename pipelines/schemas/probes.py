@@ -1,6 +1,8 @@
 """What is measured of all methods side by side."""
 
+from collections.abc import Sequence
 from statistics import fmean
+from typing import Self
 
 from pydantic import Field
 
@@ -40,7 +42,19 @@ class Guided(Schema):
     steps: int
     nfe: int
     scale: float
-    recognised: list[float] = Field(description="share of images the classifier gives that label, in each sample set")
+    recognised: list[float] = Field(
+        description="share of images the classifier gives that label: in the sample set that the scale is chosen on, "
+        "and, for the best scale and for none, in another"
+    )
+
+    def and_on(self, other: Self) -> Self:
+        """With what was recognised in another set too."""
+        return self.model_copy(update={"recognised": [*self.recognised, *other.recognised]})
+
+
+def best_guidance(rows: Sequence[Guided]) -> Guided:
+    """Chosen on the first set; of equals, the least guidance."""
+    return max(rows, key=lambda one: (one.recognised[0], -one.scale))
 
 
 class MethodProbe(Schema):
