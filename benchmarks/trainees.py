@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from fm.batches import Batches, Budget, Examples
 from fm.conditions import Labels
 from fm.config import SamplerConfig
-from fm.ema import ema_with_warmup
-from fm.loop import optimizer_of
+from fm.ema import Average
+from fm.loop import Loop
 from fm.networks import UNetOptions
 from fm.networks.layers import in_channels_last
 from fm.objectives import Regression
@@ -52,30 +52,18 @@ DDIM = SamplerConfig(solver={"name": "ddim", "clip": "codec"}, steps=10)
 
 def ours(examples: Examples, batch_size: int) -> Trainee:
     """As fm.loop has it: with clipping, averaging, withheld labels and noise that is a function of the position."""
-    network = our_network(examples)
-    budget = Budget(images_seen=batch_size << 30, batch_size=batch_size, learning_rate=RATE, warmup_steps=200)
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=ema_with_warmup(AVERAGED))
-    optimizer, schedule = optimizer_of(network, budget)
+    budget = Budget(batch_size << 30, batch_size, RATE, warmup_steps=200, ema_decay=AVERAGED)
     objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
+    loop = Loop(our_network(examples), objective, budget)
     batches = stream(Batches(examples, budget))
-
-    def step() -> None:
-        loss = objective.loss(network, next(batches), average.module)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), budget.gradient_clip)
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(network)
-
-    return Trainee(average.module, step, "velocity", "cond_ot", EULER)
+    return Trainee(loop.average.network, lambda: loop.step(next(batches)), "velocity", "cond_ot", EULER)
 
 
 def theirs(
     network: nn.Module, examples: Examples, batch_size: int, loss: Loss, averaged: bool, noise: bool = False
 ) -> Trainee:
     """A loop as the peers' examples have it: Adam, no clipping; with averaging only where it is to make pictures."""
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=ema_with_warmup(AVERAGED)) if averaged else None
+    average = Average(network, AVERAGED) if averaged else None
     optimizer = torch.optim.Adam(network.parameters(), RATE)
     batches = in_memory(examples, batch_size)
 
@@ -85,9 +73,9 @@ def theirs(
         value.backward()
         optimizer.step()
         if average is not None:
-            average.update_parameters(network)
+            average.update(network)
 
-    made_by = network if average is None else average.module
+    made_by = network if average is None else average.network
     return Trainee(made_by, step, *(("noise", "ddpm", DDIM) if noise else ("velocity", "cond_ot", EULER)))
 
 

@@ -1,6 +1,7 @@
 """The stream of training batches: what step number n sees, a function of (seed, n) and nothing else."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -111,6 +112,17 @@ class Batch(NamedTuple):
         )
         source = None if self.source is None else self.source.to(device, **how)
         return type(self)(self.data.to(device, **how), condition, given, self.draws.to(device, **how), source)
+
+    def part(self, rows: slice) -> Self:
+        """Some of the data with all that belongs to them, as they are in the whole batch."""
+        condition, given = ({name: value[rows] for name, value in one.items()} for one in (self.condition, self.given))
+        source = None if self.source is None else self.source[rows]
+        return type(self)(self.data[rows], condition, given, self.draws.part(rows), source)
+
+    def in_parts(self, count: int) -> list[Self]:
+        """One after the other, as equal as can be; fewer where there are not so many data."""
+        ends = [len(self.data) * number // count for number in range(count + 1)]
+        return [self.part(slice(*rows)) for rows in pairwise(ends) if rows[0] < rows[1]]
 
 
 class Batches(Dataset[Batch]):

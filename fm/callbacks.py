@@ -4,30 +4,59 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from fm.arithmetic import Arithmetic
 from fm.batches import Batch
-from fm.ema import ema_with_warmup
+from fm.ema import Average
 from fm.generator import Generator
 
+AVERAGED = "averaged"
+"""In a checkpoint: the average."""
 
-class Ema(WeightAveraging):
-    """Lightning's weight averaging with the network within reach."""
+
+class Ema(Callback):
+    """Averages the trained network's weights, where it is trained; in the end they are its own.
+
+    Attributes:
+        average: there from the callbacks' `setup` on, before weights are loaded, moved or divided among devices.
+    """
 
     def __init__(self, decay: float) -> None:
-        super().__init__(multi_avg_fn=ema_with_warmup(decay))
+        self.decay = decay
+        self.average: Average | None = None
 
     @property
     def network(self) -> torch.nn.Module:
         """The network with averaged weights."""
-        assert self._average_model is not None
-        return cast(torch.nn.Module, self._average_model.module.network)
+        return self._average().network
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        self.average = Average(pl_module.network, self.decay)
+        # Lightning moves the trained one alone, and later: left where it is, every step would copy every weight.
+        self.average.network.to(trainer.strategy.root_device)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        self._average().update(pl_module.network)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._average().give_to(pl_module.network)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint[AVERAGED] = self._average().state_dict()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._average().load_state_dict(checkpoint[AVERAGED])
+
+    def _average(self) -> Average:
+        assert self.average is not None
+        return self.average
 
 
 class Point(NamedTuple):
@@ -46,7 +75,7 @@ class Point(NamedTuple):
 
 @dataclass
 class Totals:
-    """What a training has used over all its resumptions.
+    """What a training has used over all its resumptions, and how it computed.
 
     >>> Totals().resumed
     0
@@ -55,6 +84,7 @@ class Totals:
     seconds: float = 0.0
     resumed: int = 0
     curve: list[Point] = field(default_factory=list)
+    arithmetic: Arithmetic | None = None
 
 
 class Curve(Callback):

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
+from fm.arithmetic import Arithmetic
 from fm.divergence import Diverged
 from fm.finite import not_finite
 
-KEY, DIGEST = "training.key", "sha256"
+KEY, FORM, ARITHMETIC, DIGEST = "training.key", "training.form", "training.arithmetic", "sha256"
+THIS_FORM = 2
+"""Of what lies in a file; the first had no number, counted steps elsewhere and kept the average as Lightning does."""
 
 
 class Checkpoint(Callback):
@@ -23,13 +27,15 @@ class Checkpoint(Callback):
 
     Args:
         key: names the training, so that no other takes its checkpoints for its own.
+        arithmetic: how it computes.
         resumed: what the training went on from.
     """
 
-    def __init__(self, path: Path, every: int, key: str, resumed: Path | None) -> None:
+    def __init__(self, path: Path, every: int, key: str, arithmetic: Arithmetic, resumed: Path | None) -> None:
         self.path = path
         self.every = every
         self.key = key
+        self.arithmetic = arithmetic
         self.newest = resumed
         self.step = 0
 
@@ -60,6 +66,8 @@ class Checkpoint(Callback):
         if next(not_finite(checkpoint), None):
             raise Diverged("a weight is", trainer.global_step, pl_module.budget, self.last_good())
         checkpoint[KEY] = self.key
+        checkpoint[FORM] = THIS_FORM
+        checkpoint[ARITHMETIC] = asdict(self.arithmetic)
         checkpoint[DIGEST] = digest(checkpoint)
 
     def save(self, trainer: Trainer) -> None:
@@ -113,11 +121,18 @@ def problem(path: Path, key: str) -> str | None:
         return "cannot be read"
     if found != expected:
         return "is damaged: its checksum does not fit"
+    if content.get(FORM) != THIS_FORM:
+        return "is an earlier version's"
     if content[KEY] != key:
         return "is another training's"
     if name := next(not_finite(content), None):
         return f"is not finite: {name}"
     return None
+
+
+def arithmetic_of(path: Path) -> Arithmetic:
+    """How the training computed that has saved this file; of its tensors nothing is read."""
+    return Arithmetic(**torch.load(path, map_location="meta", mmap=True, weights_only=True)[ARITHMETIC])
 
 
 def put_aside(path: Path) -> None:

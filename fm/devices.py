@@ -25,6 +25,15 @@ def at_place(device: torch.device, place: int) -> torch.device:
     return torch.device("cuda", place % torch.cuda.device_count()) if device.type == "cuda" else device
 
 
+def name(device: torch.device) -> str:
+    """A GPU's own name, or the kind of device.
+
+    >>> name(torch.device("cpu"))
+    'cpu'
+    """
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def peak_memory_bytes() -> int:
     """The most this process has held: allocated on the GPU where there is one, resident elsewhere."""
     if torch.cuda.is_available():

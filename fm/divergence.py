@@ -8,7 +8,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from fm.errors import UserError
-from fm.finite import not_finite
+from fm.finite import all_finite
 
 if TYPE_CHECKING:
     from fm.batches import Batch, Budget
@@ -70,5 +70,5 @@ class Divergence(Callback):
             step = int(trainer.strategy.reduce(self.first.clone(), reduce_op="min"))  # whoever had that part of a batch
             if step < NEVER:
                 raise Diverged("loss or gradient is", step, pl_module.budget, self.last_good())
-        if kept and any(not_finite(dict(pl_module.named_parameters()))):
+        if kept and not all_finite(pl_module.parameters()):
             raise Diverged("a weight is", trainer.global_step, pl_module.budget, self.last_good())

@@ -1,22 +1,72 @@
 """Averaged weights."""
 
-from collections.abc import Callable
+import copy
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 
-def ema_with_warmup(decay: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential moving average whose decay grows to `decay` as min(decay, (1 + n) / (10 + n)).
+class Average:
+    """A network beside another, with the exponential moving average of its weights; neither is read to make it.
 
-    With n averaged updates behind it, young averages forget their random start quickly (the rule of TensorFlow's
-    ExponentialMovingAverage). For torch.optim.swa_utils.AveragedModel's `multi_avg_fn`.
+    Args:
+        network: the one that is trained; the first update takes its weights as they are.
+        decay: of the average, once it is old (decay_after).
+
+    Attributes:
+        network: the averaged one, on the same device until it is moved, never trained.
+        updates: how many it is made of.
+
+    >>> network = nn.Linear(1, 1, bias=False)
+    >>> average = Average(network, decay=0.999)
+    >>> for value in (0.0, 11.0):
+    ...     _ = nn.init.constant_(network.weight, value)
+    ...     average.update(network)
+    >>> average.network.weight  # two elevenths of the old, nine of the new
+    Parameter containing:
+    tensor([[9.]])
     """
 
-    @torch.no_grad()
-    def update(averaged: list[torch.Tensor], current: list[torch.Tensor], updates: torch.Tensor) -> None:
-        n = float(updates)
-        current = [value.to(mean) for value, mean in zip(current, averaged, strict=True)]  # where precisions differ
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.decay = decay
+        self.updates = 0
 
-    return update
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take the weights of `network` in, and its buffers as they are."""
+        means: list[Tensor] = [*self.network.parameters()]
+        current = [value.detach().to(mean) for value, mean in zip(network.parameters(), means, strict=True)]
+        if self.updates == 0:
+            torch._foreach_copy_(means, current)
+        else:
+            torch._foreach_lerp_(means, current, 1 - decay_after(self.updates, self.decay))
+        if buffers := list(self.network.buffers()):
+            torch._foreach_copy_(buffers, list(network.buffers()))
+        self.updates += 1
+
+    @torch.no_grad()
+    def give_to(self, network: nn.Module) -> None:
+        """Make the average the weights of `network`."""
+        torch._foreach_copy_(list(network.parameters()), list(self.network.parameters()))
+
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a training goes on from."""
+        return {"network": self.network.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.updates = state["updates"]
+
+
+def decay_after(updates: int, decay: float) -> float:
+    """What an average of so many updates keeps of itself: min(decay, (1 + n) / (10 + n)).
+
+    Young averages forget their random start quickly (the rule of TensorFlow's ExponentialMovingAverage).
+
+    >>> decay_after(0, 0.999), decay_after(1_000_000, 0.999)
+    (0.1, 0.999)
+    """
+    return min(decay, (1 + updates) / (10 + updates))

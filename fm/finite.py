@@ -1,9 +1,19 @@
 """Whether all numbers are finite, of which a training that diverges, or a damaged file, leaves none."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
+
+
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether each holds neither a NaN nor an infinity; a device is asked once for all of its tensors.
+
+    >>> all_finite([torch.zeros(2), torch.tensor([torch.inf])])
+    False
+    """
+    return bool(torch.stack([one.isfinite().all() for one in tensors]).all())
 
 
 def not_finite(content: Any, name: str = "") -> Iterator[str]:

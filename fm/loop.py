@@ -8,15 +8,14 @@ from collections.abc import Callable
 from math import isfinite
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel
 
-from fm.batches import Batches, Budget, Examples
+from fm.batches import Batch, Batches, Budget, Examples
 from fm.components import Choice
 from fm.config import Config, SamplerConfig
-from fm.ema import ema_with_warmup
+from fm.ema import Average
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective, Regression
@@ -61,30 +60,48 @@ def fit(
     Raises:
         UserError: the loss is not finite.
     """
-    network = generator.network.train()
-    averaged = AveragedModel(network, multi_avg_fn=ema_with_warmup(budget.ema_decay))
-    optimizer, schedule = optimizer_of(network, budget)
-    device = next(network.parameters()).device
+    loop = Loop(generator.network, objective, budget)
     batches = Batches(examples, budget)
     for step in range(budget.steps):
-        batch = batches[step].to(device)
+        loss = float(loop.step(batches[step].to(generator.device)))
+        if not isfinite(loss):
+            raise UserError(f"the training diverged: its loss is {loss} at step {step + 1} of {budget.steps}")
+        report(step + 1, loss)
+    loop.average.give_to(generator.network)
+    generator.network.eval()
+
+
+class Loop:
+    """A network in training, step by step. Nothing in a step waits for the device.
+
+    Attributes:
+        average: of its weights.
+    """
+
+    def __init__(self, network: nn.Module, objective: Objective, budget: Budget) -> None:
+        self.network = network.train()
+        self.objective = objective
+        self.budget = budget
+        self.average = Average(network, budget.ema_decay)
+        self.optimizer, self.schedule = optimizer_of(network, budget)
+
+    def step(self, batch: Batch) -> Tensor:
+        """Learn from a batch that is where the network is; its loss, a scalar that stays there."""
         batch.draws.seed_layers()
-        loss = objective.loss(network, batch, averaged.module)
-        optimizer.zero_grad()
+        loss = self.objective.loss(self.network, batch, self.average.network)
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), budget.gradient_clip)
-        optimizer.step()
-        schedule.step()
-        averaged.update_parameters(network)
-        if not isfinite(value := float(loss.detach())):
-            raise UserError(f"the training diverged: its loss is {value} at step {step + 1} of {budget.steps}")
-        report(step + 1, value)
-    network.load_state_dict(averaged.module.state_dict())
-    network.eval()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.budget.gradient_clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.average.update(self.network)
+        return loss.detach()
 
 
-def optimizer_of(network: nn.Module, budget: Budget) -> tuple[AdamW, LambdaLR]:
-    """AdamW at a rate that warms up and then stays."""
+def optimizer_of(network: nn.Module, budget: Budget, fused: bool = False) -> tuple[AdamW, LambdaLR]:
+    """AdamW at a rate that warms up and then stays, if wanted in one kernel."""
     # beta2 0.99: a few thousand steps are too few for 0.999's memory. No weight decay, as in DDPM and ADM.
-    optimizer = torch.optim.AdamW(network.parameters(), budget.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), budget.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=fused
+    )
     return optimizer, LambdaLR(optimizer, lambda done: budget.warm_up(done + 1))

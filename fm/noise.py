@@ -108,8 +108,8 @@ class Draws:
     def stratified(self, purpose: Purpose) -> Tensor:
         """Uniform float32 (B,): that of place i of a whole batch of B is uniform on [i / B, (i + 1) / B)."""
         places = torch.tensor([position - self.first for position in self.positions], dtype=torch.float64)
-        u = (places + self.uniform(1, purpose)[:, 0].cpu()) / self.of
-        return u.float().clamp(max=1 - 2**-24).to(self.device)
+        u = (places.to(self.device) + self.uniform(1, purpose)[:, 0]) / self.of
+        return u.float().clamp(max=1 - 2**-24)
 
     def seed_layers(self) -> None:
         """Seed PyTorch's own generators, from which dropout draws: it too is a function of the batch."""
@@ -124,6 +124,12 @@ class Draws:
         ready = {("normal", purpose): self.normal(shape, purpose) for purpose, shape in normals.items()}
         ready |= {("uniform", purpose): self.uniform(count, purpose) for purpose, count in uniforms.items()}
         return self._with(self.device, self._ready | ready)
+
+    def part(self, rows: slice) -> Self:
+        """Those of some of the data, as they are in the whole batch."""
+        other = self._with(self.device, {key: one[rows] for key, one in self._ready.items()})
+        other.positions = self.positions[rows]
+        return other
 
     def to(self, device: torch.device | str, **how: Any) -> Self:
         """The same numbers, given on another device; those that are drawn already are moved by Tensor.to's options."""

@@ -45,6 +45,10 @@ class Objective(Component, ABC, kind="objective"):
             averaged: the same with averaged weights, for objectives that ask a steadier network for their targets.
         """
 
+    def paired(self, batch: Batch) -> Batch:
+        """The batch with what depends on all of its data settled, so that it can be cut into parts."""
+        return batch
+
     def at_scale(self, scale: float) -> Self:
         """The same for data of this standard deviation, where it matters and none was chosen."""
         return self
@@ -76,10 +80,14 @@ class Regression(Objective, name="regression", says="the squared error of a quan
         target = self.target.at_scale(scale)
         return replace(self, target=target, weight=self.weight.at_scale(getattr(target, "sigma_data", scale)))
 
+    def paired(self, batch: Batch) -> Batch:
+        if batch.source is not None:
+            return batch
+        return batch._replace(source=self.coupling(batch.noise(), batch.data, batch.condition.get("label")))
+
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         t = self.timesteps(self._uniform(batch.draws).to(batch.data), self.path).clamp(*self.path.interval)
-        x0 = self.coupling(batch.noise(), batch.data, batch.condition.get("label"))
-        point = self.path.sample(x0, batch.data, t)
+        point = self.path.sample(self.paired(batch).noise(), batch.data, t)
         seen = self.target.inputs(self.path, point.x_t, t)
         error: Tensor = (network(*seen, batch.given) - self.target.answer(self.path, point)).square()
         # A weight can be 0 times infinity at the very ends, which are drawn once in 16 million times.

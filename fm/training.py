@@ -7,8 +7,9 @@ with the same bits as one that was not.
 import logging
 import signal
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,23 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import ParallelStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
+from fm import devices
+from fm.arithmetic import Arithmetic, float32_products, precision_on, without_autocast
 from fm.batches import Batch, Budget, Examples
 from fm.callbacks import Curve, Ema, Point, ProgressLine, Samples, Totals
-from fm.checkpoints import Checkpoint, usable
+from fm.checkpoints import Checkpoint, arithmetic_of, usable
 from fm.divergence import Divergence
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.loop import optimizer_of
+from fm.networks.conditioned import recompute
 from fm.objectives import Objective
 from fm.processes import is_helper, launched, launcher
 from fm.snapshots import Snapshots, snapshot_steps
@@ -35,16 +42,32 @@ from fm.training_data import TrainingData
 
 @dataclass(frozen=True)
 class Hardware:
-    """What to train on, as lightning.Trainer takes it; under torchrun, devices and nodes are those it has started.
+    """What to train on, as lightning.Trainer takes it, and how to use it; under torchrun, devices and nodes are those
+    it has started.
 
-    >>> Hardware(accelerator="cpu", precision="bf16-mixed").devices
-    1
+    Attributes:
+        precision: lightning.Trainer's, or tf32, or auto: what suits the device (fm.arithmetic.precision_on).
+        compiled, parts, recomputed: as in fm.arithmetic.Arithmetic.
+
+    >>> Hardware(accelerator="cpu", precision="bf16-mixed").arithmetic()
+    Arithmetic(precision='bf16-mixed', products='tf32', fused=False, compiled=False, parts=1, recomputed=False)
     """
 
     accelerator: str = "auto"
     devices: Any = 1
-    strategy: str = "auto"
-    precision: Any = "32-true"
+    strategy: Any = "auto"
+    precision: Any = "auto"
+    compiled: bool = False
+    parts: int = 1
+    recomputed: bool = False
+
+    def arithmetic(self) -> Arithmetic:
+        """What it comes to on this machine."""
+        device = devices.pick(self.accelerator)
+        precision, products = precision_on(device, str(self.precision))
+        # Fused, AdamW undoes the scale of half precision's gradients itself, when they have been clipped already.
+        fused = device.type == "cuda" and precision not in ("16", "16-mixed")
+        return Arithmetic(precision, products, fused, self.compiled, self.parts, self.recomputed)
 
 
 @dataclass(frozen=True)
@@ -88,8 +111,12 @@ class Watching:
 class Training(LightningModule):
     """One network under one objective: AdamW, warm-up then constant rate, clipped gradients.
 
+    Nothing in a step waits for the device: loss and norm stay there until somebody asks (Curve, Divergence).
+
     Args:
         averaged: the network with averaged weights; asked for at every step, since it is there only once one begins.
+        parts: that a batch is cut into, one after the other; their gradients add up to the batch's.
+        fused: whether AdamW is one kernel.
     """
 
     def __init__(
@@ -98,23 +125,52 @@ class Training(LightningModule):
         objective: Objective,
         budget: Budget,
         averaged: Callable[[], torch.nn.Module],
+        parts: int = 1,
+        fused: bool = False,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False  # Lightning's own accumulates over batches, of which a step has one
         self.network = network
         self.objective = objective
         self.budget = budget
         self.averaged = averaged
+        self.parts = parts
+        self.fused = fused
         self.gradient_norm = torch.zeros(())  # of the present step, on the training's device
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        batch.draws.seed_layers()
-        return self.objective.loss(self.network, batch, self.averaged())
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        assert isinstance(optimizer, LightningOptimizer)
+        assert isinstance(schedule, LambdaLR)
+        losses: list[Tensor] = []
+        # Between gradients and step Lightning undoes what scales them, and calls on_before_optimizer_step.
+        optimizer.step(closure=lambda: losses.append(self.add_gradients(batch)))
+        schedule.step()
+        return {"loss": losses[0]}
+
+    def add_gradients(self, batch: Batch) -> Tensor:
+        """Those of the whole batch, from zero; its loss, on the device."""
+        self.network.zero_grad()
+        parts = self.objective.paired(batch).in_parts(self.parts)
+        loss = torch.zeros((), device=batch.data.device)
+        for number, part in enumerate(parts, start=1):
+            part.draws.seed_layers()
+            share = self.objective.loss(self.network, part, self.averaged()) * (len(part.data) / len(batch.data))
+            with without_autocast(self.device), self.alone(number < len(parts)):
+                self.manual_backward(share)
+            loss = loss + share.detach()
+        return loss
+
+    def alone(self, yes: bool) -> AbstractContextManager[None]:
+        """Several processes exchange a batch's gradients once, with those of its last part."""
+        strategy = self.trainer.strategy
+        return strategy.block_backward_sync() if yes and isinstance(strategy, ParallelStrategy) else nullcontext()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer, schedule = optimizer_of(self.network, self.budget)
+        optimizer, schedule = optimizer_of(self.network, self.budget, self.fused)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.budget.gradient_clip)
         self.gradient_norm = norm.detach()
 
@@ -130,6 +186,8 @@ def train(
 ) -> Totals:
     """Train `generator`'s network in place, from a checkpoint if one can be used, and average its weights.
 
+    A training that is resumed computes as it did before, whatever is chosen by itself on the present device.
+
     Raises:
         SystemExit: 143 after SIGTERM; the checkpoint is saved.
         UserError: hardware that is not here, or that does not go together.
@@ -138,6 +196,7 @@ def train(
     keeping.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     hush()
     resumed = resume(keeping, watching.title)
+    arithmetic = hardware.arithmetic() if resumed is None else arithmetic_of(resumed)
     ema = Ema(budget.ema_decay)
 
     def averaged() -> Generator:
@@ -147,25 +206,47 @@ def train(
     samples = Samples(max(budget.steps // 5, 1), averaged, watching.show)
     folder = keeping.checkpoint.parent / "snapshots"
     snapshots = Snapshots(folder, snapshot_steps(budget.steps, keeping.snapshots), averaged)
-    saving = Checkpoint(keeping.checkpoint, keeping.every, keeping.key, resumed)
+    saving = Checkpoint(keeping.checkpoint, keeping.every, keeping.key, arithmetic, resumed)
     divergence = Divergence([curve, samples, snapshots, saving], saving.last_good)
     progress = ProgressLine(watching.title, budget.batch_size)
-    trainer = trainer_on(hardware, budget.steps, [divergence, ema, curve, samples, progress, snapshots, saving])
-    # Lightning ends at the next step, where it can save; it would call a handler that is there at once.
+    callbacks = [divergence, ema, curve, samples, progress, snapshots, saving]
+    trainer = trainer_on(hardware, arithmetic.precision, budget.steps, callbacks)
+    training = Training(generator.network, objective, budget, lambda: ema.network, arithmetic.parts, arithmetic.fused)
+    with computed(generator.network, arithmetic), saved_on_sigterm():
+        trainer.fit(training, datamodule=TrainingData(examples, budget), ckpt_path=resumed, weights_only=True)
+    generator.network.eval()
+    return replace(curve.totals, arithmetic=arithmetic)
+
+
+@contextmanager
+def computed(network: torch.nn.Module, arithmetic: Arithmetic) -> Iterator[None]:
+    """The network computes so meanwhile."""
+    if arithmetic.recomputed:
+        recompute(network)
+    if arithmetic.compiled:
+        network.compile()
+    try:
+        with float32_products(arithmetic.products):
+            yield
+    finally:
+        recompute(network, False)
+        network._compiled_call_impl = None  # there is no public way back
+
+
+@contextmanager
+def saved_on_sigterm() -> Iterator[None]:
+    """Lightning ends at the next step, where it can save; it would call a handler that is there at once.
+
+    Raises:
+        SystemExit: 143. Lightning's own exit code is 0, which says that all is done.
+    """
     handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        trainer.fit(
-            Training(generator.network, objective, budget, lambda: ema.network),
-            datamodule=TrainingData(examples, budget),
-            ckpt_path=resumed,
-            weights_only=True,
-        )
+        yield
     except SIGTERMException:
-        raise SystemExit(143) from None  # Lightning's own exit code is 0, which says that all is done
+        raise SystemExit(143) from None
     finally:
         signal.signal(signal.SIGTERM, handler)
-    generator.network.eval()
-    return curve.totals
 
 
 def hush() -> None:
@@ -176,9 +257,10 @@ def hush() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def trainer_on(hardware: Hardware, max_steps: int, callbacks: list[Callback]) -> Trainer:
+def trainer_on(hardware: Hardware, precision: Any, max_steps: int, callbacks: list[Callback]) -> Trainer:
     """Raises UserError where this machine has no such hardware, or where it does not go together."""
-    chosen = asdict(hardware) | launched()
+    chosen = {name: getattr(hardware, name) for name in ("accelerator", "devices", "strategy")} | launched()
+    chosen["precision"] = precision
     try:
         return Trainer(
             **chosen,

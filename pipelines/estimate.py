@@ -4,7 +4,6 @@
 """
 
 import json
-from collections.abc import Sequence
 
 import torch
 
@@ -21,6 +20,7 @@ from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
 from pipelines.project import compute_slot
 from pipelines.sample_sets import sharers
+from pipelines.rehearsal import Silent
 
 BATCH = 64
 TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
@@ -45,7 +45,7 @@ def of_method(settings: Params, dataset: Prepared, method: Method, device: torch
     generator = method.untrained().to(device)
     step, call = rates(settings, dataset, method, generator, device)
     images = settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets
-    evaluations = calls(generator, method.samplers) + settings.train.snapshots * TYPICAL_BEST
+    evaluations = calls(method) + settings.train.snapshots * TYPICAL_BEST
     return {
         f"train@{method.name}": OVERHEAD + methods.budget(settings).steps * step,
         f"evaluate@{method.name}": OVERHEAD + images * evaluations * call / sharers(settings.evaluate, device),
@@ -64,9 +64,10 @@ def rates(
     return seconds(take, device) / STEPS, sampling_seconds(generator, two, BATCH, seed=0) / (2 * BATCH)
 
 
-def calls(generator: Generator, samplers: Sequence[SamplerConfig]) -> int:
+def calls(method: Method) -> int:
     """Network calls for one image by every sampler once, counted as they happen."""
-    return sum(generator.with_sampler(each).sample_float(1, seed=0)[1] for each in samplers)
+    generator = Generator(method.config, Silent())
+    return sum(generator.with_sampler(each).sample_float(1, seed=0)[1] for each in method.samplers)
 
 
 if __name__ == "__main__":

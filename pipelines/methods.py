@@ -13,7 +13,7 @@ from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective
 from pipelines.params import Params
-from pipelines.rehearsal import rehearse, rehearse_settings
+from pipelines.rehearsal import rehearse_settings
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,13 @@ class Method:
             )
 
     def untrained(self) -> Generator:
-        """With random weights, from torch's global generator; every sampler has been tried on it.
+        """With random weights, from torch's global generator.
 
         Raises:
             UserError: a setting that cannot be, by its key.
         """
         with named(self.name):
-            generator = Generator.untrained(self.config)
-        rehearse(self.name, generator, self.samplers)
-        return generator
+            return Generator.untrained(self.config)
 
 
 def build(settings: Params, dataset: Prepared) -> dict[str, Method]:

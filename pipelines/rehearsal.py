@@ -27,8 +27,8 @@ def rehearse(method: str, generator: Generator, samplers: Iterable[SamplerConfig
 
 
 def rehearse_settings(method: str, config: Config, samplers: Iterable[SamplerConfig]) -> None:
-    """The same at next to no cost, for methods whose turn comes later: whether the network can be made, and whether
-    every sampler runs on the path, whatever the network says.
+    """The same at next to no cost, whatever the network's size, before there is one: whether it can be made, and
+    whether every sampler runs on the path, whatever the network says.
 
     Raises:
         ValueError: a network that cannot be.

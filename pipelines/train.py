@@ -82,6 +82,7 @@ def train(stage: Stage, name: str) -> None:
             write(name, generator, totals, metrics)
             snapshots.keep(name, workspace / "snapshots", metrics.images_seen)
             finished.keep(stage, outputs(name))
+            tracked.params(metrics.chosen())
             tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
             tracked.artifact(MODELS / name / "config.json", "model")
             tracked.artifact(MODELS / name / "model.safetensors", "model")
@@ -117,13 +118,22 @@ def fit(
     run: tracking.StageRun | None,
 ) -> Totals:
     chosen = settings.train
+    hardware = Hardware(
+        chosen.accelerator,
+        chosen.devices,
+        chosen.strategy,
+        chosen.precision,
+        compiled=chosen.compile,
+        parts=chosen.accumulate,
+        recomputed=chosen.checkpoint_activations,
+    )
     return training.train(
         generator,
         method.objective,
         Examples.of(dataset),
         methods.budget(settings),
         keeping,
-        Hardware(chosen.accelerator, chosen.devices, chosen.strategy, chosen.precision),
+        hardware,
         Watching(f"train {method.name}", partial(report, run, method.name), partial(show, run)),
     )
 
@@ -165,6 +175,8 @@ def summarise(settings: Params, generator: Generator, totals: Totals, load: Load
         parameters=sum(weight.numel() for weight in generator.network.parameters()),
         flops=flops_of_a_call(generator.network, generator.shape, Labels().read([None])),
         resumed=totals.resumed,
+        device=devices.name(devices.pick(settings.train.accelerator)),
+        arithmetic=totals.arithmetic,
         machine_load=load,
     )
 

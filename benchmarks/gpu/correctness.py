@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from benchmarks.gpu.agreement import Place, attempted, compared, same_bits
 from benchmarks.gpu.made_up import NAMES, batch_of, copied, generator_of, network_of
@@ -16,7 +15,7 @@ from benchmarks.gpu.rows import Check, Row
 from benchmarks.gpu.sizes import Sizes
 from fm.components import Choice, known, options_of
 from fm.config import SamplerConfig
-from fm.ema import ema_with_warmup
+from fm.ema import Average
 from fm.field import Field
 from fm.guidance import Guidance
 from fm.noise import Draws, Purpose
@@ -198,15 +197,15 @@ def averaged(device: torch.device) -> Iterator[Row]:
 
     def after_three_updates(place: Place) -> list[Tensor]:
         network = copied(network_of(SHAPE, NETWORKS["UNet"]), place.device, place.stored)
-        average = AveragedModel(network, multi_avg_fn=ema_with_warmup(0.999))
+        average = Average(network, 0.999)
         for _ in range(3):
             with torch.no_grad():
                 for weight in network.parameters():
                     weight.mul_(0.9)
-            average.update_parameters(network)
-        where = {weight.device.type for weight in average.parameters()}
+            average.update(network)
+        where = {weight.device.type for weight in average.network.parameters()}
         assert where == {place.device.type}, f"the averaged weights are on {where}"
-        return list(average.parameters())
+        return list(average.network.parameters())
 
     yield compared("averaged weights", after_three_updates, device)
 

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
 from benchmarks.gpu.made_up import examples
 from fm.batches import Batch, Batches, Budget
-from fm.ema import ema_with_warmup
+from fm.ema import Average
 from fm.loop import optimizer_of
 from fm.objectives import Regression
 
@@ -30,20 +29,20 @@ class Ours:
         self.called = called or network  # the same, compiled
         self.budget = budget
         self.objective = flow_matching()
-        self.averaged = AveragedModel(network, multi_avg_fn=ema_with_warmup(budget.ema_decay))
-        self.optimizer, self.schedule = optimizer_of(network, budget)
+        self.averaged = Average(network, budget.ema_decay)
+        self.optimizer, self.schedule = optimizer_of(network, budget, fused=next(network.parameters()).is_cuda)
 
     def step(self, batch: Batch) -> Tensor:
         device = batch.data.device.type
         batch.draws.seed_layers()
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
-            loss = self.objective.loss(self.called, batch, self.averaged.module)
+            loss = self.objective.loss(self.called, batch, self.averaged.network)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.budget.gradient_clip)
         self.optimizer.step()
         self.schedule.step()
-        self.averaged.update_parameters(self.network)
+        self.averaged.update(self.network)
         return loss.detach()
 
     def state(self) -> bytes:
@@ -94,7 +93,7 @@ def trained(network: nn.Module, shape: tuple[int, ...], device: torch.device, st
             training = Ours(copy.deepcopy(network).to(device), budget)
             training.load(state)
         training.step(batches[step].to(device))
-    return training.network.state_dict(), training.averaged.module.state_dict()
+    return training.network.state_dict(), training.averaged.network.state_dict()
 
 
 STEPS = 12

@@ -1,10 +1,12 @@
 """What every network makes of the time and of a condition, whatever its fields."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from fm.conditions import Condition, Label, Map, Sequence, Spec, Vector
 from fm.networks.grids import sine_cosine_positions
@@ -27,6 +29,9 @@ class Conditioned(nn.Module):
         fields: what the condition consists of, by name.
         until: whether the network is told a second time.
 
+    Attributes:
+        recomputed: whether what lies inside a block is computed again for the gradient, and not kept until then.
+
     >>> from fm.conditions import Label
     >>> embedding, tokens = Conditioned(8, {"label": Label(10)}, until=False).embedded(
     ...     torch.rand(2), {"label": torch.tensor([3, 10])}, until=None
@@ -34,6 +39,8 @@ class Conditioned(nn.Module):
     >>> embedding.shape, tokens
     (torch.Size([2, 8]), None)
     """
+
+    recomputed = False
 
     def __init__(self, width: int, fields: Mapping[str, Spec], until: bool) -> None:
         super().__init__()
@@ -79,10 +86,31 @@ class Conditioned(nn.Module):
                     sequences.append(tokens)
         return F.silu(h), together(sequences) if sequences else None
 
+    def through(self, block: nn.Module, *inputs: Any) -> Tensor:
+        """What a block makes of its inputs; all blocks of a network are called by this."""
+        if self.recomputed and torch.is_grad_enabled():  # Chen et al. 2016, arXiv 1604.06174
+            return cast(Tensor, checkpoint(block, *inputs, use_reentrant=False))
+        return cast(Tensor, block(*inputs))
+
     def _value(self, condition: Condition, name: str) -> Tensor:
         if name not in condition:
             raise ValueError(f"the condition has no {name}: this network asks for {', '.join(self.fields)}")
         return condition[name]
+
+
+def recompute(network: nn.Module, yes: bool = True) -> None:
+    """Let a network compute again, for the gradient, what lies inside its blocks, or keep it.
+
+    Raises:
+        ValueError: it is none of `Conditioned`.
+    """
+    if isinstance(network, Conditioned):
+        network.recomputed = yes
+    elif yes:
+        raise ValueError(
+            f"{type(network).__name__} has no blocks that can be computed again for the gradient: "
+            "fm.networks.conditioned.Conditioned says how to call them"
+        )
 
 
 class TokenEmbedding(nn.Module):

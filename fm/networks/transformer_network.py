@@ -66,7 +66,7 @@ class Transformer(Conditioned):
         seen = space_to_depth(self.with_maps(x, condition), self.patch_size)
         h = self.first(seen.reshape(*seen.shape[:2], -1).transpose(1, 2)) + self.positions.to(x.dtype)
         for block in self.blocks:
-            h = block(h, embedding, tokens)
+            h = self.through(block, h, embedding, tokens)
         shift, scale = self.last_modulation(embedding)[:, None].chunk(2, dim=-1)
         patches = self.last(self.last_norm(h) * (1 + scale) + shift)
         return depth_to_space(patches.transpose(1, 2).reshape(len(x), -1, *self.grid), self.patch_size)

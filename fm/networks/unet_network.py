@@ -87,14 +87,14 @@ class UNet(Conditioned):
         h = self.first(space_to_depth(self.with_maps(x, condition), self.patch_size))
         skips = [h]
         for layer in self.down:
-            h = layer(h) if isinstance(layer, Downsample) else layer(h, embedding, tokens)
+            h = layer(h) if isinstance(layer, Downsample) else self.through(layer, h, embedding, tokens)
             skips.append(h)
-        h = self.middle(h, embedding, tokens)
+        h = self.through(self.middle, h, embedding, tokens)
         for layer in self.up:
             if isinstance(layer, Upsample):
                 h = layer(h, skips[-1].shape[2:])
             else:
-                h = layer(torch.cat([h, skips.pop()], dim=1), embedding, tokens)
+                h = self.through(layer, torch.cat([h, skips.pop()], dim=1), embedding, tokens)
         h = self.last(F.silu(self.last_norm(h)))
         return depth_to_space(h, self.patch_size)
 

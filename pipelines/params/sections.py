@@ -99,13 +99,38 @@ class Train(Section):
     devices: Devices
     strategy: Strategy
     precision: Literal[
-        "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "32", "16", "bf16", "64", 32, 16, 64
+        "auto",
+        "tf32",
+        "32-true",
+        "16-mixed",
+        "bf16-mixed",
+        "16-true",
+        "bf16-true",
+        "64-true",
+        "32",
+        "16",
+        "bf16",
+        "64",
+        32,
+        16,
+        64,
     ]
+    compile: bool = Field(default=False, description="the network, by torch.compile")
+    accumulate: PositiveInt = Field(default=1, description="parts a batch is cut into, each trained after the other")
+    checkpoint_activations: bool = Field(
+        default=False, description="compute what lies inside a block again for the gradient instead of keeping it"
+    )
 
     @property
     def steps(self) -> int:
         """Whole batches in the budget of images."""
         return self.images_seen // self.batch_size
+
+    @model_validator(mode="after")
+    def parts_are_not_empty(self) -> "Train":
+        if self.accumulate > self.batch_size:
+            raise ValueError(f"accumulate: {self.accumulate}: must be at most batch_size, {self.batch_size}")
+        return self
 
     @field_validator("devices")
     @classmethod

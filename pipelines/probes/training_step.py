@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 from torch.profiler import ProfilerActivity, profile
 
 from fm.batches import Batches, Budget, Examples
 from fm.data.prepared import Prepared
-from fm.ema import ema_with_warmup
 from fm.generator import Generator
+from fm.loop import Loop
 from fm.objectives import Objective
-from fm.training import Training
 
 ROUNDS = 30
 STEPS = 2  # of a round
@@ -54,23 +52,13 @@ def costs(
 
 def prepared(generator: Generator, objective: Objective, budget: Budget, dataset: Prepared) -> Callable[[], None]:
     """STEPS training steps of a copy of the generator's network, ready to be taken, as fm.training takes them."""
-    device = device_of(generator)
-    network = copy.deepcopy(generator.network).train()
-    # The averaged network would do as well, but a cycle of references keeps its memory for a while.
-    training = Training(network, objective, budget, averaged=lambda: network)
-    optimizer = training.configure_optimizers()["optimizer"]
-    averaged = AveragedModel(training, multi_avg_fn=ema_with_warmup(budget.ema_decay))
+    loop = Loop(copy.deepcopy(generator.network), objective, budget)
     source = Batches(Examples.of(dataset), budget)
-    batches = [source[number % len(source)].to(device) for number in range(STEPS)]
+    batches = [source[number % len(source)].to(device_of(generator)) for number in range(STEPS)]
 
     def take() -> None:
         for batch in batches:
-            loss = training.training_step(batch, 0)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            training.configure_gradient_clipping(optimizer)
-            optimizer.step()
-            averaged.update_parameters(training)
+            loop.step(batch)
 
     return take
 

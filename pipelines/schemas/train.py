@@ -1,7 +1,10 @@
 """What a training writes beside the model."""
 
+from dataclasses import asdict
+
 from pydantic import Field
 
+from fm.arithmetic import Arithmetic
 from pipelines.schemas.machine import Load
 from pipelines.schemas.schema import Schema
 
@@ -18,4 +21,10 @@ class TrainMetrics(Schema):
     parameters: int
     flops: int = Field(description="of one call of the network for one image (fm.networks.flops)")
     resumed: int = Field(description="times the training was resumed")
+    device: str | None = Field(default=None, description="what it was resumed on last; none in files of before")
+    arithmetic: Arithmetic | None = Field(default=None, description="what was chosen, by itself or by a setting")
     machine_load: Load | None = Field(default=None, description="since it was resumed last; none in files of before")
+
+    def chosen(self) -> dict[str, object]:
+        """How it was computed, by name."""
+        return {"device": self.device, **({} if self.arithmetic is None else asdict(self.arithmetic))}

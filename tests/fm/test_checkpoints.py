@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from fm.checkpoints import DIGEST, KEY, before, digest, usable
+from fm.checkpoints import DIGEST, FORM, KEY, THIS_FORM, before, digest, usable
 
 KINDS: dict[str, Callable[[Path], None]] = {}
 
@@ -18,6 +18,7 @@ def content(**changes: Any) -> dict[str, Any]:
         "optimizer_states": [{"state": {0: {"step": torch.tensor(4.0), "exp_avg": torch.ones(3, 4)}}}],
         "callbacks": {"Curve": {"curve": [[1, 16, 0.5, 0.001, 2.0]], "recent": []}},
         KEY: "mine",
+        FORM: THIS_FORM,
     } | changes
     return made | {DIGEST: digest(made)}
 
@@ -108,6 +109,11 @@ def another_step(file: Path) -> None:
 @kind
 def another_trainings(file: Path) -> None:
     torch.save(content(**{KEY: "theirs"}), file)
+
+
+@kind
+def an_earlier_versions(file: Path) -> None:
+    torch.save(content(**{FORM: None}), file)
 
 
 @kind

@@ -51,6 +51,7 @@ def train(
     accelerator: str = "cpu",
     precision: str = "32-true",
     objective: Objective = VELOCITY,
+    hardware: Hardware | None = None,
     **budget: Any,
 ) -> tuple[Generator, Totals]:
     def report(point: Point, images_per_second: float) -> None:
@@ -64,7 +65,7 @@ def train(
         Examples(ROWS, generator.codec, generator.conditioner),
         Budget(**PLAN | budget),
         Keeping(folder / "last.ckpt", key="this training", every=every, snapshots=2),
-        Hardware(accelerator, precision=precision),
+        hardware or Hardware(accelerator, precision=precision),
         Watching("train", report, see),
     )
     return generator, totals

@@ -66,5 +66,13 @@ def test_what_is_wrong_with_the_last_method_is_told_before_the_first_is_trained(
         try_all(content, dataset)
 
 
+def test_a_network_of_seven_billion_weights_is_rehearsed_in_no_time(dataset: prepared.Prepared) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["network"] |= {"kind": "transformer", "width": 4096, "blocks": 23, "heads": 32, "patch_size": 2}
+    started = time.process_time()
+    try_all(content, dataset)
+    assert time.process_time() - started < 10
+
+
 def try_all(content: object, dataset: prepared.Prepared) -> None:
     methods.try_all(methods.build(params.parse(content), dataset).values())
