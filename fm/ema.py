@@ -51,7 +51,6 @@ class Average:
         """Make the average the weights of `network`."""
         torch._foreach_copy_(list(network.parameters()), list(self.network.parameters()))
 
-
     def state_dict(self) -> dict[str, Any]:
         """What a training goes on from."""
         return {"network": self.network.state_dict(), "updates": self.updates}
