@@ -19,8 +19,8 @@ from pipelines.probes.timing import seconds as sampling_seconds
 from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
 from pipelines.project import compute_slot
-from pipelines.sample_sets import sharers
 from pipelines.rehearsal import Silent
+from pipelines.sample_sets import sharers
 
 BATCH = 64
 TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
