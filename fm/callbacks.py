@@ -16,6 +16,8 @@ from fm.arithmetic import Arithmetic
 from fm.batches import Batch
 from fm.ema import Average
 from fm.generator import Generator
+from fm.processes import mean_of_all
+from fm.sharding import Sharded, without_weights
 
 AVERAGED = "averaged"
 """In a checkpoint: the average."""
@@ -38,6 +40,9 @@ class Ema(Callback):
         return self._average().network
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        if isinstance(trainer.strategy, Sharded):
+            self.average = Average(without_weights(pl_module.network), self.decay)  # which it is given once divided
+            return
         self.average = Average(pl_module.network, self.decay)
         # Lightning moves the trained one alone, and later: left where it is, every step would copy every weight.
         self.average.network.to(trainer.strategy.root_device)
@@ -114,7 +119,7 @@ class Curve(Callback):
         now = time.perf_counter()
         self.totals.seconds += now - self._clock
         self._clock = now
-        mean = trainer.strategy.reduce(outputs["loss"], reduce_op="mean")  # of the whole batch, whoever had the parts
+        mean = mean_of_all(outputs["loss"])  # of the whole batch, whoever had the parts
         self.recent.append(torch.stack([mean.detach().float(), pl_module.gradient_norm.float()]))
         if self.due(trainer):
             self._add_point(trainer, pl_module.budget.batch_size, now)
@@ -155,7 +160,7 @@ class Samples(Callback):
         return trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.is_global_zero and self.due(trainer):
+        if self.due(trainer):  # in every process: each may have a part of the weights
             self.show(trainer.global_step, self.averaged())
 
 

@@ -1,40 +1,126 @@
 """Checkpoints of a training: the last and the one before, each whole, finite and of this very training, or not used."""
 
+import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning import LightningModule, Trainer
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from fm.arithmetic import Arithmetic
-from fm.divergence import Diverged
+from fm.background import Background
+from fm.errors import UserError
 from fm.finite import not_finite
+from fm.staging import Copies
 
 KEY, FORM, ARITHMETIC, DIGEST = "training.key", "training.form", "training.arithmetic", "sha256"
 THIS_FORM = 2
-"""Of what lies in a file; the first had no number, counted steps elsewhere and kept the average as Lightning does."""
+"""Of what lies in one; the first had no number, counted steps elsewhere and kept the average as Lightning does."""
+
+
+class Store(Protocol):
+    """Where the checkpoints of a training are: Files, or Folders of what several processes write.
+
+    Attributes:
+        place: where; for people.
+
+    >>> def begun(store: Store) -> bool:
+    ...     return store.usable(set_aside=False)[0] is not None
+    >>> begun(Files(Path("nowhere/last.ckpt"), key="of these settings"))
+    False
+    """
+
+    place: Any
+
+    def usable(self, set_aside: bool) -> tuple[Any, list[str]]:
+        """The newest checkpoint that can be gone on from, if there is one, and what is wrong with those that are newer.
+
+        Args:
+            set_aside: rename those that cannot be used, so that none of them is taken for the one before.
+        """
+
+    def said(self, found: Any) -> Mapping[str, Any]:
+        """What is in a checkpoint besides numbers."""
+
+    def wait(self) -> None:
+        """Until all that was saved is written. Raises what kept it from being."""
+
+
+class Files(TorchCheckpointIO):
+    """Keeps one file and the one before it, each written while the training goes on.
+
+    Args:
+        path: of the last one.
+        key: names the training, so that no other takes its checkpoints for its own.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     files = Files(Path(folder) / "last.ckpt", key="of these settings")
+    ...     files.save_checkpoint({"global_step": 4, "weight": torch.ones(3)})
+    ...     files.wait()
+    ...     newest, wrong = files.usable(set_aside=True)
+    ...     torch.load(newest)["weight"]
+    tensor([1., 1., 1.])
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.place = path
+        self.key = key
+        self._background = Background()
+        self._copies = Copies()
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any = None, storage_options: Any = None) -> None:
+        """Copy what `checkpoint` holds, and write it while the training goes on."""
+        self.wait()  # the copy that is being written is overwritten by the next
+        self._background.start(partial(self._write, self._copies.of(checkpoint)))
+
+    def wait(self) -> None:
+        self._background.wait()
+
+    def _write(self, content: dict[str, Any]) -> None:
+        if name := next(not_finite(content), None):
+            raise UserError(f"the checkpoint of step {content['global_step']} is not saved: {name} is not finite")
+        content[KEY] = self.key
+        content[FORM] = THIS_FORM
+        content[DIGEST] = digest(content)
+        partial_file = self.place.with_suffix(".partial")
+        with partial_file.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if self.place.exists():
+            self.place.replace(before(self.place))
+        partial_file.replace(self.place)
+
+    def usable(self, set_aside: bool) -> tuple[Path | None, list[str]]:
+        return usable(self.place, self.key, set_aside)
+
+    def said(self, found: Path) -> Mapping[str, Any]:
+        return dict(torch.load(found, map_location="meta", mmap=True, weights_only=True))
 
 
 class Checkpoint(Callback):
-    """Saves to one file every so many steps and on SIGTERM; the file is always whole, and the one before stays.
+    """Saves every so many steps and on SIGTERM.
 
     Args:
-        key: names the training, so that no other takes its checkpoints for its own.
-        arithmetic: how it computes.
-        resumed: what the training went on from.
+        store: where to.
+        arithmetic: how the training computes.
+        resumed: what it went on from.
     """
 
-    def __init__(self, path: Path, every: int, key: str, arithmetic: Arithmetic, resumed: Path | None) -> None:
-        self.path = path
+    def __init__(self, store: Store, every: int, arithmetic: Arithmetic, resumed: Any) -> None:
+        self.store = store
         self.every = every
-        self.key = key
         self.arithmetic = arithmetic
         self.newest = resumed
         self.step = 0
@@ -45,6 +131,7 @@ class Checkpoint(Callback):
 
     def last_good(self) -> str:
         """In words."""
+        self.store.wait()
         return (
             f"the last good checkpoint, of step {self.step}, is {self.newest}"
             if self.newest
@@ -58,26 +145,23 @@ class Checkpoint(Callback):
         if self.due(trainer):
             self.save(trainer)
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, SIGTERMException) and trainer.global_step != trainer.max_steps:
-            self.save(trainer)
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.store.wait()
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        if next(not_finite(checkpoint), None):
-            raise Diverged("a weight is", trainer.global_step, pl_module.budget, self.last_good())
-        checkpoint[KEY] = self.key
-        checkpoint[FORM] = THIS_FORM
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException):
+            if trainer.global_step != trainer.max_steps:
+                self.save(trainer)
+            self.store.wait()
+        with contextlib.suppress(Exception):  # what has ended the training is what is told
+            self.store.wait()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint[ARITHMETIC] = asdict(self.arithmetic)
-        checkpoint[DIGEST] = digest(checkpoint)
 
     def save(self, trainer: Trainer) -> None:
-        partial = self.path.with_suffix(".partial")
-        trainer.save_checkpoint(partial, weights_only=False)
-        if trainer.is_global_zero:
-            if self.path.exists():
-                self.path.replace(before(self.path))
-            partial.replace(self.path)
-        self.newest, self.step = self.path, trainer.global_step
+        trainer.save_checkpoint(self.store.place, weights_only=False)
+        self.newest, self.step = self.store.place, trainer.global_step
 
 
 def before(path: Path) -> Path:
@@ -130,9 +214,9 @@ def problem(path: Path, key: str) -> str | None:
     return None
 
 
-def arithmetic_of(path: Path) -> Arithmetic:
-    """How the training computed that has saved this file; of its tensors nothing is read."""
-    return Arithmetic(**torch.load(path, map_location="meta", mmap=True, weights_only=True)[ARITHMETIC])
+def arithmetic_of(store: Store, found: Any) -> Arithmetic:
+    """How the training computed that has saved this checkpoint."""
+    return Arithmetic(**store.said(found)[ARITHMETIC])
 
 
 def put_aside(path: Path) -> None:

@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 
 from fm.errors import UserError
 from fm.finite import all_finite
+from fm.parts import local
 
 if TYPE_CHECKING:
     from fm.batches import Batch, Budget
@@ -70,5 +71,10 @@ class Divergence(Callback):
             step = int(trainer.strategy.reduce(self.first.clone(), reduce_op="min"))  # whoever had that part of a batch
             if step < NEVER:
                 raise Diverged("loss or gradient is", step, pl_module.budget, self.last_good())
-        if kept and not all_finite(pl_module.parameters()):
+        if kept and not self._weights_are_finite(trainer, pl_module):
             raise Diverged("a weight is", trainer.global_step, pl_module.budget, self.last_good())
+
+    def _weights_are_finite(self, trainer: Trainer, pl_module: Any) -> bool:
+        """In every process, which may have a part of each."""
+        here = torch.tensor(all_finite(local(pl_module.parameters())), dtype=torch.int32, device=pl_module.device)
+        return bool(trainer.strategy.reduce(here, reduce_op="min"))

@@ -4,7 +4,9 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from fm.parts import local
 
 
 class Average:
@@ -36,8 +38,9 @@ class Average:
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """Take the weights of `network` in, and its buffers as they are."""
-        means: list[Tensor] = [*self.network.parameters()]
-        current = [value.detach().to(mean) for value, mean in zip(network.parameters(), means, strict=True)]
+        means = local(self.network.parameters())
+        weights = local(network.parameters())
+        current = [value.detach().to(mean) for value, mean in zip(weights, means, strict=True)]
         if self.updates == 0:
             torch._foreach_copy_(means, current)
         else:
@@ -49,7 +52,7 @@ class Average:
     @torch.no_grad()
     def give_to(self, network: nn.Module) -> None:
         """Make the average the weights of `network`."""
-        torch._foreach_copy_(list(network.parameters()), list(self.network.parameters()))
+        torch._foreach_copy_(local(network.parameters()), local(self.network.parameters()))
 
     def state_dict(self) -> dict[str, Any]:
         """What a training goes on from."""

@@ -28,10 +28,13 @@ class Snapshots(Callback):
         return trainer.global_step in self.steps
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        if trainer.is_global_zero and self.due(trainer):
+        if not self.due(trainer):
+            return
+        averaged = self.averaged()  # of whose weights each process may have a part
+        if trainer.is_global_zero:
             place = self.folder / str(trainer.global_step * pl_module.budget.batch_size)
             partial = place.with_suffix(".partial")
-            self.averaged().save(partial)
+            averaged.save(partial)
             shutil.rmtree(place, ignore_errors=True)  # of a training that was killed before its next checkpoint
             partial.replace(place)
             self.sums[place.name] = checksum(place)

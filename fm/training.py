@@ -28,14 +28,18 @@ from fm import devices
 from fm.arithmetic import Arithmetic, float32_products, precision_on, without_autocast
 from fm.batches import Batch, Budget, Examples
 from fm.callbacks import Curve, Ema, Point, ProgressLine, Samples, Totals
-from fm.checkpoints import Checkpoint, arithmetic_of, usable
+from fm.checkpoint_folders import Folders
+from fm.checkpoints import Checkpoint, Files, Store, arithmetic_of
 from fm.divergence import Divergence
+from fm.ending import Ending
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.loop import optimizer_of
 from fm.networks.conditioned import recompute
 from fm.objectives import Objective
+from fm.parts import undivided
 from fm.processes import is_helper, launched, launcher
+from fm.sharding import SHARDED, Sharded, fill, shard, whole, without_weights
 from fm.snapshots import Snapshots, snapshot_steps
 from fm.training_data import TrainingData
 
@@ -61,6 +65,11 @@ class Hardware:
     parts: int = 1
     recomputed: bool = False
 
+    @property
+    def sharded(self) -> bool:
+        """Whether every process holds a part of every weight."""
+        return bool(self.strategy == SHARDED)
+
     def arithmetic(self) -> Arithmetic:
         """What it comes to on this machine."""
         device = devices.pick(self.accelerator)
@@ -79,6 +88,7 @@ class Keeping:
         key: names this training, so that it resumes from no other's checkpoint.
         every: so many steps a checkpoint is saved.
         snapshots: how many averaged networks to keep along the way, in the folder `snapshots` beside the checkpoint.
+        elsewhere: URL of a folder, as fsspec takes it (s3://bucket/prefix), that has the checkpoints instead.
 
     >>> Keeping(Path("run/last.ckpt"), key="of these settings", every=500).snapshots
     0
@@ -88,6 +98,13 @@ class Keeping:
     key: str
     every: int
     snapshots: int = 0
+    elsewhere: str | None = None
+
+    def store(self, sharded: bool) -> Files | Folders:
+        """Where the checkpoints are: one file, or a folder to which every process that holds a part writes it."""
+        if self.elsewhere is not None:
+            return Folders(self.elsewhere, self.key)
+        return Folders(self.checkpoint.with_suffix(".parts"), self.key) if sharded else Files(self.checkpoint, self.key)
 
 
 @dataclass(frozen=True)
@@ -166,13 +183,21 @@ class Training(LightningModule):
         strategy = self.trainer.strategy
         return strategy.block_backward_sync() if yes and isinstance(strategy, ParallelStrategy) else nullcontext()
 
+    def configure_model(self) -> None:
+        """Called when the processes have met."""
+        strategy = self.trainer.strategy
+        if isinstance(strategy, Sharded):
+            for network in (self.network, self.averaged()):
+                shard(network, strategy.mesh, self.trainer.precision)
+            fill(self.averaged(), self.network, strategy.root_device)
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer, schedule = optimizer_of(self.network, self.budget, self.fused)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.budget.gradient_clip)
-        self.gradient_norm = norm.detach()
+        self.gradient_norm = undivided(norm.detach())
 
 
 def train(
@@ -195,25 +220,33 @@ def train(
     """
     keeping.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     hush()
-    resumed = resume(keeping, watching.title)
-    arithmetic = hardware.arithmetic() if resumed is None else arithmetic_of(resumed)
+    store = keeping.store(hardware.sharded)
+    resumed = resume(store, watching.title)
+    arithmetic = hardware.arithmetic() if resumed is None else arithmetic_of(store, resumed)
     ema = Ema(budget.ema_decay)
+
+    empty = without_weights(generator.network) if hardware.sharded else None
 
     def averaged() -> Generator:
         return Generator(generator.config, ema.network)
 
+    def together() -> Generator:
+        return averaged() if empty is None else Generator(generator.config, whole(ema.network, empty))
+
     curve = Curve(max(budget.steps // 100, 1), watching.report)
     samples = Samples(max(budget.steps // 5, 1), averaged, watching.show)
     folder = keeping.checkpoint.parent / "snapshots"
-    snapshots = Snapshots(folder, snapshot_steps(budget.steps, keeping.snapshots), averaged)
-    saving = Checkpoint(keeping.checkpoint, keeping.every, keeping.key, arithmetic, resumed)
+    snapshots = Snapshots(folder, snapshot_steps(budget.steps, keeping.snapshots), together)
+    saving = Checkpoint(store, keeping.every, arithmetic, resumed)
     divergence = Divergence([curve, samples, snapshots, saving], saving.last_good)
     progress = ProgressLine(watching.title, budget.batch_size)
-    callbacks = [divergence, ema, curve, samples, progress, snapshots, saving]
-    trainer = trainer_on(hardware, arithmetic.precision, budget.steps, callbacks)
+    callbacks = [divergence, ema, curve, samples, progress, snapshots, saving, Ending()]
+    trainer = trainer_on(hardware, arithmetic.precision, budget, callbacks, store)
     training = Training(generator.network, objective, budget, lambda: ema.network, arithmetic.parts, arithmetic.fused)
     with computed(generator.network, arithmetic), saved_on_sigterm():
         trainer.fit(training, datamodule=TrainingData(examples, budget), ckpt_path=resumed, weights_only=True)
+    if empty is not None:
+        generator.network = whole(generator.network, empty)
     generator.network.eval()
     return replace(curve.totals, arithmetic=arithmetic)
 
@@ -257,14 +290,17 @@ def hush() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def trainer_on(hardware: Hardware, precision: Any, max_steps: int, callbacks: list[Callback]) -> Trainer:
+def trainer_on(
+    hardware: Hardware, precision: Any, budget: Budget, callbacks: list[Callback], store: Files | Folders
+) -> Trainer:
     """Raises UserError where this machine has no such hardware, or where it does not go together."""
     chosen = {name: getattr(hardware, name) for name in ("accelerator", "devices", "strategy")} | launched()
     chosen["precision"] = precision
+    strategy = Sharded(store) if hardware.sharded and isinstance(store, Folders) else hardware.strategy
     try:
-        return Trainer(
-            **chosen,
-            max_steps=max_steps,
+        trainer = Trainer(
+            **chosen | {"strategy": strategy},
+            max_steps=budget.steps,
             callbacks=callbacks,
             logger=False,
             enable_checkpointing=False,
@@ -272,16 +308,22 @@ def trainer_on(hardware: Hardware, precision: Any, max_steps: int, callbacks: li
             enable_model_summary=False,
             use_distributed_sampler=False,
             deterministic="warn",
-            plugins=[launcher()],
+            plugins=[launcher(), store],
         )
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ValueError) as error:
         asked = ", ".join(f"{name} {value}" for name, value in chosen.items())
         raise UserError(f"this machine can't train with {asked}: {' '.join(str(error).split())}") from None
+    if budget.batch_size % trainer.world_size:
+        raise UserError(
+            f"a batch of {budget.batch_size} can't be divided evenly among {trainer.world_size} processes: "
+            "another batch size, or another number of devices"
+        )
+    return trainer
 
 
-def resume(keeping: Keeping, title: str) -> Path | None:
-    """The checkpoint to go on from; says in a line if the last one cannot be used."""
-    found, wrong = usable(keeping.checkpoint, keeping.key, set_aside=not is_helper())
+def resume(store: Store, title: str) -> Any:
+    """The checkpoint to go on from, if there is one; says in a line if the last one cannot be used."""
+    found, wrong = store.usable(set_aside=not is_helper())
     if wrong and not is_helper():
         instead = f"it goes on from the one before, {found}" if found else "it begins anew"
         print(f"{title}: {'; '.join(wrong)}; {instead}", flush=True)

@@ -27,6 +27,7 @@ REPORTS = Path("reports")
 
 CACHE_VARIABLE = "PIPELINE_CACHE"
 SLOTS_VARIABLE = "PIPELINE_SLOTS"
+CHECKPOINTS_VARIABLE = "PIPELINE_CHECKPOINTS"
 
 
 def owner() -> Path:
@@ -43,6 +44,13 @@ def cache_dir() -> Path:
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).resolve()
     return main_checkout(owner()) / ".cache"
+
+
+def checkpoints_elsewhere(stage: str, key: str) -> str | None:
+    """Where the checkpoints of a stage are, if not on this machine: below the URL that the environment variable
+    PIPELINE_CHECKPOINTS names, s3://bucket/prefix for instance."""
+    chosen = os.environ.get(CHECKPOINTS_VARIABLE)
+    return f"{chosen.rstrip('/')}/{stage}/{key}" if chosen else None
 
 
 def main_checkout(root: Path) -> Path:

@@ -11,6 +11,7 @@ import torch
 from fm import devices, images, training
 from fm.batches import Examples
 from fm.callbacks import Point, Totals
+from fm.checkpoint_folders import remove
 from fm.conditions import Labels
 from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
@@ -31,6 +32,7 @@ from pipelines.project import (
     PREPARED,
     SNAPSHOTS,
     cache_dir,
+    checkpoints_elsewhere,
     compute_slot,
     whole_file,
     whole_folder,
@@ -61,7 +63,8 @@ def train(stage: Stage, name: str) -> None:
     torch.manual_seed(settings.train.seed)
     generator = method.untrained()
     kept = settings.train
-    keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots)
+    elsewhere = checkpoints_elsewhere(stage.name, stage.key)
+    keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots, elsewhere)
     if is_helper():
         fit(settings, method, dataset, generator, keeping, None)
         return
@@ -87,6 +90,8 @@ def train(stage: Stage, name: str) -> None:
             tracked.artifact(MODELS / name / "config.json", "model")
             tracked.artifact(MODELS / name / "model.safetensors", "model")
         # Last of all: until everything is written, a rerun finds the finished training here.
+        if elsewhere is not None:
+            remove(elsewhere)
         shutil.rmtree(workspace)
 
 
@@ -149,16 +154,17 @@ def report(run: tracking.StageRun | None, method: str, point: Point, images_per_
 
 
 def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None:
-    """What the averaged network makes of fixed noise, a sheet of it, into MLflow."""
-    if run is None:
-        return
+    """What the averaged network makes of fixed noise, a sheet of it, into MLflow. All processes make it: each may have
+    a part of the weights."""
     columns = images.columns(len(generator.conditioner.choices))
     try:
         samples = generator.sample(images.ROWS * columns, SAMPLE_SEED, steps=10)
     except NotFinite as error:  # a young network's, in few steps; the training may be well
-        print(f"no samples are shown of step {step}: {error}", flush=True)
+        if run is not None:
+            print(f"no samples are shown of step {step}: {error}", flush=True)
         return
-    run.image("samples", images.grid(pictures(samples, generator.codec), columns), step)
+    if run is not None:
+        run.image("samples", images.grid(pictures(samples, generator.codec), columns), step)
 
 
 def summarise(settings: Params, generator: Generator, totals: Totals, load: Load) -> TrainMetrics:

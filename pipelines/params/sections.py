@@ -24,20 +24,18 @@ from fm.precision import Precision
 from pipelines.params.section import Filled, Section
 
 MOST_IMAGES = 500  # of a sample set that has as many as the test split
-Strategy = Literal[
-    "auto",
-    "ddp",
-    "ddp_spawn",
-    "ddp_fork",
-    "ddp_find_unused_parameters_false",
-    "ddp_find_unused_parameters_true",
-    "fsdp",
-    "fsdp_cpu_offload",
-    "deepspeed_stage_1",
-    "deepspeed_stage_2",
-    "deepspeed_stage_3",
-]
-"""Of lightning.Trainer's those that divide a training among processes."""
+Strategy = Literal["auto", "ddp", "ddp_find_unused_parameters_true", "fsdp"]
+"""How several processes share a training; auto is ddp where there are several."""
+NO_STRATEGIES = {
+    "ddp_spawn": "its processes tell nobody of their curve: ddp",
+    "ddp_fork": "its processes tell nobody of their curve: ddp",
+    "ddp_find_unused_parameters_false": "is ddp",
+    "fsdp_cpu_offload": "is not tried: fsdp, on more devices",
+    "deepspeed_stage_1": "takes a package that is not installed: fsdp",
+    "deepspeed_stage_2": "takes a package that is not installed: fsdp",
+    "deepspeed_stage_3": "takes a package that is not installed: fsdp does the same",
+}
+"""Lightning has these too; why they are refused, and what to take instead."""
 DEVICES = r"[1-9]\d*|\d+(,\d+)+"
 Devices = Annotated[
     Any,
@@ -131,6 +129,13 @@ class Train(Section):
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate: {self.accumulate}: must be at most batch_size, {self.batch_size}")
         return self
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def strategy_works(cls, strategy: Any) -> Any:
+        if isinstance(strategy, str) and strategy in NO_STRATEGIES:
+            raise ValueError(f"{shown(strategy)}: {NO_STRATEGIES[strategy]}")
+        return strategy
 
     @field_validator("devices")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from pipelines import params
-from pipelines.params.sections import Strategy
+from pipelines.params.sections import NO_STRATEGIES, Strategy
 from tests.pipelines.params.written import CONTENT, changed
 
 
@@ -45,7 +45,18 @@ def test_devices_as_lightning_takes_them(devices: Any) -> None:
 def test_the_strategies_are_lightnings() -> None:
     from lightning.pytorch.strategies import StrategyRegistry
 
-    assert set(get_args(Strategy)) - {"auto"} <= set(StrategyRegistry.available_strategies())
+    known = set(StrategyRegistry.available_strategies())
+    assert set(get_args(Strategy)) - {"auto"} <= known
+    assert NO_STRATEGIES.keys() <= known
+
+
+@pytest.mark.parametrize("strategy", NO_STRATEGIES)
+def test_a_strategy_that_cannot_work_is_refused_with_one_that_can(strategy: str) -> None:
+    with pytest.raises(
+        params.ParamsError, match=rf"^params.yaml: train.strategy: '{strategy}': .*(ddp|fsdp)"
+    ) as raised:
+        params.parse(changed("train.strategy", strategy))
+    assert "\n" not in str(raised.value)
 
 
 def test_roles_are_three_methods() -> None:

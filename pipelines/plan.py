@@ -1,0 +1,166 @@
+"""What a training would take of each device's memory, and which settings fit: before there is such a machine.
+
+python -m pipelines.plan --devices 8                          the settings of params.yaml
+python -m pipelines.plan --devices 8 --gib 80 --shape 4,32,32 --labels 1000 --batch-size 256 \\
+    --network "{kind: transformer, width: 3072, blocks: 40, heads: 24}"      seven billion weights
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import yaml
+from torch import nn
+
+from fm.conditions import Conditioner, Labels
+from fm.data.prepared import Prepared
+from fm.errors import UserError
+from fm.networks import Network
+from fm.planning import Needs, Setting, needs
+from pipelines import params
+from pipelines.params.network import Network as Section
+from pipelines.program import run
+from pipelines.project import PREPARED
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Attributes:
+    parts: that a batch is cut into (train.accumulate).
+    needs: on each device.
+    """
+
+    parts: int
+    needs: Needs
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Attributes:
+    limit: bytes of a device that tensors may take.
+    """
+
+    network: Network
+    shape: tuple[int, ...]
+    conditioner: Conditioner
+    batch_size: int
+    devices: int
+    limit: float
+    precision: str
+
+    def build(self) -> nn.Module:
+        return self.network.build(self.shape, self.conditioner.fields)
+
+    def kept(self, setting: Setting) -> float:
+        """Bytes that a device holds whatever the batch: weight, gradient, AdamW's two and average, float32 each."""
+        with torch.device("meta"):
+            weights = sum(weight.numel() for weight in self.build().parameters())
+        return 5 * 4 * weights / (setting.devices if setting.sharded else 1)
+
+    def plan(self, setting: Setting) -> Plan | None:
+        """With the fewest parts that fit; with the most there can be where none do. None where not even that is kept
+        fits which does not depend on the batch."""
+        if self.kept(setting) > self.limit:
+            return None
+        data, parts = max(self.batch_size // self.devices, 1), 1
+        while True:
+            part = -(-data // parts)
+            found = Plan(parts, needs(self.build, self.shape, self.conditioner.read([None]), setting, part))
+            if found.needs.total <= self.limit or part == 1:
+                return found
+            parts *= 2
+
+    def settings(self) -> Iterator[Setting]:
+        """From the fastest to the one that takes the least."""
+        for sharded in (False, True) if self.devices > 1 else (False,):
+            for recomputed in (False, True):
+                yield Setting(self.devices, sharded, self.precision, recomputed)
+
+
+def main() -> None:
+    asked = read()
+    print("\n".join(told(asked, {setting: asked.plan(setting) for setting in asked.settings()})))
+
+
+def told(asked: Asked, plans: Mapping[Setting, Plan | None]) -> list[str]:
+    """A table of GiB on each device, and what to write into params.yaml."""
+    lines = [
+        f"GiB on each of {asked.devices} devices, of which {asked.limit / GIB:.1f} are there for tensors; "
+        f"batches of {asked.batch_size} data of shape {asked.shape} over all; {asked.precision}",
+        "",
+        "| settings | weights | gradients | AdamW | average | step | together | batch in parts |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for setting, plan in plans.items():
+        if plan is None:
+            lines.append(f"| {words(setting)} | | | | | | more than {asked.kept(setting) / GIB:.1f} | does not fit |")
+            continue
+        each = plan.needs
+        numbers = (each.weights, each.gradients, each.optimiser, each.averaged, each.step, each.total)
+        parts = plan.parts if each.total <= asked.limit else "does not fit"
+        lines.append(f"| {words(setting)} | {' | '.join(f'{one / GIB:.2f}' for one in numbers)} | {parts} |")
+    fitting = ((setting, plan) for setting, plan in plans.items() if plan and plan.needs.total <= asked.limit)
+    first = next(fitting, None)
+    return [
+        *lines,
+        "",
+        "Nothing fits: more devices, or a smaller network or datum." if first is None else advice(*first),
+    ]
+
+
+def advice(setting: Setting, plan: Plan) -> str:
+    return (
+        f"The first that fits: train.strategy: {'fsdp' if setting.sharded else 'auto'}, "
+        f"train.checkpoint_activations: {str(setting.recomputed).lower()}, train.accumulate: {plan.parts}"
+    )
+
+
+def words(setting: Setting) -> str:
+    strategy = "fsdp" if setting.sharded else "ddp" if setting.devices > 1 else "one device"
+    return f"{strategy}, activations recomputed" if setting.recomputed else strategy
+
+
+def shape(text: str) -> tuple[int, ...]:
+    return tuple(int(side) for side in text.split(","))
+
+
+def read() -> Asked:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.plan", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--devices", type=int, default=1, help="how many (%(default)s)")
+    parser.add_argument("--gib", type=float, default=80.0, help="memory of each, in GiB (%(default)s)")
+    parser.add_argument(
+        "--reserve", type=float, default=6.0, help="GiB for CUDA, NCCL and what lies idle between tensors (%(default)s)"
+    )
+    parser.add_argument("--network", type=yaml.safe_load, help="as in params.yaml; the one there unless given")
+    parser.add_argument(
+        "--shape", type=shape, help="of a datum as the network sees it; the prepared data's unless given"
+    )
+    parser.add_argument("--labels", type=int, help="how many; what the prepared data lie under unless given")
+    parser.add_argument("--batch-size", type=int, help="over all devices; train.batch_size unless given")
+    parser.add_argument("--precision", default="bf16-mixed", choices=("bf16-mixed", "32-true"), help="(%(default)s)")
+    chosen = parser.parse_args()
+    settings = params.load()
+    dataset = Prepared.open(PREPARED) if None in (chosen.shape, chosen.labels) else None
+    try:
+        section = settings.network if chosen.network is None else Section.model_validate(chosen.network)
+        network = Network.of(section.choice)
+    except ValueError as error:
+        raise UserError(f"--network: {error}") from None
+    return Asked(
+        network,
+        dataset.codec.shape if dataset and chosen.shape is None else chosen.shape,
+        dataset.conditioner if dataset and chosen.labels is None else Labels(tuple(map(str, range(chosen.labels)))),
+        chosen.batch_size or settings.train.batch_size,
+        chosen.devices,
+        (chosen.gib - chosen.reserve) * GIB,
+        chosen.precision,
+    )
+
+
+if __name__ == "__main__":
+    run(main)

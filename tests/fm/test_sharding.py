@@ -1,0 +1,163 @@
+"""Trainings that several processes share: each on its part of a batch, and under fsdp with its part of every weight."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from fm.batches import Budget, Examples
+from fm.callbacks import Point
+from fm.checkpoint_folders import MARK, Folders
+from fm.generator import Generator
+from fm.networks import Network
+from fm.sharding import blocks
+from fm.training import Hardware, Keeping, Watching
+from fm.training import train as train_by_lightning
+from tests.fm.conftest import tiny_generator
+from tests.fm.test_whole_trainings import PLAN, ROWS, STEPS, VELOCITY
+from tests.fm.together import together
+
+Trained = tuple[list[Point], NDArray[Any] | None, int]
+
+
+def train(folder: Path, strategy: str, killed_at: int | None = None, **how: Any) -> Trained:
+    """The curve, what the averaged network says where it is whole, and how often the training was resumed."""
+
+    def report(point: Point, images_per_second: float) -> None:
+        if point.step == killed_at:
+            os._exit(9)
+
+    def show(step: int, generator: Generator) -> None:
+        assert generator.sample(2, seed=0, steps=2).shape == (2, 8, 8, 1)
+
+    generator = tiny_generator()
+    totals = train_by_lightning(
+        generator,
+        VELOCITY,
+        Examples(ROWS, generator.codec, generator.conditioner),
+        Budget(**PLAN),
+        Keeping(folder / "last.ckpt", key="this training", every=4, snapshots=2, **how),
+        Hardware("cpu", strategy=strategy, precision="32-true"),
+        Watching("train", report, show),
+    )
+    return totals.curve, said(generator), totals.resumed
+
+
+def said(generator: Generator) -> NDArray[Any] | None:
+    """Of fixed data. The weights themselves would not do: AdamW moves those that come to nothing, like biases before a
+    norm, as far as the others, after what is rounding alone."""
+    if any(weight.is_meta for weight in generator.network.parameters()):
+        return None
+    draws = torch.Generator().manual_seed(0)
+    x, t = torch.randn(8, 1, 8, 8, generator=draws), torch.rand(8, generator=draws)
+    with torch.no_grad():
+        return generator.network(x, t, {"label": torch.arange(8)}).numpy()  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(tmp_path_factory.mktemp("alone"), "auto")
+
+
+def assert_alike(trained: Trained, alone: Trained) -> None:
+    """To rounding: sums of floating-point numbers in another order."""
+    curve, network, _ = trained
+    assert [point.step for point in curve] == list(range(1, STEPS + 1))
+    for point, expected in zip(curve, alone[0], strict=True):
+        assert point == pytest.approx(expected, rel=1e-4)
+    assert network is not None
+    assert alone[1] is not None
+    np.testing.assert_allclose(network, alone[1], atol=1e-4 * np.abs(alone[1]).max())
+
+
+@pytest.mark.parametrize(("strategy", "count"), [("ddp", 2), ("fsdp", 2), ("fsdp", 4)])
+def test_several_processes_train_as_one_does(tmp_path: Path, alone: Trained, strategy: str, count: int) -> None:
+    first, *others = together(count, train, tmp_path, strategy)
+    assert_alike(first, alone)
+    assert all(curve == first[0] for curve, _, _ in others)
+    made = tmp_path / "snapshots"
+    assert {folder.name for folder in made.iterdir()} == {"16", "32"}
+    assert Generator.load(made / "16").config == tiny_generator().config
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(("fsdp", 4), ("fsdp", 2)), (("fsdp", 1), ("fsdp", 2)), (("ddp", 2), ("ddp", 4))]
+)
+def test_a_killed_training_goes_on_with_another_number_of_processes(
+    tmp_path: Path, alone: Trained, before: tuple[str, int], after: tuple[str, int]
+) -> None:
+    strategy, count = before
+    assert together(count, train, tmp_path, strategy, 10) == [None] * count
+    strategy, count = after
+    first, *_ = together(count, train, tmp_path, strategy)
+    assert_alike(first, alone)
+    assert first[2] == 1
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_damaged_part_makes_all_processes_go_on_from_the_checkpoint_before(tmp_path: Path, alone: Trained) -> None:
+    together(2, train, tmp_path, "fsdp", 10)
+    newest, wrong = Folders(tmp_path / "last.parts", "this training").usable(set_aside=False)
+    assert newest is not None
+    assert not wrong
+    flip(Path(newest) / "__1_0.distcp")
+    first, *_ = together(2, train, tmp_path, "fsdp")
+    assert_alike(first, alone)
+    assert (Path(newest) / f"{MARK}.damaged").exists() or Path(newest, MARK).exists()  # written again since
+
+
+def terminated(folder: Path, strategy: str) -> int:
+    """Ends as if one of the processes alone had got a SIGTERM."""
+
+    def show(step: int, generator: Generator) -> None: ...
+
+    def report(point: Point, images_per_second: float) -> None:
+        if point.step == 5 and os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    generator = tiny_generator()
+    try:
+        train_by_lightning(
+            generator,
+            VELOCITY,
+            Examples(ROWS, generator.codec, generator.conditioner),
+            Budget(**PLAN),
+            Keeping(folder / "last.ckpt", key="this training", every=100),
+            Hardware("cpu", strategy=strategy, precision="32-true"),
+            Watching("train", report, show),
+        )
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    return 0
+
+
+def test_a_signal_to_one_process_ends_all_with_a_checkpoint(tmp_path: Path, alone: Trained) -> None:
+    assert together(2, terminated, tmp_path, "fsdp") == [143, 143]
+    newest, _ = Folders(tmp_path / "last.parts", "this training").usable(set_aside=False)
+    assert str(newest).endswith(("step-000000006", "step-000000007"))
+    first, *_ = together(2, train, tmp_path, "fsdp")
+    assert_alike(first, alone)
+
+
+def test_a_batch_that_cannot_be_divided_evenly_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="UserError: a batch of 4 can't be divided evenly among 3 processes"):
+        together(3, train, tmp_path, "ddp")
+
+
+@pytest.mark.parametrize("kind", ["unet", "transformer"])
+def test_nearly_all_weights_are_in_blocks(kind: str) -> None:
+    """Weights outside of them are together for the whole step."""
+    with torch.device("meta"):
+        network = Network.of({"name": kind, "width": 64, "blocks": 4}).build((3, 32, 32), {})
+    inside = sum(weight.numel() for block in blocks(network) for weight in block.parameters())
+    assert inside > 0.8 * sum(weight.numel() for weight in network.parameters())
