@@ -24,6 +24,7 @@ from fm.finite import not_finite
 from fm.guidance import Guidance
 from fm.networks import Network
 from fm.networks.layers import in_channels_last
+from fm.networks.sizes import sizes_alone
 from fm.noise import Purpose
 from fm.paths import Path as ProbabilityPath
 from fm.precision import Precision, arithmetic
@@ -295,7 +296,7 @@ def require_fit(folder: Path, config: Config) -> None:
     Raises:
         GeneratorError: they are not; which one is another.
     """
-    with torch.device("meta"):  # sizes without numbers
+    with sizes_alone():
         asked = {name: tuple(value.shape) for name, value in network_of(config).state_dict().items()}
     with safe_open(folder / "model.safetensors", framework="pt") as file:
         there = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

@@ -9,6 +9,7 @@ from fm.conditions import Condition
 from fm.config import Config, SamplerConfig
 from fm.errors import UserError
 from fm.generator import Generator, network_of
+from fm.networks.sizes import sizes_alone
 
 
 def rehearse(method: str, generator: Generator, samplers: Iterable[SamplerConfig]) -> None:
@@ -34,7 +35,7 @@ def rehearse_settings(method: str, config: Config, samplers: Iterable[SamplerCon
         ValueError: a network that cannot be.
         UserError: a sampler that cannot run.
     """
-    with torch.device("meta"):  # sizes without numbers
+    with sizes_alone():
         network_of(config)
     rehearse(method, Generator(config, Silent()), samplers)
 

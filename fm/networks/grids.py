@@ -57,11 +57,12 @@ def sine_cosine_positions(grid: Sequence[int], width: int) -> Tensor:
         torch.Size([49, 16])
     """
     count = width // (2 * max(len(grid), 1))
-    frequencies = 10_000.0 ** -(torch.arange(count) / count)
-    positions = torch.zeros(*grid, width)
-    for axis, size in enumerate(grid):
-        angles = torch.arange(size)[:, None] * frequencies
-        line = torch.cat([angles.sin(), angles.cos()], dim=1)
-        along = line.reshape(-1, *[1] * (len(grid) - 1 - axis), 2 * count)
-        positions[..., 2 * count * axis : 2 * count * (axis + 1)] = along
-    return positions.reshape(-1, width)
+    with torch.device("cpu"):  # as fm.networks.layers.TimeEmbedding has it
+        frequencies = 10_000.0 ** -(torch.arange(count) / count)
+        positions = torch.zeros(*grid, width)
+        for axis, size in enumerate(grid):
+            angles = torch.arange(size)[:, None] * frequencies
+            line = torch.cat([angles.sin(), angles.cos()], dim=1)
+            along = line.reshape(-1, *[1] * (len(grid) - 1 - axis), 2 * count)
+            positions[..., 2 * count * axis : 2 * count * (axis + 1)] = along
+    return positions.reshape(-1, width).to(torch.get_default_device())

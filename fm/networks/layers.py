@@ -26,9 +26,10 @@ class TimeEmbedding(nn.Module):
     def __init__(self, width: int, fastest: float = 1000.0, features: int = 64) -> None:
         super().__init__()
         # t lies in [0, 1]: periods from 1/1000 of that interval to ten times it, as DDPM's over 1000 steps.
-        frequencies = fastest * torch.exp(-math.log(10_000.0) * torch.arange(features // 2) / (features // 2))
+        with torch.device("cpu"):  # on `meta`, where networks have sizes alone, arithmetic takes a second of imports
+            frequencies = fastest * torch.exp(-math.log(10_000.0) * torch.arange(features // 2) / (features // 2))
         self.frequencies: Tensor
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("frequencies", frequencies.to(torch.get_default_device()), persistent=False)
         self.first, self.second = nn.Linear(features, width), nn.Linear(width, width)
 
     def forward(self, t: Tensor) -> Tensor:
