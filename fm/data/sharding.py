@@ -189,9 +189,8 @@ def write_shard(pixels: NDArray[np.uint8], texts: Sequence[str], plan: Plan) -> 
         write_whole(plan.shards / shard.file, content)
     else:
         plan.place.write_new(shard.file, content)
-    counts = np.bincount(pixels.reshape(-1), minlength=256).tolist()
-    total = sum(value * count for value, count in enumerate(counts))
-    squares = sum(value * value * count for value, count in enumerate(counts))
+    total = int(pixels.sum(dtype=np.int64))
+    squares = sum(int(np.square(image, dtype=np.int64).sum()) for image in pixels)  # one by one: eight bytes a value
     return Made(*shard, sum=total, squares=squares)
 
 

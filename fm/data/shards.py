@@ -5,7 +5,7 @@
     epoch    all shards in random order, window by window: every row once
 
 Reading them in this order touches the shards of one window at a time, while those of the next are fetched. The order is
-a function of (seed, epoch) and of the manifest: the same for any number of processes, and from any step on. The whole
+a function of (seed, epoch) and of the manifest: the same for any number of processes, and from any step on. The
 shuffle is as good as a window is large: rows of one shard stay within a window of each other.
 """
 
