@@ -14,14 +14,13 @@ import yaml
 from torch import nn
 
 from fm.conditions import Conditioner, Labels
-from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.networks import Network
 from fm.planning import Needs, Setting, needs
 from pipelines import params
+from pipelines.dataset import opened
 from pipelines.params.network import Network as Section
 from pipelines.program import run
-from pipelines.project import PREPARED
 
 GIB = 2**30
 
@@ -145,7 +144,7 @@ def read() -> Asked:
     parser.add_argument("--precision", default="bf16-mixed", choices=("bf16-mixed", "32-true"), help="(%(default)s)")
     chosen = parser.parse_args()
     settings = params.load()
-    dataset = Prepared.open(PREPARED) if None in (chosen.shape, chosen.labels) else None
+    dataset = opened() if None in (chosen.shape, chosen.labels) else None
     try:
         section = settings.network if chosen.network is None else Section.model_validate(chosen.network)
         network = Network.of(section.choice)
