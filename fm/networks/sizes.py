@@ -24,7 +24,7 @@ class WithoutFirstWeights(TorchFunctionMode):
     """Draws none: on `meta` nothing would come of it, and the first time it takes a second of imports.
 
     >>> with WithoutFirstWeights():
-    ...     torch.nn.init.ones_(torch.zeros(2))
+    ...     torch.nn.init.normal_(torch.zeros(2))
     tensor([0., 0.])
     """
 
