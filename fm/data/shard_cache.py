@@ -9,9 +9,11 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Protocol
 
 from fm.data.shard_files import SUFFIX, Shard
@@ -74,7 +76,7 @@ class Cache:
     def __init__(self, place: Place, folder: Path, limit: int) -> None:
         self.place, self.folder, self.limit = place, folder, limit
         self._process = 0
-        self._pool: ThreadPoolExecutor
+        self._wanted: SimpleQueue[tuple[Future[Path], Shard]]
         self._coming: dict[str, Future[Path]]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -91,21 +93,36 @@ class Cache:
         return self._fetched(shard)
 
     def expect(self, shards: Sequence[Shard]) -> None:
-        """Download those that are not there, while this process does something else."""
+        """Download those that are not there, while this process does something else; no others any more."""
         self._begin()
-        self._coming = {name: one for name, one in self._coming.items() if not one.done()}
-        for shard in shards:
-            if shard.sha256 not in self._coming:
-                self._coming[shard.sha256] = self._pool.submit(self._fetched, shard)
+        coming = {name: one for name, one in self._coming.items() if not one.done()}
+        self._coming = {shard.sha256: coming.get(shard.sha256) or self._asked(shard) for shard in shards}
+        for name in coming.keys() - self._coming.keys():
+            coming[name].cancel()
+
+    def _asked(self, shard: Shard) -> Future[Path]:
+        future: Future[Path] = Future()
+        self._wanted.put((future, shard))
+        return future
+
+    def _download_all(self) -> None:
+        while True:
+            future, shard = self._wanted.get()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self._fetched(shard))
+                except BaseException as error:
+                    future.set_exception(error)
 
     def _begin(self) -> None:
         """Threads and connections of this process: a fork has neither."""
         if self._process != os.getpid():
             self._process = os.getpid()
-            self._pool = ThreadPoolExecutor(DOWNLOADS, thread_name_prefix="shards")
-            self._coming = {}
+            self._wanted, self._coming = SimpleQueue(), {}
             self.place = Place(self.place.bucket, self.place.prefix)
             self.folder.mkdir(parents=True, exist_ok=True)
+            for _ in range(DOWNLOADS):  # no pool, whose threads a process that ends would wait for
+                Thread(target=self._download_all, daemon=True).start()
 
     def _fetched(self, shard: Shard) -> Path:
         path = self.folder / shard.file
