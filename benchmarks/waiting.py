@@ -51,7 +51,7 @@ network = UNetOptions(width=32, blocks=1, multipliers=(1, 2)).build((1, 28, 28),
 optimizer = torch.optim.AdamW(network.parameters())
 objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
 x1, condition = torch.randn(64, 1, 28, 28), {"label": torch.randint(0, 10, (64,))}
-draws = Draws(0, range(64)).ahead({}, {Purpose.TIME: 1})
+draws = Draws(0, range(64)).ahead(Purpose.TIME)
 def step():
     loss = objective.loss(network, Batch(x1, condition, condition, draws, torch.randn_like(x1)), network)
     optimizer.zero_grad()

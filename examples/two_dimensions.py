@@ -114,7 +114,7 @@ def train(objective: Regression, data: Tensor, steps: int = TRAINING_STEPS, seed
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         x1 = data[torch.randint(len(data), (BATCH,), generator=generator)]
-        x0 = torch.randn(x1.shape, generator=generator)
+        x0 = objective.coupling(torch.randn(x1.shape, generator=generator), x1)
         told = {"label": no_labels(BATCH)}
         loss = objective.loss(network, Batch(x1, told, told, OneAfterAnother(generator), source=x0), network)
         optimiser.zero_grad()

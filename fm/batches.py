@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import Dataset
 
 from fm import noise
 from fm.codecs import Codec
 from fm.conditions import Condition, Conditioner, withheld
+from fm.couplings import Assigned
 from fm.data.prepared import Prepared
 from fm.data.rows import Order, Ordered, Rows
+from fm.images import tensor_of
 from fm.noise import Draws, Purpose
 from fm.paths import like
 
@@ -83,6 +85,8 @@ class Batch(NamedTuple):
         given: the same, withheld from some of them: what the network is told.
         draws: the random numbers of these data.
         source: noise like `data`, where the pairs are given; it is drawn otherwise.
+        pairs: which row of the noise that is drawn goes to each datum, int64 (B,), where a coupling has been asked
+            already.
 
     >>> from fm.codecs import Pixels
     >>> from fm.conditions import Labels
@@ -99,24 +103,26 @@ class Batch(NamedTuple):
     given: Condition
     draws: Draws
     source: Tensor | None = None
+    pairs: Tensor | None = None
 
     def noise(self) -> Tensor:
         """What the data are mixed with, like them."""
-        source = self.draws.normal(self.data.shape[1:], Purpose.NOISE) if self.source is None else self.source
-        return source.to(self.data)
+        if self.source is not None:
+            return self.source.to(self.data)
+        drawn = self.draws.normal(self.data.shape[1:], Purpose.NOISE)
+        return (drawn if self.pairs is None else drawn[self.pairs]).to(self.data)
 
     def to(self, device: torch.device | str, **how: Any) -> Self:
         """On another device, by Tensor.to's own options."""
-        condition, given = (
-            {name: value.to(device, **how) for name, value in one.items()} for one in (self.condition, self.given)
-        )
-        source = None if self.source is None else self.source.to(device, **how)
-        return type(self)(self.data.to(device, **how), condition, given, self.draws.to(device, **how), source)
+        condition, given = moved(self.condition, device, **how), moved(self.given, device, **how)
+        source, pairs = (None if one is None else one.to(device, **how) for one in (self.source, self.pairs))
+        return type(self)(self.data.to(device, **how), condition, given, self.draws.to(device, **how), source, pairs)
 
     def part(self, rows: slice) -> Self:
         """Some of the data with all that belongs to them, as they are in the whole batch."""
         condition, given = ({name: value[rows] for name, value in one.items()} for one in (self.condition, self.given))
-        source = None if self.source is None else self.source[rows]
+        source = self.source if self.pairs is None else self.noise()
+        source = None if source is None else source[rows]
         return type(self)(self.data[rows], condition, given, self.draws.part(rows), source)
 
     def in_parts(self, count: int) -> list[Self]:
@@ -125,12 +131,53 @@ class Batch(NamedTuple):
         return [self.part(slice(*rows)) for rows in pairwise(ends) if rows[0] < rows[1]]
 
 
+class Fetched:
+    """What a batch is made of, before what a GPU does better: it goes there as small as it is stored.
+
+    No named tuple: whoever finds the tensors in one changes their precision before they are encoded.
+
+    Attributes:
+        data: (B, *stored) as stored, where the codec encodes on any device; encoded, float (B, C, *spatial), otherwise.
+        condition, draws, pairs: the batch's.
+
+    >>> Fetched(torch.zeros(2, 8, 8, 3, dtype=torch.uint8), {}, Draws(0, range(2))).to("meta").data.device
+    device(type='meta')
+    """
+
+    def __init__(self, data: Tensor, condition: Condition, draws: Draws, pairs: Tensor | None = None) -> None:
+        self.data = data
+        self.condition = condition
+        self.draws = draws
+        self.pairs = pairs
+
+    def to(self, device: torch.device | str, **how: Any) -> Self:
+        """On another device, by Tensor.to's own options."""
+        pairs = None if self.pairs is None else self.pairs.to(device, **how)
+        condition, draws = moved(self.condition, device, **how), self.draws.to(device, **how)
+        return type(self)(self.data.to(device, **how), condition, draws, pairs)
+
+    def pin_memory(self) -> Self:
+        """The same where a GPU can fetch it while both go on."""
+        pairs = None if self.pairs is None else self.pairs.pin_memory()
+        condition = {name: value.pin_memory() for name, value in self.condition.items()}
+        return type(self)(self.data.pin_memory(), condition, self.draws.pin_memory(), pairs)
+
+
+def moved(condition: Condition, device: torch.device | str, **how: Any) -> Condition:
+    return {name: value.to(device, **how) for name, value in condition.items()}
+
+
 class Batches(Dataset[Batch]):
     """Batch number `step` of a training, a function of (seed, step) and nothing else.
 
     Datum number p of the training is row p mod N of epoch p // N, whose order is drawn anew; its noise, time and
-    dropout come from the streams at position p. Every process of several takes each world_size-th row of the same
-    global batch.
+    dropout are the random numbers of position p. Every process of several takes each world_size-th row of the same
+    global batch, and couples its own rows.
+
+    A batch is made in two parts, so that each can be where it is soonest done: `fetch` reads, `finish` computes.
+
+    Args:
+        pairing: a coupling to ask while fetching, where it takes long.
 
     >>> from fm.codecs import Pixels
     >>> from fm.conditions import Labels
@@ -138,37 +185,58 @@ class Batches(Dataset[Batch]):
     >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
     >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
     >>> batches = Batches(examples, Budget(images_seen=64, batch_size=16, learning_rate=1e-3))
-    >>> len(batches), torch.equal(batches[3].data, batches[3].data)
+    >>> len(batches), torch.equal(batches[3].data, batches.finish(batches.fetch(3)).data)
     (4, True)
     """
 
-    def __init__(self, examples: Examples, budget: Budget, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        budget: Budget,
+        rank: int = 0,
+        world_size: int = 1,
+        pairing: Assigned | None = None,
+    ) -> None:
         if budget.horizontal_flips and len(examples.codec.shape) < 2:
             raise ValueError(f"data of shape {examples.codec.shape} have no axis to flip")
         self.examples = examples
         self.budget = budget
         self.rank = rank
         self.world_size = world_size
+        self.pairing = pairing
         self._order: tuple[int, Order] | None = None
 
     def __len__(self) -> int:
         return self.budget.steps
 
     def __getitem__(self, step: int) -> Batch:
+        return self.finish(self.fetch(step))
+
+    def fetch(self, step: int) -> Fetched:
+        """What has to be read, and what is soonest found out on the CPU."""
         draws = self._draws(step)
+        codec = self.examples.codec
         rows = self.examples.rows[self._rows(np.asarray(draws.positions, dtype=np.int64))]
-        data = self._flipped(self.examples.codec.encode(rows["data"], draws), draws)
-        condition = self.examples.conditioner.stored(rows)
+        data = tensor_of(rows["data"]) if codec.on_device else codec.encode(rows["data"], draws)
+        fetched = Fetched(data, self.examples.conditioner.stored(rows), draws)
+        if self.pairing is not None:
+            batch = self.finish(fetched)
+            fetched.pairs = self.pairing.rows(batch.noise(), batch.data, batch.condition.get("label"))
+        return fetched
+
+    def finish(self, fetched: Fetched) -> Batch:
+        """The batch, on the device where that is which was fetched."""
+        draws, condition, codec = fetched.draws, fetched.condition, self.examples.codec
+        data = self._flipped(codec.encode(cast(Any, fetched.data), draws) if codec.on_device else fetched.data, draws)
         drop = draws.uniform(1, Purpose.DROPOUT)[:, 0] < self.budget.label_dropout
         given = withheld(condition, self.examples.conditioner.null(condition), drop)
-        if get_worker_info() is not None:  # this process has the time, and the one that trains has not
-            draws = draws.ahead({Purpose.NOISE: data.shape[1:]}, {Purpose.TIME: 1})
-        return Batch(data, condition, given, draws)
+        return Batch(data, condition, given, draws, pairs=fetched.pairs)
 
     def _draws(self, step: int) -> Draws:
         size = self.budget.batch_size
         first = step * size
-        return Draws(self.budget.seed, range(first + self.rank, first + size, self.world_size), first, size)
+        draws = Draws(self.budget.seed, range(first + self.rank, first + size, self.world_size), first, size)
+        return draws.ahead(Purpose.NOISE, Purpose.TIME, Purpose.DROPOUT, Purpose.FLIP)
 
     def _flipped(self, data: Tensor, draws: Draws) -> Tensor:
         if not self.budget.horizontal_flips:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fm.components import Component, option
 from fm.data.rows import Rows
-from fm.images import to_float, to_uint8
+from fm.images import tensor_of, to_float, to_uint8
 from fm.lazy import torch
 from fm.noise import Draws
 from fm.paths import SIGMA_DATA
@@ -32,6 +32,8 @@ class Codec(Component, ABC, kind="codec"):
 
     Attributes:
         dtype: numpy's name for what is stored.
+        on_device: whether `encode` takes tensors too and stays on their device, so that a GPU is given data as small as
+            they are stored.
 
     >>> codec = Codec.of({"name": "pixels", "stored": [8, 8, 3]})
     >>> codec.encode(np.full((1, 8, 8, 3), 255, np.uint8)).max()
@@ -39,6 +41,7 @@ class Codec(Component, ABC, kind="codec"):
     """
 
     dtype: ClassVar[str]
+    on_device: ClassVar[bool] = False
     stored: tuple[int, ...] = option(least=1, length=(1, 16), says="shape of one datum as stored")
     scale: float = option(1.0, above=0, most=1e6, says="standard deviation of the modelled data, as measured")
 
@@ -69,6 +72,7 @@ class Pixels(Codec, name="pixels", says="grey levels or colours, from -1 to 1: i
     """
 
     dtype: ClassVar[str] = "uint8"
+    on_device: ClassVar[bool] = True
     scale: float = option(SIGMA_DATA, above=0, most=1e6, says="standard deviation of the pixels, as measured")
 
     @property
@@ -79,9 +83,9 @@ class Pixels(Codec, name="pixels", says="grey levels or colours, from -1 to 1: i
     def bound(self) -> float:
         return 1.0
 
-    def encode(self, stored: NDArray[Any], draws: Draws | None = None) -> Tensor:
+    def encode(self, stored: NDArray[Any] | Tensor, draws: Draws | None = None) -> Tensor:
         require(self, stored)
-        if stored.dtype != np.uint8:
+        if stored.dtype not in (np.uint8, torch.uint8):
             raise ValueError(f"pixels are uint8, not {stored.dtype}")
         return to_float(stored)
 
@@ -100,6 +104,7 @@ class Standardised(Codec, name="standardised", says="measurements, each channel 
     """
 
     dtype: ClassVar[str] = "float32"
+    on_device: ClassVar[bool] = True
     mean: tuple[float, ...] = option((0.0,), says="of each channel, or of all")
     deviation: tuple[float, ...] = option((1.0,), above=0, says="of each channel, or of all")
 
@@ -126,10 +131,11 @@ class Standardised(Codec, name="standardised", says="measurements, each channel 
     def bound(self) -> None:
         return None
 
-    def encode(self, stored: NDArray[Any], draws: Draws | None = None) -> Tensor:
+    def encode(self, stored: NDArray[Any] | Tensor, draws: Draws | None = None) -> Tensor:
         require(self, stored)
-        mean, deviation = self._channels()
-        return torch.from_numpy(((stored - mean) / deviation).astype(np.float32))
+        x = tensor_of(stored) if isinstance(stored, np.ndarray) else stored
+        mean, deviation = (torch.from_numpy(values).to(x.device, non_blocking=True) for values in self._channels())
+        return ((x.double() - mean) / deviation).float()
 
     def decode(self, x: Tensor) -> NDArray[Any]:
         mean, deviation = self._channels()
@@ -140,10 +146,10 @@ class Standardised(Codec, name="standardised", says="measurements, each channel 
         return np.reshape(self.mean, (-1, *ones)), np.reshape(self.deviation, (-1, *ones))
 
 
-def require(codec: Codec, stored: NDArray[Any]) -> None:
+def require(codec: Codec, stored: NDArray[Any] | Tensor) -> None:
     """That these are data of the shape that the codec stores. Raises ValueError."""
-    if stored.shape[1:] != codec.stored:
-        raise ValueError(f"each datum must be {codec.stored}, not {stored.shape[1:]}")
+    if tuple(stored.shape[1:]) != codec.stored:
+        raise ValueError(f"each datum must be {codec.stored}, not {tuple(stored.shape[1:])}")
 
 
 class Moments:

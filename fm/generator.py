@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fm import noise
 from fm.codecs import Codec
 from fm.components import Choice
 from fm.conditions import Condition, Conditioner
@@ -25,7 +24,7 @@ from fm.guidance import Guidance
 from fm.networks import Network
 from fm.networks.layers import in_channels_last
 from fm.networks.sizes import sizes_alone
-from fm.noise import Purpose
+from fm.noise import Draws, Purpose
 from fm.paths import Path as ProbabilityPath
 from fm.precision import Precision, arithmetic
 from fm.sampling import draw
@@ -228,8 +227,9 @@ class Generator:
 
     @torch.no_grad()
     def _sample_chunk(self, seed: int, first_index: int, asked: Sequence[Any]) -> tuple[Tensor, int]:
-        streams = noise.streams(seed, range(first_index, first_index + len(asked)), Purpose.SAMPLE)
-        return self._draw(noise.normal(streams, self.shape), asked, lambda: noise.normal(streams, self.shape))
+        draws = Draws(seed, range(first_index, first_index + len(asked))).to(self.device)
+        fresh = draws.successive(self.shape, Purpose.SAMPLE)
+        return self._draw(fresh(), asked, fresh)
 
     def _draw(self, x0: Tensor, asked: Sequence[Any], fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
         field = self.field(asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 Images = npt.NDArray[np.uint8]
 
 
-def to_float(images: Images) -> Tensor:
-    """uint8 (B, *spatial, C) -> float32 (B, C, *spatial) in [-1, 1]."""
-    return torch.from_numpy(images.astype(np.float32)).movedim(-1, 1) / 127.5 - 1
+def tensor_of(array: npt.NDArray[Any]) -> Tensor:
+    """An array as a tensor of the same bytes; one that may not be written to, or of foreign byte order, is copied."""
+    return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), "W"))
+
+
+def to_float(images: Images | Tensor) -> Tensor:
+    """uint8 (B, *spatial, C) -> float32 (B, C, *spatial) in [-1, 1], where a tensor is."""
+    x = tensor_of(images) if isinstance(images, np.ndarray) else images
+    return x.float().movedim(-1, 1) / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> Images:

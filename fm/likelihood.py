@@ -128,20 +128,20 @@ def bits_per_dimension(
     if generator.codec.dtype != "uint8":
         raise ValueError(f"data of {generator.codec.dtype} have no grey levels; log_likelihood tells their density")
     asked = [None] * len(data) if labels is None else labels
-    x1 = generator.codec.encode(data)
-    draws = Draws(seed, range(len(data)))
+    path, device = generator.path, generator.device
+    x1 = generator.codec.encode(data).to(device)
+    draws = Draws(seed, range(len(data))).to(device)
 
     def uniform(purpose: Purpose) -> Tensor:
         return draws.uniform(x1[0].numel(), purpose).reshape(x1.shape)
 
     shift = uniform(Purpose.DEQUANTISATION) - 0.5
     signs = torch.where(uniform(Purpose.DIVERGENCE) < 0.5, -1.0, 1.0)
-    path, device = generator.path, generator.device
     start, end = path.interval
     found = log_likelihood(
         Field(generator.network, path, generator.target, generator.condition(asked)).velocity,
-        (x1 + shift * WIDTH).to(device),
-        None if exact else signs.to(device),
+        x1 + shift * WIDTH,
+        None if exact else signs,
         path.prior_scale,
         solver,
         steps,

@@ -61,7 +61,7 @@ def fit(
         UserError: the loss is not finite.
     """
     loop = Loop(generator.network, objective, budget)
-    batches = Batches(examples, budget)
+    batches = Batches(examples, budget, pairing=objective.pairing)
     for step in range(budget.steps):
         loss = float(loop.step(batches[step].to(generator.device)))
         if not isfinite(loss):

@@ -1,16 +1,24 @@
-"""Random numbers that are functions of a seed, a position and a purpose.
+"""Random numbers that are functions of a seed, a position and a purpose, on whatever device they are needed.
 
-Sample i of seed s has a stream of its own (Philox, a counter-based generator: Salmon et al. 2011), so its noise
-is the same bits whatever the batch size, the number of processes, or how many samples are asked for. What is drawn
-for another purpose has another stream: with one seed for all, samples would start from noise seen in training.
+Philox is a counter-based generator: a block of four numbers is a function of a counter and a key (Salmon et al. 2011,
+Parallel random numbers: as easy as 1, 2, 3, doi 10.1145/2063384.2063405). Here it is asked twice. Under the seed, with
+position, purpose and the number of the draw for a counter, it gives a key and a first counter; under these, block
+after block, the numbers themselves. So the noise of sample i of seed s is the same bits whatever the batch size, the
+number of processes, or how many samples are asked for; and what is drawn for another purpose has numbers of its own:
+with one set for all, samples would start from noise seen in training.
+
+The integers are the same bits on every device, and so are uniform numbers. Normal ones are to rounding, as logarithm,
+sine and cosine are.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from functools import cache
+from itertools import count as counting
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,14 +28,24 @@ from fm.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-Stream = np.random.Generator
+Words = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
+"""Four numbers in [0, 2**32), int64, of shapes that go together."""
+
+WORD = 0xFFFFFFFF
+ROUNDS = 10
+MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
+KEY_STEPS = 0x9E3779B9, 0xBB67AE85
+
+AT_A_TIME = {"cpu": 2**16}
+"""Numbers in a tensor on the way to normal ones: on the CPU so few that they stay in a core's cache."""
+MOST_AT_A_TIME = 2**25
 
 
 class Purpose(IntEnum):
     """What random numbers are for. A number keeps its meaning: by it a seed means the same images in later versions.
 
-    >>> stream(0, 5, Purpose.SAMPLE).random() == stream(0, 5, Purpose.NOISE).random()
-    False
+    >>> Draws(0, [5]).uniform(1, Purpose.SAMPLE) == Draws(0, [5]).uniform(1, Purpose.NOISE)
+    tensor([[False]])
     """
 
     SAMPLE = 0  # what an image is made from: its start, then what its sampler adds
@@ -43,43 +61,34 @@ class Purpose(IntEnum):
     LAYERS = 10  # what a network's own layers draw while it trains, as dropout does
 
 
-def stream(seed: int, position: int, purpose: Purpose) -> Stream:
-    """The random stream of what is at `position` under `seed`, both in [0, 2**63), for one purpose."""
+def stream(seed: int, position: int, purpose: Purpose) -> np.random.Generator:
+    """NumPy's random numbers of what is at `position` under `seed`, for what is decided on the CPU: the order of data.
+
+    >>> sorted(stream(0, 5, Purpose.ORDER).permutation(4).tolist())
+    [0, 1, 2, 3]
+    """
     # The purpose is the counter's highest word: 2**192 blocks of numbers lie between two of them.
     counter = np.array([0, 0, 0, purpose], dtype=np.uint64)
     key = np.array([seed, position], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(counter=counter, key=key))
 
 
-def streams(seed: int, positions: Iterable[int], purpose: Purpose) -> list[Stream]:
-    return [stream(seed, position, purpose) for position in positions]
-
-
-def normal(streams: list[Stream], shape: tuple[int, ...]) -> Tensor:
-    """Standard normal float32 (len(streams), *shape), the next numbers of each stream."""
-    values = np.empty((len(streams), math.prod(shape)), dtype=np.float32)
-    for row, one in zip(values, streams, strict=True):
-        one.standard_normal(out=row, dtype=np.float32)
-    return torch.from_numpy(values.reshape(len(streams), *shape))
-
-
-def uniform(streams: list[Stream], count: int) -> Tensor:
-    """Uniform float32 (len(streams), count) in [0, 1), the next numbers of each stream."""
-    return torch.from_numpy(np.stack([one.random(count, dtype=np.float32) for one in streams]))
-
-
 class Draws:
-    """The random numbers of the data at `positions`: functions of (seed, position, purpose) and of nothing else.
+    """The random numbers of the data at `positions`: functions of (seed, position, purpose, number) and nothing else.
 
-    Whoever asks, whenever and however often, gets the same numbers for a purpose.
+    Whoever asks, whenever and however often, gets the same numbers for a purpose, if they ask for as many at once.
+    Nothing waits for the device.
 
     >>> Draws(seed=0, positions=[3, 4]).uniform(1, Purpose.TIME)[1] == Draws(0, [4]).uniform(1, Purpose.TIME)[0]
     tensor([True])
 
+    Args:
+        seed: in [0, 2**63), as each of the positions.
+
     Attributes:
         first: the position at which the whole batch begins that these are a part of; by default they are all of it.
         of: how many the whole batch has.
-        device: where the numbers are given. They are drawn on the CPU, so that they are the same everywhere.
+        device: where the numbers are drawn.
     """
 
     # No dataclass: Lightning, which looks for tensors in a batch, takes no frozen one.
@@ -89,27 +98,31 @@ class Draws:
         self.first = positions[0] if first is None else first
         self.of = len(positions) if of is None else of
         self.device = torch.device("cpu")
-        self._ready: dict[tuple[str, Purpose], Tensor] = {}
+        self._ready: dict[Purpose, int] = {}  # which of the keys below are a purpose's
+        self._keys = torch.empty(0, len(positions), 2, dtype=torch.int64)
 
-    def normal(self, shape: Sequence[int], purpose: Purpose) -> Tensor:
-        """Standard normal float32 (B, *shape)."""
-        ready = self._ready.get(("normal", purpose))
-        if ready is None or tuple(ready.shape[1:]) != tuple(shape):
-            ready = normal(streams(self.seed, self.positions, purpose), tuple(shape))
-        return ready.to(self.device)
+    def normal(self, shape: Sequence[int], purpose: Purpose, number: int = 0) -> Tensor:
+        """Standard normal float32 (B, *shape).
 
-    def uniform(self, count: int, purpose: Purpose) -> Tensor:
-        """Uniform float32 (B, count) in [0, 1)."""
-        ready = self._ready.get(("uniform", purpose))
-        if ready is None or ready.shape[1] != count:
-            ready = uniform(streams(self.seed, self.positions, purpose), count)
-        return ready.to(self.device)
+        Args:
+            number: below 2**24, of what is drawn time after time for one purpose, as by a stochastic sampler.
+        """
+        size = math.prod(shape)
+        return box_muller(self._key(purpose, number), size).reshape(-1, *shape).to(self.device)
+
+    def uniform(self, count: int, purpose: Purpose, number: int = 0) -> Tensor:
+        """Uniform float32 (B, count) in [0, 1), multiples of 2**-24. `number` as in `normal`."""
+        return uniform(self._key(purpose, number), count).to(self.device)
 
     def stratified(self, purpose: Purpose) -> Tensor:
         """Uniform float32 (B,): that of place i of a whole batch of B is uniform on [i / B, (i + 1) / B)."""
-        places = torch.tensor([position - self.first for position in self.positions], dtype=torch.float64)
-        u = (places.to(self.device) + self.uniform(1, purpose)[:, 0]) / self.of
-        return u.float().clamp(max=1 - 2**-24)
+        u = (self._at() - self.first + uniform(self._key(purpose), 1)[:, 0].double()) / self.of
+        return u.float().clamp(max=1 - 2**-24).to(self.device)
+
+    def successive(self, shape: Sequence[int], purpose: Purpose) -> Callable[[], Tensor]:
+        """Standard normal float32 (B, *shape), others at every call: those of number 0, 1, 2 and so on."""
+        numbers = counting()
+        return lambda: self.normal(shape, purpose, next(numbers))
 
     def seed_layers(self) -> None:
         """Seed PyTorch's own generators, from which dropout draws: it too is a function of the batch."""
@@ -119,26 +132,140 @@ class Draws:
         else:
             torch.manual_seed(seed)
 
-    def ahead(self, normals: Mapping[Purpose, Sequence[int]], uniforms: Mapping[Purpose, int]) -> Self:
-        """The same, with numbers of these shapes drawn already: for a process that has time while another has none."""
-        ready = {("normal", purpose): self.normal(shape, purpose) for purpose, shape in normals.items()}
-        ready |= {("uniform", purpose): self.uniform(count, purpose) for purpose, count in uniforms.items()}
-        return self._with(self.device, self._ready | ready)
+    def ahead(self, *purposes: Purpose) -> Self:
+        """The same, with the keys of these purposes made: so little is soonest done on the CPU, and in one go."""
+        keys = keys_of(self.seed, self._at(), torch.tensor([purposes], device=self._where).T)
+        return self._with(self.device, {purpose: place for place, purpose in enumerate(purposes)}, keys)
 
     def part(self, rows: slice) -> Self:
         """Those of some of the data, as they are in the whole batch."""
-        other = self._with(self.device, {key: one[rows] for key, one in self._ready.items()})
+        other = self._with(self.device, self._ready, self._keys[:, rows])
         other.positions = self.positions[rows]
         return other
 
     def to(self, device: torch.device | str, **how: Any) -> Self:
-        """The same numbers, given on another device; those that are drawn already are moved by Tensor.to's options."""
-        return self._with(torch.device(device), {key: one.to(device, **how) for key, one in self._ready.items()})
-
-    def _with(self, device: torch.device, ready: dict[tuple[str, Purpose], Tensor]) -> Self:
-        other = copy.copy(self)
-        other.device, other._ready = device, ready
+        """The same numbers, drawn on another device, by Tensor.to's options."""
+        other = self._with(torch.device(device), self._ready, self._keys)
+        other._keys = self._keys.to(other._where, **how)
         return other
+
+    def pin_memory(self) -> Self:
+        """The same, with what there is of them where a GPU can fetch it while both go on."""
+        return self._with(self.device, self._ready, self._keys.pin_memory())
+
+    def _with(self, device: torch.device, ready: dict[Purpose, int], keys: Tensor) -> Self:
+        other = copy.copy(self)
+        other.device, other._ready, other._keys = device, ready, keys
+        return other
+
+    @property
+    def _where(self) -> torch.device:
+        """Where they are made: Apple's GPUs have no float64."""
+        return torch.device("cpu") if self.device.type == "mps" else self.device
+
+    def _key(self, purpose: Purpose, number: int = 0) -> Tensor:
+        """int64 (B, 2)."""
+        if number == 0 and purpose in self._ready:
+            return self._keys[self._ready[purpose]]
+        what = torch.full((1, 1), number << 8 | purpose, device=self._where)
+        return keys_of(self.seed, self._at(), what)[0]
+
+    def _at(self) -> Tensor:
+        """The positions, int64 (B,). A range is made where it is needed, so that nothing waits for a copy."""
+        if isinstance(self.positions, range):
+            places = torch.arange(len(self.positions), device=self._where)
+            return places * self.positions.step + self.positions.start
+        return torch.tensor(self.positions, dtype=torch.int64, device=self._where)
+
+
+def keys_of(seed: int, positions: Tensor, what: Tensor) -> Tensor:
+    """What is drawn with, int64 (W, B, 2): the 64 bits of Philox's key, and its counter for the first block.
+
+    Args:
+        positions: int64 (B,).
+        what: in [0, 2**32), int64 (W, 1).
+    """
+    counter = positions & WORD, positions >> 32, what, torch.zeros_like(what)
+    w0, w1, w2, w3 = philox(counter, (seed & WORD, seed >> 32))
+    # Not up to the last counters: whatever is drawn, it does not begin again with 0.
+    return torch.stack([w0 | w1 << 32, w2 | (w3 >> 1) << 32], dim=-1)
+
+
+def philox(counter: Words, key: tuple[Tensor | int, Tensor | int], rounds: int = ROUNDS) -> Words:
+    """Philox4x32 of counters under keys, two numbers in [0, 2**32) each, all of which are broadcast.
+
+    >>> zero = torch.tensor(0)
+    >>> [f"{int(word):08x}" for word in philox((zero, zero, zero, zero), (0, 0))]
+    ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(rounds):
+        # An int64 product has the bits of the unsigned one. Its right shift copies the sign: away with it, and with
+        # what the low words still have above them.
+        first, second = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
+        c0, c2 = ((second >> 32) ^ c1 ^ k0) & WORD, ((first >> 32) ^ c3 ^ k1) & WORD
+        c1, c3 = second, first
+        k0, k1 = (k0 + KEY_STEPS[0]) & WORD, (k1 + KEY_STEPS[1]) & WORD
+    return c0, c1 & WORD, c2, c3 & WORD
+
+
+def uniform(key: Tensor, count: int, first: int = 0) -> Tensor:
+    """Uniform float32 (B, count) in [0, 1), number `first`, a multiple of 4, and those after it: the lower 24 bits of
+    each word, under keys int64 (B, 2)."""
+    if first:
+        key = torch.stack([key[:, 0], key[:, 1] + first // 4], dim=1)
+    return fast_uniform(key, count) if is_fast(key.device.type) else plain_uniform(key, count)
+
+
+def plain_uniform(key: Tensor, count: int) -> Tensor:
+    """By operations that every version of PyTorch has on every device."""
+    at = key[:, 1:] + torch.arange(-(-count // 4), device=key.device)
+    zero = torch.zeros_like(at)
+    words = philox((at & WORD, at >> 32 & WORD, zero, zero), (key[:, :1] & WORD, key[:, :1] >> 32 & WORD))
+    return (torch.stack(words, dim=-1).flatten(1)[:, :count] & 0xFFFFFF) * 2.0**-24
+
+
+def fast_uniform(key: Tensor, count: int) -> Tensor:
+    """By a function of PyTorch's own (2.14, torch.func._random), a twentieth of the operations, which is promised to
+    nobody: hence `is_fast`."""
+    values = torch.empty(len(key), count, device=key.device)
+    return torch._philox_uniform_(values, key.view(torch.uint64)[:, None])
+
+
+@cache
+def is_fast(device: str) -> bool:
+    """Whether there is such a function for this type of device and its numbers are those that they should be."""
+    if device not in ("cpu", "cuda") or not hasattr(torch, "_philox_uniform_"):
+        return False
+    key = torch.tensor([[-5, 2**63 - 9], [7, 2**32 - 2]], device=device)
+    try:
+        return torch.equal(fast_uniform(key, 21), plain_uniform(key, 21))
+    except (RuntimeError, TypeError):
+        return False
+
+
+def box_muller(key: Tensor, count: int) -> Tensor:
+    """Standard normal float32 (B, count) under keys int64 (B, 2) (Box & Muller 1958, doi 10.1214/aoms/1177706645): the
+    first half of so many uniform numbers makes lengths, the second angles."""
+    half = -(-count // 8) * 4
+    values = torch.empty(len(key), 2, half, device=key.device)
+    for rows, places in tiles(len(key), half, AT_A_TIME.get(key.device.type, MOST_AT_A_TIME)):
+        width = places.stop - places.start
+        length, angle = (uniform(key[rows], width, first + places.start) for first in (0, half))
+        length = length.neg_().add_(1).log_().mul_(-2).sqrt_()
+        angle *= math.tau
+        torch.mul(length, angle.cos(), out=values[rows, 0, places])
+        torch.mul(length, angle.sin_(), out=values[rows, 1, places])
+    return values.flatten(1)[:, :count]
+
+
+def tiles(rows: int, places: int, most: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of a table (rows, places), each of at most so many entries."""
+    high, wide = max(most // max(places, 1), 1), min(places, most)
+    for top in range(0, rows, high):
+        for left in range(0, places, wide):
+            yield slice(top, min(top + high, rows)), slice(left, min(left + wide, places))
 
 
 def slerp(a: Tensor, b: Tensor, part: float) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from fm.components import Choice, Component
-from fm.couplings import Coupling
+from fm.couplings import Assigned, Coupling
 from fm.noise import Draws, Purpose
 from fm.paths import SIGMA_DATA, Path
 from fm.targets import Target
@@ -49,6 +49,11 @@ class Objective(Component, ABC, kind="objective"):
         """The batch with what depends on all of its data settled, so that it can be cut into parts."""
         return batch
 
+    @property
+    def pairing(self) -> Assigned | None:
+        """The coupling that whoever prepares batches is to ask, if there is one that takes long."""
+        return None
+
     def at_scale(self, scale: float) -> Self:
         """The same for data of this standard deviation, where it matters and none was chosen."""
         return self
@@ -80,10 +85,17 @@ class Regression(Objective, name="regression", says="the squared error of a quan
         target = self.target.at_scale(scale)
         return replace(self, target=target, weight=self.weight.at_scale(getattr(target, "sigma_data", scale)))
 
+    @property
+    def pairing(self) -> Assigned | None:
+        return self.coupling if isinstance(self.coupling, Assigned) else None
+
     def paired(self, batch: Batch) -> Batch:
         if batch.source is not None:
             return batch
-        return batch._replace(source=self.coupling(batch.noise(), batch.data, batch.condition.get("label")))
+        source = batch.noise()
+        if batch.pairs is None:
+            source = self.coupling(source, batch.data, batch.condition.get("label"))
+        return batch._replace(source=source, pairs=None)
 
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         t = self.timesteps(self._uniform(batch.draws).to(batch.data), self.path).clamp(*self.path.interval)

@@ -133,7 +133,7 @@ class Path(Component, ABC, kind="path"):
     def time_of(self, ratio: Tensor) -> Tensor:
         """The t in [0, 1] where sigma / alpha is `ratio`, or the nearest there is; float64, like `ratio`.
 
-        Found by bisection to the last bit, since sigma / alpha falls strictly.
+        Found by bisection to the last bit, since sigma / alpha falls strictly; a path that can solve for t does.
         """
         ratio = ratio.double()
         low, high = torch.zeros_like(ratio), torch.ones_like(ratio)
@@ -323,6 +323,9 @@ class CondOT(
     def d_sigma(self, t: Tensor) -> Tensor:
         return -torch.ones_like(t)
 
+    def time_of(self, ratio: Tensor) -> Tensor:
+        return 1 / (1 + ratio.double())
+
 
 class Polynomial(
     Path,
@@ -352,6 +355,9 @@ class Polynomial(
     def d_sigma(self, t: Tensor) -> Tensor:
         return -self.n * t ** (self.n - 1)
 
+    def time_of(self, ratio: Tensor) -> Tensor:
+        return (1 + ratio.double()) ** (-1 / self.n)
+
 
 class Cosine(
     Path,
@@ -378,6 +384,9 @@ class Cosine(
 
     def d_sigma(self, t: Tensor) -> Tensor:
         return -(math.pi / 2) * self.alpha(t)
+
+    def time_of(self, ratio: Tensor) -> Tensor:
+        return 1 - torch.atan(ratio.double()) / (math.pi / 2)
 
 
 class EDM(
@@ -409,6 +418,9 @@ class EDM(
 
     def d_sigma(self, t: Tensor) -> Tensor:
         return torch.full_like(t, -self.sigma_max)
+
+    def time_of(self, ratio: Tensor) -> Tensor:
+        return (1 - ratio.double() / self.sigma_max).clamp(min=0)
 
 
 class LogVariancePreserving(Path):
@@ -442,6 +454,14 @@ class LogVariancePreserving(Path):
         """From alpha^2 + sigma^2 = 1; minus infinity at t = 1."""
         return -self.alpha(t) * self.d_alpha(t) / self.sigma(t)
 
+    def time_of(self, ratio: Tensor) -> Tensor:
+        """From 1 / alpha-bar = 1 + (sigma / alpha)^2."""
+        return self.time_of_log_alpha_bar(-torch.log1p(ratio.double().square()))
+
+    @abstractmethod
+    def time_of_log_alpha_bar(self, value: Tensor) -> Tensor:
+        """The t in [0, 1] where log alpha-bar is `value`, or the nearest there is, like `value`."""
+
 
 class VariancePreserving(
     LogVariancePreserving,
@@ -469,6 +489,15 @@ class VariancePreserving(
 
     def d_log_alpha_bar(self, t: Tensor) -> Tensor:
         return self.beta_min + (self.beta_max - self.beta_min) * (1 - t)
+
+    def time_of_log_alpha_bar(self, value: Tensor) -> Tensor:
+        """By the quadratic formula, in the form that loses no digits near the data."""
+        growth = self.beta_max - self.beta_min
+        most = self.beta_min + 0.5 * growth
+        fallen = -value.clamp(min=-most)
+        root = (self.beta_min**2 + 2 * growth * fallen).sqrt()
+        t = 1 - 2 * fallen / (self.beta_min + root).clamp(min=torch.finfo(value.dtype).tiny)
+        return torch.where(fallen < most, t, 0.0)
 
 
 class DDPM(
@@ -511,3 +540,10 @@ class DDPM(
     def d_log_alpha_bar(self, t: Tensor) -> Tensor:
         _, left, right = self._segment(t)
         return self.steps * (left - right)
+
+    def time_of_log_alpha_bar(self, value: Tensor) -> Tensor:
+        fallen, table = -value, -self.table(value.device)
+        fallen = fallen.clamp(max=table[-1])
+        after = torch.searchsorted(table, fallen).clamp(min=1)
+        left, right = table[after - 1], table[after]
+        return 1 - (after - 1 + (fallen - left) / (right - left)) / self.steps

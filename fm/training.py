@@ -244,7 +244,8 @@ def train(
     trainer = trainer_on(hardware, arithmetic.precision, budget, callbacks, store)
     training = Training(generator.network, objective, budget, lambda: ema.network, arithmetic.parts, arithmetic.fused)
     with computed(generator.network, arithmetic), saved_on_sigterm():
-        trainer.fit(training, datamodule=TrainingData(examples, budget), ckpt_path=resumed, weights_only=True)
+        data = TrainingData(examples, budget, objective.pairing)
+        trainer.fit(training, datamodule=data, ckpt_path=resumed, weights_only=True)
     if empty is not None:
         generator.network = whole(generator.network, empty)
     generator.network.eval()

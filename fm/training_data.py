@@ -1,43 +1,38 @@
 """The stream of batches as Lightning takes it: from the trainer's present step on."""
 
-from collections.abc import Iterator
-
+import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from fm.batches import Batch, Batches, Budget, Examples
-
-
-class From:
-    """Steps from `start` on, in a sampler that still says how many there are in all: Lightning counts from 0.
-
-    >>> list(From(3, 6)), len(From(3, 6))
-    ([3, 4, 5], 6)
-    """
-
-    def __init__(self, start: int, stop: int) -> None:
-        self.start, self.stop = start, stop
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.start, self.stop))
-
-    def __len__(self) -> int:
-        return self.stop
+from fm.batches import Batch, Batches, Budget, Examples, Fetched
+from fm.couplings import Assigned
+from fm.loading import loader, workers_for
 
 
 class TrainingData(LightningDataModule):
-    """The stream of batches, taken up at the trainer's present step."""
+    """The stream of batches, taken up at the trainer's present step: fetched here, finished on the trainer's device.
 
-    def __init__(self, examples: Examples, budget: Budget) -> None:
+    Args:
+        pairing: a coupling that is asked while batches are fetched.
+    """
+
+    def __init__(self, examples: Examples, budget: Budget, pairing: Assigned | None = None) -> None:
         super().__init__()
         self.examples = examples
         self.budget = budget
+        self.pairing = pairing
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Fetched]:
         assert self.trainer is not None
-        batches = Batches(self.examples, self.budget, self.trainer.global_rank, self.trainer.world_size)
-        # A GPU would wait for its batches; on a CPU a second process would take the cores from the training.
-        workers = 0 if self.trainer.strategy.root_device.type == "cpu" else 2
-        return DataLoader(
-            batches, batch_size=None, sampler=From(self.trainer.global_step, self.budget.steps), num_workers=workers
-        )
+        trainer = self.trainer
+        self.batches = Batches(self.examples, self.budget, trainer.global_rank, trainer.world_size, self.pairing)
+        device = trainer.strategy.root_device
+        return loader(self.batches, trainer.global_step, device, workers_for(device, trainer.num_devices))
+
+    def transfer_batch_to_device(self, batch: Fetched, device: torch.device, dataloader_idx: int) -> Fetched:
+        return batch.to(device, non_blocking=True)
+
+    def on_after_batch_transfer(self, batch: Fetched, dataloader_idx: int) -> Batch:
+        assert self.trainer is not None
+        finished: Batch = self.trainer.precision_plugin.convert_input(self.batches.finish(batch))
+        return finished

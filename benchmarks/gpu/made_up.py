@@ -16,7 +16,6 @@ from fm.data.rows import Arrays
 from fm.generator import Generator
 from fm.networks import Network
 from fm.networks.layers import in_channels_last
-from fm.noise import Purpose
 
 NAMES = tuple("0123456789")
 ROWS = 512
@@ -33,8 +32,7 @@ def examples(shape: Sequence[int], rows: int = ROWS) -> Examples:
 def batch_of(shape: Sequence[int], size: int, device: torch.device, dtype: torch.dtype = torch.float32) -> Batch:
     budget = Budget(images_seen=size, batch_size=size, learning_rate=1e-4)
     batch = Batches(examples(shape), budget)[0]
-    batch = batch._replace(draws=batch.draws.ahead({}, {Purpose.TIME: 1})).to(device)  # as a producer hands it over
-    return batch._replace(data=batch.data.to(dtype))
+    return batch._replace(data=batch.data.to(dtype)).to(device)
 
 
 def network_of(shape: Sequence[int], options: dict[str, Any], until: bool = False) -> nn.Module:

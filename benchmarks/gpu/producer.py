@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from torch.utils.data import DataLoader
 
 from benchmarks.gpu.agreement import attempted
 from benchmarks.gpu.made_up import examples
@@ -14,6 +13,7 @@ from benchmarks.gpu.rows import Figure, Row
 from benchmarks.gpu.sizes import Sizes
 from benchmarks.gpu.timing import alternate, wait
 from fm.batches import Batches, Budget
+from fm.loading import loader
 from fm.noise import Draws, Purpose
 
 
@@ -48,10 +48,9 @@ def produced(
     """Images per second that arrive on the device with their noise."""
     budget = Budget(images_seen=batch << 20, batch_size=batch, learning_rate=1e-4)
     batches = Batches(examples(shape, rows=2 * batch), budget)
-    loader = DataLoader(batches, batch_size=None, num_workers=workers, pin_memory=device.type == "cuda")
     count, started, ends = 0, 0.0, math.inf
-    for number, one in enumerate(loader):
-        one.to(device, non_blocking=True).noise()
+    for number, fetched in enumerate(loader(batches, 0, device, workers)):
+        batches.finish(fetched.to(device, non_blocking=True)).noise()
         if number == workers:  # each worker has made its first
             wait(device)
             count, started = 0, time.perf_counter()

@@ -154,13 +154,11 @@ def interpolation(job: "Job", other: int) -> "NDArray[Any]":
     """One row for each image index, from its noise in the one seed (left) to that in the other (right)."""
     import torch
 
-    from fm import noise
+    from fm.noise import Draws, Purpose, slerp
 
     shape = job.generator.shape
-    left, right = (
-        noise.normal(noise.streams(seed, range(job.count), noise.Purpose.SAMPLE), shape) for seed in (job.seed, other)
-    )
-    columns = [noise.slerp(left, right, place / (COLUMNS - 1)) for place in range(COLUMNS)]
+    left, right = (Draws(seed, range(job.count)).normal(shape, Purpose.SAMPLE) for seed in (job.seed, other))
+    columns = [slerp(left, right, place / (COLUMNS - 1)) for place in range(COLUMNS)]
     x0 = torch.stack(columns, dim=1).flatten(0, 1)
     labels = [label for label in job.asked(0, job.count) for _ in range(COLUMNS)]
     try:

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fm import noise
 from fm.change_of_path import matching_time, scale
 from fm.config import SamplerConfig
 from fm.field import Field
 from fm.generator import Generator
+from fm.noise import Draws, Purpose
 from fm.paths import CondOT, Path
 from fm.sampling import times_of
 from fm.solvers import solve
@@ -83,5 +83,5 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
 
 def start(generator: Generator, seed: int) -> tuple[Tensor, Sequence[Any]]:
     """Noise (COUNT, C, *spatial) on the generator's device, and all that can be asked for in turn."""
-    x0 = noise.normal(noise.streams(seed, range(COUNT), noise.Purpose.SAMPLE), generator.shape)
-    return x0.to(generator.device), generator.conditioner.in_turn(COUNT)
+    draws = Draws(seed, range(COUNT)).to(generator.device)
+    return draws.normal(generator.shape, Purpose.SAMPLE), generator.conditioner.in_turn(COUNT)

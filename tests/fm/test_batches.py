@@ -7,6 +7,7 @@ from fm import noise
 from fm.batches import Batches, Budget, Examples
 from fm.codecs import Pixels, Standardised
 from fm.conditions import Labels, Unconditional
+from fm.couplings import OptimalTransport
 from fm.data.rows import Arrays, Fields
 from fm.images import to_float
 from fm.noise import Draws, Purpose
@@ -42,26 +43,26 @@ def test_a_batch_is_a_function_of_its_step() -> None:
     assert not torch.equal(in_order[0].noise(), Batches(EXAMPLES, budget(seed=4))[0].noise())
 
 
-def test_a_batch_has_the_bits_of_before_there_were_draws() -> None:
+def test_a_batch_is_made_of_the_numbers_of_its_positions() -> None:
     batch = Batches(EXAMPLES, budget())[7]  # positions 112 to 127, in the third epoch
     order = noise.stream(3, 2, Purpose.ORDER).permutation(50)
     rows = order[112 - 100 : 128 - 100]
     assert torch.equal(batch.data, to_float(IMAGES[rows]))
     assert batch.condition["label"].tolist() == LABELS[rows].tolist()
-    streams = {purpose: noise.streams(3, range(112, 128), purpose) for purpose in Purpose}
-    assert torch.equal(batch.noise(), noise.normal(streams[Purpose.NOISE], (1, 8, 8)))
-    u = noise.uniform(streams[Purpose.TIME], 1).squeeze(1)
+    draws = Draws(3, range(112, 128))
+    assert torch.equal(batch.noise(), draws.normal((1, 8, 8), Purpose.NOISE))
+    u = draws.uniform(1, Purpose.TIME).squeeze(1)
     assert torch.equal(batch.draws.uniform(1, Purpose.TIME)[:, 0], u)
     strata = ((torch.arange(16, dtype=torch.float64) + u) / 16).float().clamp(max=1 - 2**-24)
     assert torch.equal(batch.draws.stratified(Purpose.TIME), strata)
-    drop = noise.uniform(streams[Purpose.DROPOUT], 1).squeeze(1)
+    drop = draws.uniform(1, Purpose.DROPOUT).squeeze(1)
     assert torch.equal(batch.given["label"], torch.where(drop < 0.5, 10, batch.condition["label"]))
 
 
 def test_no_sample_of_the_same_seed_starts_from_noise_seen_in_training() -> None:
     batches = Batches(EXAMPLES, budget())
     seen = torch.cat([batches[step].noise() for step in range(25)]).flatten(1)
-    starts = noise.normal(noise.streams(3, range(400), Purpose.SAMPLE), (64,))
+    starts = Draws(3, range(400)).normal((64,), Purpose.SAMPLE)
     shared = np.corrcoef(seen.numpy(), starts.numpy())[:400, 400:]
     assert np.abs(shared).max() < 0.8  # of 64 numbers, in 160,000 pairs: by chance about 0.6
 
@@ -179,3 +180,40 @@ def test_a_source_that_is_given_is_not_drawn() -> None:
     batch = Batches(EXAMPLES, budget())[0]
     source = torch.ones_like(batch.data)
     assert torch.equal(batch._replace(source=source).noise(), source)
+
+
+def test_what_is_fetched_is_as_small_as_it_is_stored() -> None:
+    batches = Batches(EXAMPLES, budget(horizontal_flips=0.5))
+    there = batches.fetch(0).to("meta")
+    assert there.data.dtype == torch.uint8
+    batch = batches.finish(there)
+    assert (batch.data.shape, batch.data.dtype) == ((16, 1, 8, 8), torch.float32)
+    assert batch.data.is_meta
+    assert batch.noise().is_meta
+    assert batch.given["label"].is_meta
+
+
+class AsLogarithms(Pixels):
+    """A codec that knows arrays only."""
+
+    on_device = False
+
+    def encode(self, stored: np.ndarray, draws: Draws | None = None) -> torch.Tensor:
+        return torch.from_numpy(np.log1p(stored.astype(np.float32))).movedim(-1, 1)
+
+
+def test_a_codec_that_knows_arrays_only_encodes_what_is_fetched() -> None:
+    batches = Batches(Examples(EXAMPLES.rows, AsLogarithms((8, 8, 1)), EXAMPLES.conditioner), budget())
+    assert batches.fetch(3).data.dtype == torch.float32
+    torch.testing.assert_close(batches[3].data, ((Batches(EXAMPLES, budget())[3].data + 1) * 127.5).log1p())
+
+
+def test_a_coupling_may_be_asked_while_a_batch_is_fetched() -> None:
+    """The noise is the same, and each datum gets the same of it."""
+    plan = budget(horizontal_flips=0.5)
+    plain, prepared = Batches(EXAMPLES, plan), Batches(EXAMPLES, plan, pairing=OptimalTransport())
+    for step in (0, 7):
+        late, early = plain[step], prepared[step]
+        assert torch.equal(early.noise(), OptimalTransport()(late.noise(), late.data))
+        assert not torch.equal(early.noise(), late.noise())
+        assert prepared.fetch(step).to("meta").pairs.is_meta

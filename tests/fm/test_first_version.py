@@ -1,7 +1,9 @@
-"""Generators of the first version make the images that they made then, for ever (generators/README.md)."""
+"""Generators of the first version make the images that they made then of the same noise (generators/README.md)."""
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from fm.config import SamplerConfig
 from fm.generator import Generator
 from fm.likelihood import bits_per_dimension
+from fm.noise import Draws, Purpose, stream
 
 FOLDER = Path(__file__).with_name("generators")
 MADE: dict[str, Any] = json.loads((FOLDER / "made.json").read_text())
@@ -19,6 +22,25 @@ IMAGES = np.load(FOLDER / "images.npz")
 SAMPLERS = [(name, number) for name, samplers in MADE["samplers"].items() for number in range(len(samplers))]
 SAME_MACHINE = (MADE["torch"], MADE["cpu"]) == (torch.__version__, torch.backends.cpu.get_cpu_capability())
 """Elsewhere matrix products may round differently."""
+
+
+@pytest.fixture(autouse=True)
+def numbers_of_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were NumPy's, from a stream for each position."""
+
+    def normal(draws: Draws, shape: Sequence[int], purpose: Purpose, number: int = 0) -> torch.Tensor:
+        drawn = [
+            stream(draws.seed, position, purpose).standard_normal((number + 1, math.prod(shape)), dtype=np.float32)
+            for position in draws.positions
+        ]
+        return torch.from_numpy(np.stack(drawn)[:, -1]).reshape(-1, *shape)
+
+    def uniform(draws: Draws, count: int, purpose: Purpose) -> torch.Tensor:
+        drawn = [stream(draws.seed, position, purpose).random(count, np.float32) for position in draws.positions]
+        return torch.from_numpy(np.stack(drawn))
+
+    monkeypatch.setattr(Draws, "normal", normal)
+    monkeypatch.setattr(Draws, "uniform", uniform)
 
 
 @pytest.mark.parametrize(("name", "number"), SAMPLERS)
