@@ -7,19 +7,21 @@ python -m pipelines.plan --devices 8 --gib 80 --shape 4,32,32 --labels 1000 --ba
 
 import argparse
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import yaml
 from torch import nn
 
+from fm.components import Choice
 from fm.conditions import Conditioner, Labels
-from fm.errors import UserError
+from fm.errors import UserError, shown
 from fm.networks import Network
 from fm.planning import Needs, Setting, needs
 from pipelines import params
 from pipelines.dataset import opened
-from pipelines.params.network import Network as Section
 from pipelines.program import run
 
 GIB = 2**30
@@ -87,8 +89,8 @@ def main() -> None:
 def told(asked: Asked, plans: Mapping[Setting, Plan | None]) -> list[str]:
     """A table of GiB on each device, and what to write into params.yaml."""
     lines = [
-        f"GiB on each of {asked.devices} devices, of which {asked.limit / GIB:.1f} are there for tensors; "
-        f"batches of {asked.batch_size} data of shape {asked.shape} over all; {asked.precision}",
+        f"GiB on each device, of which {asked.limit / GIB:.1f} are there for tensors; devices: {asked.devices}, "
+        f"batch: {asked.batch_size} data of shape {asked.shape} over all of them, precision: {asked.precision}",
         "",
         "| settings | weights | gradients | AdamW | average | step | together | batch in parts |",
         "|---|---|---|---|---|---|---|---|",
@@ -145,13 +147,9 @@ def read() -> Asked:
     chosen = parser.parse_args()
     settings = params.load()
     dataset = opened() if None in (chosen.shape, chosen.labels) else None
-    try:
-        section = settings.network if chosen.network is None else Section.model_validate(chosen.network)
-        network = Network.of(section.choice)
-    except ValueError as error:
-        raise UserError(f"--network: {error}") from None
-    return Asked(
-        network,
+    choice = settings.network.choice if chosen.network is None else choice_of(chosen.network)
+    asked = Asked(
+        one_of(choice),
         dataset.codec.shape if dataset and chosen.shape is None else chosen.shape,
         dataset.conditioner if dataset and chosen.labels is None else Labels(tuple(map(str, range(chosen.labels)))),
         chosen.batch_size or settings.train.batch_size,
@@ -159,6 +157,29 @@ def read() -> Asked:
         (chosen.gib - chosen.reserve) * GIB,
         chosen.precision,
     )
+    with torch.device("meta"), named("--network"):
+        asked.build()
+    return asked
+
+
+def choice_of(section: Any) -> Choice:
+    """The section `network` of params.yaml as fm.components has it."""
+    if not isinstance(section, dict) or "kind" not in section:
+        raise UserError(f"--network: must be like {{kind: unet, width: 64}}, not {shown(section)}")
+    return {"name": section["kind"], **{key: value for key, value in section.items() if key != "kind"}}
+
+
+def one_of(choice: Choice) -> Network:
+    with named("--network"):
+        return Network.of(choice)
+
+
+@contextmanager
+def named(option: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from None
 
 
 if __name__ == "__main__":

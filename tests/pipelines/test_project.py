@@ -78,6 +78,13 @@ def test_all_checkouts_of_a_user_share_the_slots(tmp_path: Path, monkeypatch: py
         slots_dir()
 
 
+def test_checkpoints_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIPELINE_CHECKPOINTS", raising=False)
+    assert project.checkpoints_elsewhere("train@edm", "a key") is None
+    monkeypatch.setenv("PIPELINE_CHECKPOINTS", "s3://bucket/prefix/")
+    assert project.checkpoints_elsewhere("train@edm", "a key") == "s3://bucket/prefix/train@edm/a key"
+
+
 def git(folder: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "protocol.file.allow=always"]
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

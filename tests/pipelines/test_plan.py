@@ -1,0 +1,57 @@
+"""What a training would take of each device, as the command says it."""
+
+import re
+import sys
+
+import pytest
+
+from fm.errors import UserError
+from fm.planning import Needs, Setting
+from pipelines import plan
+from pipelines.plan import GIB, Plan, advice
+from pipelines.project import ROOT
+
+SMALL = "{kind: transformer, width: 64, blocks: 2}"
+
+
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
+    monkeypatch.chdir(ROOT)
+    command = ["plan", "--network", SMALL, "--shape", "3,16,16", "--labels", "10", "--batch-size", "64", *options]
+    monkeypatch.setattr(sys, "argv", command)
+    plan.main()
+    return capsys.readouterr().out.splitlines()
+
+
+def test_one_device_and_room_for_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(monkeypatch, capsys)
+    assert lines[0].startswith("GiB on each device, of which 74.0 are there for tensors; devices: 1, batch: 64 data")
+    rows = [line.split(" | ") for line in lines if line.startswith("| one device")]
+    assert [row[-1] for row in rows] == ["1 |", "1 |"]
+    assert lines[-1].endswith("train.strategy: auto, train.checkpoint_activations: false, train.accumulate: 1")
+
+
+def test_where_little_is_left_a_batch_is_cut_or_nothing_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(monkeypatch, capsys, "--gib", "0.02", "--reserve", "0")
+    assert re.search(r"train.accumulate: (2|4|8|16|32|64)$", lines[-1])
+    lines = said(monkeypatch, capsys, "--devices", "2", "--gib", "0.0005", "--reserve", "0")
+    assert lines[-1] == "Nothing fits: more devices, or a smaller network or datum."
+    assert sum(line.endswith("| does not fit |") for line in lines) == 4
+
+
+def test_advice_is_in_words_of_the_settings() -> None:
+    needs = Needs(GIB, GIB, 2 * GIB, GIB, 3 * GIB)
+    told = advice(Setting(8, sharded=True, recomputed=True), Plan(4, needs))
+    assert told == (
+        "The first that fits: train.strategy: fsdp, train.checkpoint_activations: true, train.accumulate: 4"
+    )
+
+
+def test_a_network_that_cannot_be_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for network in ("{kind: transformer, width: 7}", "{kind: transformer, patch_size: 5}", "{kind: none}", "64"):
+        with pytest.raises(UserError, match=r"^--network: ") as told:
+            said(monkeypatch, capsys, "--network", network)
+        assert "\n" not in str(told.value)
