@@ -111,7 +111,7 @@ Distance = Callable[[Trainee], float]
 
 
 def times(trainees: Mapping[str, Make], distance: Distance, until: float) -> str:
-    """Seconds of training, without those of measuring, until the distance is at most `until`."""
+    """The processor's seconds of training, without those of measuring, until the distance is at most `until`."""
     lines, limit = [], float("inf")
     first = 0.0
     for name, make in trainees.items():
@@ -121,16 +121,17 @@ def times(trainees: Mapping[str, Make], distance: Distance, until: float) -> str
         said = number(seconds) if reached <= until else f"more than {number(seconds)}"
         lines.append((name, said, number(reached), number(seconds / first)))
         print(f"{name}: fid_classifier {reached:.3g} after {seconds:.0f} s", flush=True)
-    return table(("trained", f"seconds to fid_classifier {until:g}", "reached", "times ours"), lines)
+    return table(("trained", f"processor's seconds to fid_classifier {until:g}", "reached", "times ours"), lines)
 
 
 def trained(trainee: Trainee, distance: Distance, until: float, limit: float) -> tuple[float, float]:
-    """The seconds that a training took, and the distance then; measured whenever it has taken a fifth longer."""
+    """The processor's seconds that a training took, of all threads, so that it may share the machine; and the distance
+    then, measured whenever it has taken a fifth longer."""
     spent, measure_at = 0.0, FIRST
     while True:
-        started = time.perf_counter()
+        started = time.process_time()
         trainee.step()
-        spent += time.perf_counter() - started
+        spent += time.process_time() - started
         if spent >= min(measure_at, limit):
             reached = distance(trainee)
             if reached <= until or spent >= limit:
