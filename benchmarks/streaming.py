@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SIZE, BATCH = 32, 128
 IN_A_TAR = 10_000
-SHARD, WINDOW, CACHE = 4_000_000, 88_000_000, 200_000_000
+SHARD, WINDOW, CACHE = 8_000_000, 90_000_000, 200_000_000
 ROUNDS = 3
 PLACE = "streaming-samples"
 
@@ -242,9 +242,10 @@ def watched(folder: Path) -> Iterator[list[int]]:
     sizes, ended = [0], threading.Event()
 
     def look() -> None:
-        while not ended.wait(0.05):
+        while not ended.wait(0.2):
             with suppress(FileNotFoundError):
-                sizes.append(sum(file.stat().st_size for file in folder.iterdir()))
+                found = [file.stat() for file in folder.iterdir()]
+                sizes.append(sum({one.st_ino: one.st_size for one in found}.values()))  # one may have been renamed
 
     watcher = threading.Thread(target=look)
     watcher.start()
