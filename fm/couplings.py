@@ -97,6 +97,9 @@ class LabelledOptimalTransport(
 STEPS_OF_ONE = 2**16
 """How finely an assignment sees numbers: up to 8 they then have 20 bits."""
 
+COLUMNS = 512
+"""How many numbers of each datum are multiplied at a time: what lies between stays in the core's cache."""
+
 
 def assignment(x0: Tensor, x1: Tensor) -> Tensor:
     """The permutation of x0's rows with the least total squared distance to x1's rows, int64 (B,).
@@ -107,6 +110,13 @@ def assignment(x0: Tensor, x1: Tensor) -> Tensor:
     """
     from scipy.optimize import linear_sum_assignment  # takes a second, which checking settings can do without
 
-    rows = [(x.detach().flatten(1).double().cpu() * STEPS_OF_ONE).round_() for x in (x1, x0)]
-    _, columns = linear_sum_assignment((rows[0] @ rows[1].T).numpy(), maximize=True)
-    return torch.from_numpy(columns).to(x0.device)
+    product = torch.zeros(len(x1), len(x0), dtype=torch.float64)
+    for rows, columns in zip(*(x.detach().flatten(1).split(COLUMNS, dim=1) for x in (x1, x0)), strict=True):
+        product.addmm_(in_steps(rows), in_steps(columns).T)
+    _, found = linear_sum_assignment(product.numpy(), maximize=True)
+    return torch.from_numpy(found).to(x0.device)
+
+
+def in_steps(x: Tensor) -> Tensor:
+    """Whole numbers of steps, float64 on the CPU."""
+    return (x.cpu() * STEPS_OF_ONE).round_().double()

@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
-from fm.couplings import Independent, LabelledOptimalTransport, OptimalTransport
+from fm.couplings import Independent, LabelledOptimalTransport, OptimalTransport, assignment, in_steps
 
 
 def draw(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,3 +71,20 @@ def test_labelled_transport_stays_within_its_label() -> None:
         assert cost(paired[rows], x1[rows]) < cost(x0[rows], x1[rows])
     with pytest.raises(ValueError, match="needs labels"):
         LabelledOptimalTransport()(x0, x1)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 32, 32)])
+def test_an_assignment_does_not_depend_on_the_order_of_addition(shape: tuple[int, ...]) -> None:
+    """Nor, then, on threads, machine or process: its products add up without rounding."""
+    x0, x1 = torch.randn(2, 96, *shape, generator=torch.Generator().manual_seed(3))
+    order = torch.randperm(x0[0].numel(), generator=torch.Generator().manual_seed(4))
+    mixed0, mixed1 = (x.flatten(1)[:, order] for x in (x0, x1))
+    assert torch.equal(assignment(x0, x1), assignment(mixed0, mixed1))
+    a, b = in_steps(x1.flatten(1)), in_steps(x0.flatten(1))
+    assert torch.equal(a @ b.T, a[:, order] @ b[:, order].T)
+
+
+def test_an_assignment_is_that_of_the_squared_distances() -> None:
+    x0, x1 = torch.randn(2, 128, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+    cost = torch.cdist(x1.flatten(1).double(), x0.flatten(1).double()).square()
+    assert assignment(x0, x1).tolist() == linear_sum_assignment(cost.numpy())[1].tolist()

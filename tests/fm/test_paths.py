@@ -195,3 +195,11 @@ def test_a_path_that_does_not_lead_to_the_data_is_refused_when_made() -> None:
         Path.of({"name": "edm", "sigma_max": 0.0})
     with pytest.raises(ValueError, match="path 'polynomial' has no option 'm': it has n"):
         Path.of({"name": "polynomial", "m": 1})
+
+
+@given(ratio=st.floats(1e-4, 1e4))
+@settings(deadline=None)
+@pytest.mark.parametrize("path", EVERY_PATH)
+def test_a_time_that_is_solved_for_is_the_one_that_is_found_by_bisection(path: Path, ratio: float) -> None:
+    level = torch.tensor([ratio], dtype=torch.float64)
+    torch.testing.assert_close(path.time_of(level), Path.time_of(path, level), rtol=1e-9, atol=1e-9)
