@@ -10,12 +10,13 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.bars import Bar
 from benchmarks.sampling import default_generator
 from fm import devices
 from fm.batches import Budget, Examples
@@ -34,11 +35,20 @@ CLASSES, FEATURES = 10, 64
 ONE_STEP = SamplerConfig(solver="euler", steps=1)
 
 
-def main() -> None:
+def bars() -> Iterator[Bar]:
+    for name, gib in main().items():
+        yield Bar(f"2 GiB beside the memory of {name}", 2 / gib, 1)
+
+
+def main() -> dict[str, float]:
+    """Print and return the GiB of each."""
+    found = {}
     print("| GiB at most | images | with so many | with a tenth |\n|---|---|---|---|")
     for name, count in COUNTS.items():
         many, few = (peak(name, images) / 2**30 for images in (count, count // 10))
+        found[name] = many
         print(f"| {name} | {count:,} | {many:.2f} | {few:.2f} |", flush=True)
+    return found
 
 
 def peak(name: str, count: int) -> int:

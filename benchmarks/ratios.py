@@ -9,13 +9,17 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import bars, network, peers, waiting
+from benchmarks import bars, memory, network, peers, resizing, sampling, sharing, waiting
 from benchmarks.bars import Bar
 
 RATIOS: dict[str, Callable[[], Iterator[Bar]]] = {
     "network": network.bars,
     "waiting": waiting.bars,
     "peers": peers.bars,
+    "sampling": sampling.bars,
+    "sharing": sharing.bars,
+    "resizing": resizing.bars,
+    "memory": memory.bars,
 }
 
 

@@ -8,7 +8,7 @@ rounds.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from cleanfid.resize import build_resizer
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_images
 
+from benchmarks.bars import Bar
 from fm.images import Images
 from fm.metrics.extractors.extractor import rgb
 from fm.metrics.extractors.inception import BATCH, SIZE
@@ -25,7 +26,15 @@ ROUNDS = 5
 SHAPES = ((28, 1), (32, 3), (64, 3), (256, 3))
 
 
-def main(rounds: int = ROUNDS) -> None:
+def bars() -> Iterator[Bar]:
+    for side, rate in main().items():
+        if side <= 32:
+            yield Bar(f"pictures of {side}x{side} resized for Inception a second, in thousands", rate / 1000, 3)
+
+
+def main(rounds: int = ROUNDS) -> dict[int, float]:
+    """Print how fast, and return images/s by the pictures' side."""
+    found = {}
     theirs = build_resizer("clean")
     print(f"to {SIZE}x{SIZE}, {BATCH} at a time, {torch.get_num_threads()} threads")
     for side, channels in SHAPES:
@@ -41,10 +50,12 @@ def main(rounds: int = ROUNDS) -> None:
         furthest = float(np.abs(one_by_one() - together()).max())
         seconds = [(timed(one_by_one), timed(together)) for _ in range(rounds)]
         slow, fast = (statistics.median(each) for each in zip(*seconds, strict=True))
+        found[side] = BATCH / fast
         print(
             f"{side}x{side}x{channels}: {BATCH / fast:.0f} images/s, {slow / fast:.1f} times clean-fid's "
             f"{BATCH / slow:.0f}; at most {furthest:.1g} of 255 apart"
         )
+    return found
 
 
 def tiles(side: int) -> Images:

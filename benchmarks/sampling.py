@@ -7,19 +7,18 @@ rounds. A ratio of 1 means that solver, path, noise and checks take nothing.
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
+from benchmarks.bars import Bar
+from benchmarks.gpu.timing import alternate
 from fm.config import Config, SamplerConfig
 from fm.generator import Generator
 
 BATCHES = (1, 8, 64, 200, 1024)
 STEPS = 10
-SECONDS = 4.0  # for each batch of each sampler
-MOST_ROUNDS = 40
+SECONDS = 6.0  # for each batch of each sampler
 CASES = (
     ("cond_ot", "velocity", SamplerConfig(solver="euler", steps=STEPS)),
     ("cond_ot", "velocity", SamplerConfig(solver="midpoint", steps=STEPS // 2)),
@@ -29,6 +28,11 @@ CASES = (
 )
 
 
+def bars() -> Iterator[Bar]:
+    for (sampler, batch), ratio in main("cpu").items():
+        yield Bar(f"sampling beside bare calls, {sampler}, batch {batch}", ratio, 0.97)
+
+
 def main(device: str, batches: tuple[int, ...] = BATCHES, seconds: float = SECONDS) -> dict[tuple[str, int], float]:
     """Print and return the ratio of each sampler at each batch."""
     found = {}
@@ -36,9 +40,10 @@ def main(device: str, batches: tuple[int, ...] = BATCHES, seconds: float = SECON
     for path, target, sampler in CASES:
         generator = default_generator(path, target).with_sampler(sampler).to(device)
         for batch in batches:
-            bare, drawn = alternating(bare_calls(generator, batch), sampling(generator, batch), seconds)
-            found[sampler.label, batch] = bare / drawn
-            print(f"{sampler.label}, batch {batch}: {bare / drawn:.3f} ({batch / drawn:.4g} images/s)", flush=True)
+            jobs = {"bare": bare_calls(generator, batch), "ours": sampling(generator, batch)}
+            taken = alternate(jobs, generator.device, seconds)
+            found[sampler.label, batch] = ratio = taken["bare"] / taken["ours"]
+            print(f"{sampler.label}, batch {batch}: {ratio:.3f} ({batch / taken['ours']:.4g} images/s)", flush=True)
     print(f"lowest {min(found.values()):.3f}")
     return found
 
@@ -51,6 +56,7 @@ def default_generator(path: str, target: str) -> Generator:
         network={"name": "unet", "width": 32, "multipliers": [1, 2], "blocks": 1, "patch_size": 2},
         codec={"name": "pixels", "stored": [28, 28, 1]},
         conditioner={"name": "labels", "names": list("0123456789")},
+        sampler=SamplerConfig(solver="euler", steps=1),
     )
     generator = Generator.untrained(config)
     generator.network.eval()
@@ -66,7 +72,6 @@ def bare_calls(generator: Generator, batch: int) -> Callable[[], None]:
     def call() -> None:
         for _ in range(STEPS):
             generator.network(x, t, condition)
-        wait(generator.device)
 
     return call
 
@@ -76,30 +81,8 @@ def sampling(generator: Generator, batch: int) -> Callable[[], None]:
 
     def draw() -> None:
         generator.sample_float(batch, 0, asked, batch_size=batch)
-        wait(generator.device)
 
     return draw
-
-
-def alternating(one: Callable[[], None], other: Callable[[], None], seconds: float) -> tuple[float, float]:
-    """Median seconds of each, one after the other in every round; the first round is not counted."""
-    rounds: list[tuple[float, float]] = []
-    started = time.perf_counter()
-    while len(rounds) < 4 or (len(rounds) <= MOST_ROUNDS and time.perf_counter() - started < seconds):
-        rounds.append((timed(one), timed(other)))
-    first, second = zip(*rounds[1:], strict=True)
-    return statistics.median(first), statistics.median(second)
-
-
-def timed(job: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    job()
-    return time.perf_counter() - started
-
-
-def wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def arguments() -> argparse.ArgumentParser:

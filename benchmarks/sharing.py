@@ -7,17 +7,23 @@ what is measured is the queue and the collecting alone, and there may be more pr
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from benchmarks.bars import Bar
 from fm.work_queue import ALONE, Arrays, Workers, started
 
 COUNTS = (1, 2, 4, 8)
-JOBS, PIECES = 8, 40  # samplers, and chunks of each
-PAUSE = 0.05  # seconds of a piece
+JOBS, PIECES = 4, 32  # samplers, and chunks of each
+PAUSE = 0.2  # seconds of a piece
 FEATURES = (200, 2048)  # of a chunk, by Inception
 READY = "ready"
+
+
+def bars() -> Iterator[Bar]:
+    for count, share in main().items():
+        yield Bar(f"work shared by {count} processes beside {count} times one", share, 0.9)
 
 
 def main(counts: tuple[int, ...] = COUNTS, jobs: int = JOBS) -> dict[int, float]:

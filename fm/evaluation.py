@@ -238,8 +238,8 @@ def together(chunks: Sequence[Arrays]) -> SampleSet:
     return SampleSet(
         features=np.concatenate([one["features"] for one in chunks]),
         recognised=float(np.concatenate(recognised).mean()) if recognised else None,
-        nfe=int(chunks[-1]["nfe"]),
-        seconds=float(sum(one["seconds"] for one in chunks)),
+        nfe=chunks[-1]["nfe"].item(),
+        seconds=sum(one["seconds"].item() for one in chunks),
     )
 
 

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,11 +22,12 @@ from fm.field import Field
 from fm.finite import not_finite
 from fm.guidance import Guidance
 from fm.networks import Network
+from fm.networks.compiled import Compiled
 from fm.networks.layers import in_channels_last
 from fm.networks.sizes import sizes_alone
 from fm.noise import Draws, Purpose
 from fm.paths import Path as ProbabilityPath
-from fm.precision import Precision, arithmetic
+from fm.precision import Precision, evaluating
 from fm.sampling import draw
 from fm.targets import Target
 
@@ -152,12 +153,12 @@ class Generator:
 
         Args:
             precision: of its products (fm.precision).
-            compiled: by torch.compile, at the first call for each size of batch. Sums are taken in another order then.
+            compiled: by torch.compile (fm.networks.compiled), on the device where the network is now.
         """
         other = copy.copy(self)
         other.precision = precision
         if compiled:
-            other.network = cast(nn.Module, torch.compile(self.network, dynamic=False))
+            other.network = Compiled(self.network)
         return other
 
     def adjusted(self, steps: int | None = None, solver: Choice | None = None, guidance: float | None = None) -> Self:
@@ -233,7 +234,7 @@ class Generator:
 
     def _draw(self, x0: Tensor, asked: Sequence[Any], fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
         field = self.field(asked)
-        with arithmetic(self.precision, self.device):
+        with evaluating(self.precision, self.device):
             x = draw(field, x0.to(self.device), self.config.sampler, fresh, self.codec.bound)
         if not bool(x.isfinite().all()):
             sampler = self.config.sampler

@@ -14,27 +14,21 @@ float32 elsewhere; `bf16`: those in bfloat16 by autocast."""
 
 
 @contextmanager
-def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
-    """What is evaluated within is evaluated so.
+def evaluating(precision: Precision, device: torch.device) -> Iterator[None]:
+    """A network that is called within is evaluated so.
 
-    >>> with arithmetic("bf16", torch.device("cpu")):
+    >>> with evaluating("bf16", torch.device("cpu")):
     ...     (torch.eye(2) @ torch.eye(2)).dtype
     torch.bfloat16
     """
+    from fm.arithmetic import float32_products  # computes with PyTorch, which checking settings can do without
+
     if precision == "bf16":
         with torch.autocast(device.type, torch.bfloat16):
             yield
-        return
-    if device.type != "cuda":
+    elif device.type == "cuda":
+        # PyTorch's default has products of matrices in full and convolutions not, which is neither.
+        with float32_products("tf32" if precision == "tf32" else "ieee"):
+            yield
+    else:
         yield
-        return
-    # PyTorch's default has products in full and convolutions not, which is neither.
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
-    before = [place.fp32_precision for place in places]
-    try:
-        for place in places:
-            place.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-        yield
-    finally:
-        for place, value in zip(places, before, strict=True):
-            place.fp32_precision = value

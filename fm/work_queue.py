@@ -5,7 +5,6 @@ What comes of a piece must not depend on who does it. It travels as arrays, neve
 trust each other, but anyone on the machine could write to the port that they meet at.
 """
 
-import io
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load, save
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessException, spawn
 
@@ -107,7 +107,8 @@ class Group(Workers):
             try:
                 made = function(items[number])
             except Exception as error:
-                self._put(f"{name}/{number}", {FAILED: np.array(str(error) or type(error).__name__)})
+                said = (str(error) or type(error).__name__).encode()
+                self._put(f"{name}/{number}", {FAILED: np.frombuffer(said, np.uint8)})
                 raise
             self._put(f"{name}/{number}", made)
         return [self._take(f"{name}/{number}") for number in range(len(items))] if self.is_first else []
@@ -125,12 +126,10 @@ class Group(Workers):
         return f"{self.calls}"
 
     def _put(self, name: str, arrays: Arrays) -> None:
-        file = io.BytesIO()
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # the one of its options that they could be is bool
-        content = file.getbuffer()
+        content = save({key: np.asarray(array, order="C") for key, array in arrays.items()})
         starts = range(0, len(content), PART)
         for part, start in enumerate(starts):
-            self.store.set(f"{name}/{part}", bytes(content[start : start + PART]))  # type: ignore[arg-type]
+            self.store.set(f"{name}/{part}", content[start : start + PART])  # type: ignore[arg-type]
         self.store.set(name, str(len(starts)))  # the last of them: who sees it finds the others
 
     def _take(self, name: str) -> Arrays:
@@ -139,10 +138,9 @@ class Group(Workers):
         content = b"".join(self.store.get(part) for part in parts)
         for part in (name, *parts):
             self.store.delete_key(part)
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            made = dict(arrays)
+        made = load(content)
         if FAILED in made:
-            raise WorkFailed(str(made[FAILED]))
+            raise WorkFailed(made[FAILED].tobytes().decode())
         return made
 
     def _wait(self, name: str) -> None:

@@ -4,7 +4,7 @@ import torch
 
 from fm.config import SamplerConfig
 from fm.generator import Generator
-from fm.precision import arithmetic
+from fm.precision import Precision, evaluating
 
 
 def test_bf16_makes_nearly_the_same_images_and_float32_the_same(generator: Generator) -> None:
@@ -21,10 +21,14 @@ def test_integration_stays_in_float32(generator: Generator) -> None:
     assert not torch.equal(x, x.bfloat16().float())
 
 
-@pytest.mark.parametrize(("precision", "expected"), [("float32", "ieee"), ("tf32", "tf32")])
-def test_a_gpus_products_are_what_is_said_and_as_before_afterwards(precision: str, expected: str) -> None:
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
-    before = [place.fp32_precision for place in places]
-    with arithmetic(precision, torch.device("cuda")):  # type: ignore[arg-type]
-        assert [place.fp32_precision for place in places] == [expected, expected]
-    assert [place.fp32_precision for place in places] == before
+@pytest.mark.parametrize(("precision", "expected"), [("float32", ("highest", False)), ("tf32", ("high", True))])
+def test_a_gpus_products_are_what_is_said_and_as_before_afterwards(
+    precision: Precision, expected: tuple[str, bool]
+) -> None:
+    def products() -> tuple[str, bool]:
+        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    before = products()
+    with evaluating(precision, torch.device("cuda")):
+        assert products() == expected
+    assert products() == before

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import threading
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -24,29 +23,31 @@ def in_threads(count: int, work: Callable[[Workers], None]) -> None:
 
 
 def test_whoever_is_done_takes_the_next() -> None:
-    """One is three times as slow as the others, and does a third as much."""
-    done: dict[int, int] = {}
+    """While the first is busy with one piece, the others do all that is left; it gets everything, in order."""
+    count = 70
+    by_first: list[int] = []
+    by_others: list[int] = []
+    rest_is_done = threading.Event()
     found: list[list[Arrays]] = []
 
     def work(workers: Workers) -> None:
-        mine = []
-        pause = 0.015 if workers.is_first else 0.005
-
         def piece(number: int) -> Arrays:
-            mine.append(number)
-            time.sleep(pause)
+            if workers.is_first:
+                by_first.append(number)
+                assert rest_is_done.wait(10)
+            else:
+                by_others.append(number)
+                if len(by_others) >= count - 1:
+                    rest_is_done.set()
             return {"square": np.array(number**2)}
 
-        found.append(workers.map(piece, range(70)))
-        done[len(mine)] = workers.is_first
+        found.append(workers.map(piece, range(count)))
 
     in_threads(3, work)
-    whole = max(found, key=len)
-    assert [int(one["square"]) for one in whole] == [number**2 for number in range(70)]
-    assert sorted(map(len, found)) == [0, 0, 70]
-    slow = next(count for count, is_first in done.items() if is_first)
-    assert sum(done) == 70
-    assert 5 <= slow <= 15  # a seventh is 10
+    assert len(by_first) <= 1
+    assert sorted(by_first + by_others) == list(range(count))
+    assert sorted(map(len, found)) == [0, 0, count]
+    assert [int(one["square"]) for one in max(found, key=len)] == [number**2 for number in range(count)]
 
 
 def test_nobody_waits_for_the_first_before_the_next_work_is_begun() -> None:
