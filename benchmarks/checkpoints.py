@@ -24,8 +24,8 @@ from fm.loop import optimizer_of
 from fm.networks import Network
 from fm.planning import step
 
-WIDTH, SHAPE, BATCH = 512, (4, 16, 16), 32
-STEPS, ROUNDS = 8, 4  # after a checkpoint; with one
+WIDTH, SHAPE, BATCH = 512, (4, 16, 16), 16
+STEPS, ROUNDS = 5, 3  # after a checkpoint; with one
 
 
 def main(millions: int) -> None:
