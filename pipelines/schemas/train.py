@@ -27,4 +27,5 @@ class TrainMetrics(Schema):
 
     def chosen(self) -> dict[str, object]:
         """How it was computed, by name."""
-        return {"device": self.device, **({} if self.arithmetic is None else asdict(self.arithmetic))}
+        how = {} if self.arithmetic is None else asdict(self.arithmetic)
+        return {"device": self.device, **{f"arithmetic.{name}": value for name, value in how.items()}}
