@@ -111,8 +111,10 @@ def assignment(x0: Tensor, x1: Tensor) -> Tensor:
     from scipy.optimize import linear_sum_assignment  # takes a second, which checking settings can do without
 
     product = torch.zeros(len(x1), len(x0), dtype=torch.float64)
-    for rows, columns in zip(*(x.detach().flatten(1).split(COLUMNS, dim=1) for x in (x1, x0)), strict=True):
-        product.addmm_(in_steps(rows), in_steps(columns).T)
+    flat0, flat1 = x0.detach().flatten(1), x1.detach().flatten(1)
+    for start in range(0, flat0.shape[1], COLUMNS):
+        some = slice(start, start + COLUMNS)
+        product.addmm_(in_steps(flat1[:, some]), in_steps(flat0[:, some]).T)
     _, found = linear_sum_assignment(product.numpy(), maximize=True)
     return torch.from_numpy(found).to(x0.device)
 
