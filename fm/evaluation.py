@@ -19,6 +19,7 @@ from fm.metrics.distances import (
     Moments,
     gaussian_distance,
     kernel_distance,
+    mean_kernel_of_pairs,
     moments,
     precision_recall,
     pseudo_values,
@@ -78,6 +79,7 @@ class Reference:
     Attributes:
         train_features: of the training split, float32 (N, D).
         train_subset: some of them in random order, for what costs the product of the counts.
+        train_kernel: the kernel's mean over the pairs of those.
         floor: how far as many data of the test split are from the training split.
 
     >>> train, test = np.random.default_rng(0).normal(size=(2, 500, 4)).astype(np.float32)
@@ -89,6 +91,7 @@ class Reference:
     test: Moments
     train_features: Floats
     train_subset: Floats
+    train_kernel: float
     floor: float
 
     @classmethod
@@ -101,7 +104,7 @@ class Reference:
             raise ValueError(f"a test split of {len(test)} has no {plan.count} to be measured")
         floor = np.mean([gaussian_distance(moments(part), fitted) for part in parts])
         (subset,) = cut(train, min(KERNEL_REFERENCE, len(train)), 1, random)
-        return cls(fitted, moments(test), train, subset, float(floor))
+        return cls(fitted, moments(test), train, subset, mean_kernel_of_pairs(subset), float(floor))
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ def measure(sets: Sequence[SampleSet], real: Reference) -> Measured:
         distances=[gaussian_distance(one, real.train) for one in fitted],
         at_infinity=pseudo_values([(count, one) for one in fitted], real.train),
         to_test=[gaussian_distance(one, real.test) for one in fitted],
-        kernels=[kernel_distance(one.features, real.train_subset) for one in sets],
+        kernels=[kernel_distance(one.features, real.train_subset, real.train_kernel) for one in sets],
         precision=precision,
         recall=recall,
         overlaps=[overlap(real.train_subset, one.features) for one in sets if len(one.features) > MANIFOLD],

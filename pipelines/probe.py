@@ -16,7 +16,7 @@ from pipelines.probes.guidance import guided
 from pipelines.probes.repetition import repetitions
 from pipelines.probes.timing import one_at_a_time, timings
 from pipelines.probes.training_step import costs
-from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
+from pipelines.probes.trajectories import MANY, change_of_path, convergence, pixels_of, straightness_of
 from pipelines.project import FEATURES, METRICS, MODELS, compute_slot
 from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
@@ -72,6 +72,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
             one_at_a_time=alone[method],
             repetitions=repeated[method],
             convergence=convergence(generator, seed),
+            many=MANY,
             straightness=straightness_of(generator, seed),
             pixels=pixels_of(generator, seed),
             guidance=guided(generator, deciding[method].sampler, extractor, dataset, chosen),

@@ -97,14 +97,19 @@ def pooled(parts: Sequence[tuple[int, Moments]]) -> Moments:
     return Moments(mean, scatter / (total - 1))
 
 
-def kernel_distance(features_a: Features, features_b: Features) -> float:
+def kernel_distance(features_a: Features, features_b: Features, within_b: float | None = None) -> float:
     """KID: unbiased squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (Binkowski et al. 2018,
-    arXiv 1801.01401, section 4). Its expectation is 0 for equal distributions, so it can be negative."""
+    arXiv 1801.01401, section 4). Its expectation is 0 for equal distributions, so it can be negative.
+
+    Args:
+        within_b: mean_kernel_of_pairs of the second set, for those who measure many against it.
+    """
     n, m = len(features_a), len(features_b)
     between = sum(
         kernel(features_a[rows], features_b[columns]).sum() for rows in blocks(n) for columns in blocks(m)
     ) / (n * m)
-    return float(mean_kernel_of_pairs(features_a) + mean_kernel_of_pairs(features_b) - 2 * between)
+    within = mean_kernel_of_pairs(features_b) if within_b is None else within_b
+    return float(mean_kernel_of_pairs(features_a) + within - 2 * between)
 
 
 def mean_kernel_of_pairs(features: Features) -> float:

@@ -12,7 +12,7 @@ FEW = 10  # steps at which it is judged
 
 
 def stability(results: Results) -> Measurement:
-    """Distance of an N-step sample from the 1000-step sample of the same noise, the baseline's over ours."""
+    """Distance of an N-step sample from that of many steps and the same noise, the baseline's over ours."""
     ours, theirs = results.probed
     own_name, their_name = results.names
     level = confidence(results)
@@ -23,8 +23,8 @@ def stability(results: Results) -> Measurement:
     straight = [fmean(probe.straightness) for probe in (ours, theirs)]
     return Measurement(
         *found,
-        f"{ONE_SEED}; root mean square over the pixels between {FEW} and 1000 steps of DDIM, on the straight path "
-        f"Euler's method, elsewhere with predicted data kept in range; "
+        f"{ONE_SEED}; root mean square over the pixels between {FEW} and {ours.many} steps of DDIM, on the straight "
+        f"path Euler's method, elsewhere with predicted data kept in range; "
         f"{len(ours.convergence[0].distances)} images of each from the same noise, ratio of "
         f"geometric means, {level:.0%} t-interval of its logarithm",
         f"By number of steps: {curve}. Along the straight path the trajectories' velocities vary by "

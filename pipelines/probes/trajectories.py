@@ -23,7 +23,7 @@ from pipelines.schemas.probes import ChangeOfPath, Convergence
 COUNT = 32
 PIXELS = 12
 STEPS = (2, 5, 10, 20, 50, 100)
-MANY = 1000
+MANY = 500
 STRAIGHT = SamplerConfig(solver="euler", steps=100, path="cond_ot")
 
 

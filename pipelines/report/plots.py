@@ -149,16 +149,17 @@ def convergence_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> s
     """How far few steps are from many, by steps, both logarithmic."""
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panel()
+        many = next(iter(probes.values())).many
         for index, (method, probe) in enumerate(probes.items()):
             line, marker = STYLES[index % len(STYLES)]
             steps = [one.steps for one in probe.convergence]
             means = [geometric_mean(one.distances) for one in probe.convergence]
             axes.plot(steps, means, color=colour(index), linestyle=line, marker=marker, label=names[method])
-        axes.set(yscale="log", xlabel="steps", ylabel="pixels' distance to 1000 steps")
+        axes.set(yscale="log", xlabel="steps", ylabel=f"pixels' distance to {many} steps")
         log_ticks(axes, {one.steps for probe in probes.values() for one in probe.convergence})
         plain_numbers(axes)
         legend(figure, axes)
-        return as_svg(figure, "convergence", "distance of a few steps from a thousand")
+        return as_svg(figure, "convergence", "distance of a few steps from many")
 
 
 def pixels_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:

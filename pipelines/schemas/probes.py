@@ -64,6 +64,7 @@ class MethodProbe(Schema):
     one_at_a_time: list[float] = Field(description="seconds for one image alone, by DDIM with 10 evaluations")
     repetitions: list[Repetition]
     convergence: list[Convergence]
+    many: int = Field(default=1000, description="the steps that `convergence` compares with")
     straightness: list[float] = Field(description="fm.trajectories.straightness along the straight path, by image")
     pixels: list[list[float]] = Field(description="a few pixels of one image along the straight path, time by time")
     guidance: list[Guided] = Field(description="empty where the extractor is no classifier")

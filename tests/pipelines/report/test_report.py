@@ -225,7 +225,7 @@ def test_names_from_outside_are_escaped(tmp_path: Path):
 
 
 def test_shows_what_only_methods_side_by_side_can_show(page: str):
-    assert 'aria-label="distance of a few steps from a thousand"' in page
+    assert 'aria-label="distance of a few steps from many"' in page
     assert 'aria-label="share of images recognised, by scale of guidance"' in page
 
 
