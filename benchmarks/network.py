@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import yaml
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.bars import Bar
 from benchmarks.gpu.made_up import batch_of
@@ -64,6 +65,7 @@ def main(dataset: str, seconds: float = SECONDS) -> None:
         )
     print(f"of the bare loop: {found.images['training step'] / found.images['bare loop']:.2f}")
     print(by_layer(network, batch, device, found, seconds))
+    print(by_operation(network, batch))
 
 
 def bars(seconds: float = SECONDS) -> Iterator[Bar]:
@@ -141,6 +143,18 @@ def by_layer(network: nn.Module, batch: Any, device: torch.device, found: Measur
         lines.append((share, (says, str(counts[says]), *(f"{rate:.2f}" for rate in rates), f"{share:.0%}")))
     headings = ("layer", "times", "forward", "back", "of the step")
     return table(headings, [cells for _, cells in sorted(lines, reverse=True)])
+
+
+def by_operation(network: nn.Module, batch: Any, most: int = 12) -> str:
+    """What takes most of a step, by PyTorch's profiler: each operation's own share of the processor's time."""
+    ours = Ours(network)
+    ours.step(ahead(batch))
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        ours.step(ahead(batch))
+    seen = sorted(found.key_averages(), key=lambda one: -one.self_cpu_time_total)
+    whole = sum(one.self_cpu_time_total for one in seen)
+    lines = [(one.key, str(one.count), f"{one.self_cpu_time_total / whole:.0%}") for one in seen[:most]]
+    return table(("operation", "times", "of the step"), lines)
 
 
 def layers(network: nn.Module, batch: Any) -> list[Layer]:

@@ -22,7 +22,7 @@ from benchmarks.bars import Bar
 from benchmarks.gpu.report import table
 from pipelines.machine import Moment
 
-Variables = Mapping[str, str]
+Variables = dict[str, str]
 
 OWN = "libgomp's own"
 OURS = "ours"
@@ -88,6 +88,17 @@ Rates = dict[str, dict[str, float]]
 Process = subprocess.Popen[str]
 
 
+def as_it_is(ways: Mapping[str, Variables]) -> None:
+    """Among whatever else runs now, one training at a time, in turn."""
+    began = Moment.now()
+    with ExitStack() as stack:
+        trainings = {way: stack.enter_context(started(TRAIN, plain() | variables)) for way, variables in ways.items()}
+        rounds = [{way: rates([one])[0] for way, one in trainings.items()} for _ in range(ROUNDS)]
+    cells = [(way, f"{statistics.mean(one[way] for one in rounds):.0f}") for way in ways]
+    print(f"others kept {began.load().others:.1f} processors busy; means of {ROUNDS} rounds\n")
+    print(table(("", "images/s"), cells))
+
+
 def main(ways: Mapping[str, Variables]) -> None:
     print(f"images/s of each training on {os.cpu_count()} cores, medians of {ROUNDS} rounds; part of {OWN} alone\n")
     found = measured(ways)
@@ -105,20 +116,24 @@ def bars() -> Iterator[Bar]:
 def measured(ways: Mapping[str, Variables]) -> Rates:
     """Images per second of a training, the mean where there are two, for each way and case."""
     rounds: dict[str, dict[str, list[float]]] = {way: {case: [] for case in CASES} for way in ways}
-    others = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
     most = max(count for count, _ in CASES.values())
     with ExitStack() as stack:
         trainings = {
-            way: [stack.enter_context(started(TRAIN, others | dict(variables))) for _ in range(most)]
+            way: [stack.enter_context(started(TRAIN, plain() | variables)) for _ in range(most)]
             for way, variables in ways.items()
         }
-        beside = {case: [stack.enter_context(started(code, others)) for code in CASES[case][1]] for case in CASES}
+        beside = {case: [stack.enter_context(started(code, plain())) for code in CASES[case][1]] for case in CASES}
         for one in chain(*beside.values()):
             one.send_signal(signal.SIGSTOP)
         for _, case, way in product(range(ROUNDS), CASES, ways):
             with running(beside[case]):
                 rounds[way][case].append(undisturbed(trainings[way][: CASES[case][0]]))
     return {way: {case: statistics.median(values) for case, values in cases.items()} for way, cases in rounds.items()}
+
+
+def plain() -> dict[str, str]:
+    """Our environment without what it says of OpenMP."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
 
 
 def undisturbed(trainings: list[Process]) -> float:
@@ -174,6 +189,7 @@ def running(processes: list[Process]) -> Iterator[None]:
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("ways", nargs="*", metavar="NAME=value[,NAME=value]", help="ways of waiting to be compared")
+    parser.add_argument("--as-it-is", action="store_true", help="only among whatever else runs now")
     return parser
 
 
@@ -182,5 +198,6 @@ def variables(way: str) -> Variables:
 
 
 if __name__ == "__main__":
-    asked = {way: variables(way) for way in arguments().parse_args().ways}
-    main({OWN: WAYS[OWN]} | asked if asked else WAYS)
+    asked = arguments().parse_args()
+    chosen = {OWN: WAYS[OWN]} | {way: variables(way) for way in asked.ways} if asked.ways else WAYS
+    (as_it_is if asked.as_it_is else main)(chosen)

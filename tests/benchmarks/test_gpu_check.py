@@ -85,7 +85,7 @@ def test_a_resumed_training_is_held_against_one_that_was_not(monkeypatch: pytest
 
     def forgetful(ours: steps.Ours, state: bytes) -> None:
         load(ours, state)
-        ours.averaged.n_averaged.zero_()
+        ours.averaged.updates = 0
 
     monkeypatch.setattr(steps.Ours, "load", forgetful)
     monkeypatch.setattr(resumed, "by_lightning", lambda device: iter(()))

@@ -15,6 +15,7 @@ def test_network_prints_rates_and_layers(capsys: pytest.CaptureFixture[str]) -> 
     assert "training step: " in printed
     assert "network call: " in printed
     assert "| convolution of side 3 to 32 on " in printed
+    assert "| aten::convolution_backward | " in printed
 
 
 def test_waiting_compares_ways_and_cases(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +25,8 @@ def test_waiting_compares_ways_and_cases(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setattr(waiting, "CASES", {"alone": (1, []), "busy": (1, [waiting.BUSY])})
     waiting.main({waiting.OWN: {}})
     assert f"| {waiting.OWN} | " in capsys.readouterr().out
+    waiting.as_it_is({waiting.OWN: {}})
+    assert "processors busy; means of 1 rounds" in capsys.readouterr().out
 
 
 def test_peers_train_beside_ours() -> None:
