@@ -110,7 +110,7 @@ def generate(folder: Path, images: int) -> None:
         centres = random.integers(0, SIZE, (2, len(numbers), 1, 1))
         disc = (x - centres[0]) ** 2 + (y - centres[1]) ** 2 < 40
         made[disc] = (numbers % 10 * 25).astype(np.uint8)[np.nonzero(disc)[0], None]
-        with tarfile.open(folder / f"{start // IN_A_TAR:05}.tar", "w") as tar:
+        with tarfile.TarFile(folder / f"{start // IN_A_TAR:05}.tar", "w") as tar:
             for number, image in zip(numbers.tolist(), made, strict=True):
                 content = io.BytesIO()
                 Image.fromarray(image).save(content, format="PNG", compress_level=0)
@@ -135,7 +135,7 @@ def prepare(folder: Path) -> None:
 
 def run(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.streaming", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True)
 
 
 def prepared(folder: Path, name: str) -> float:
@@ -232,7 +232,7 @@ def read(chosen: argparse.Namespace) -> None:
 
 def memory() -> int:
     """Megabytes of this process's own, without mapped files, which the system takes back when it needs them."""
-    said = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    said = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     return int(said["RssAnon"].split()[0]) // 1000
 
 

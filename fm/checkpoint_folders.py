@@ -252,7 +252,7 @@ class Writer(FsspecWriter):
 
     def write_data(self, plan: Any, planner: Any) -> Any:
         written = super().write_data(plan, planner)
-        with files(str(self.path)).open(f"{self.path}/{plan.storage_data.prefix}{SUMS}", "w") as file:
+        with files(str(self.path)).open(f"{self.path}/{plan.storage_data.prefix}{SUMS}", "w", encoding="utf-8") as file:
             json.dump(self.summing.sums, file)
         return written
 
@@ -264,7 +264,7 @@ class Writer(FsspecWriter):
         sums = {REST: self.summing.sums[REST], METADATA: self.summing.sums[f"{METADATA}.tmp"]}
         for name in system.glob(f"{self.path}/*{SUMS}"):
             sums |= json.loads(system.cat_file(name))
-        with system.open(f"{self.path}/{MARK}", "w") as file:
+        with system.open(f"{self.path}/{MARK}", "w", encoding="utf-8") as file:
             json.dump({"key": self.key, "files": sums}, file)
 
 

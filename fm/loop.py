@@ -74,6 +74,21 @@ def fit(
 class Loop:
     """A network in training, step by step. Nothing in a step waits for the device.
 
+    >>> import numpy as np
+    >>> from fm.batches import Batches
+    >>> from fm.codecs import Pixels
+    >>> from fm.conditions import Labels
+    >>> from fm.data.rows import Arrays
+    >>> from fm.objectives import Regression
+    >>> rows = Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8), "label": np.arange(50) % 2})
+    >>> examples = Examples(rows, Pixels((8, 8, 1)), Labels(("even", "odd")))
+    >>> budget = Budget(images_seen=64, batch_size=16, learning_rate=1e-3)
+    >>> objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
+    >>> network = untrained(objective, examples, {"name": "unet", "width": 8, "multipliers": [1]}).network
+    >>> loop = Loop(network, objective, budget)
+    >>> loop.step(Batches(examples, budget)[0]).shape
+    torch.Size([])
+
     Attributes:
         average: of its weights.
     """

@@ -186,7 +186,7 @@ def files_in(folder: Path) -> Iterator[tuple[float, int, Path]]:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One thread of one process at a time."""
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield
