@@ -46,13 +46,13 @@ def changed_stages(project: Project) -> set[str]:
 def edited(project: Project, changes: Sequence[tuple[str, str, str]]) -> Iterator[None]:
     """Some text in files is another for a while."""
     before = {}
-    for name, old, new in changes:
-        file = project.folder / name
-        before.setdefault(file, file.read_text() if file.exists() else None)
-        content = "" if before[file] is None else file.read_text()
-        assert old in content, f"{name} has no {old!r}"
-        file.write_text(content.replace(old, new, 1) if old else content + new)
     try:
+        for name, old, new in changes:
+            file = project.folder / name
+            before.setdefault(file, file.read_text() if file.exists() else None)
+            content = "" if before[file] is None else file.read_text()
+            assert old in content, f"{name} has no {old!r}"
+            file.write_text(content.replace(old, new, 1) if old else content + new)
         yield
     finally:
         for file, content in before.items():
@@ -73,7 +73,7 @@ WORDS = [
     ("pipelines/forecast.py", "MANY_EPOCHS = 100", "MANY_EPOCHS = 50"),
     ("pipelines/defaults/cifar10.yaml", "images_seen: ", "images_seen: 1"),
     ("fm/networks/transformer_network.py", "(1 + scale)", "(2 + scale)"),
-    ("fm/couplings.py", "torch.cdist(", "1 + torch.cdist("),
+    ("fm/couplings.py", "x.cpu() * ", "2 * x.cpu() * "),
     ("own/paths.py", "", "from fm.paths import Path\nclass Squared(Path): ...\n"),
 ]
 
