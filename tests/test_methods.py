@@ -23,7 +23,7 @@ settings.override(settings.ROOT / "params.yaml", {f"methods.{name}": f"@methods/
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which every row of methods/ has been added, trained and evaluated."""
     project = checkout(tmp_path_factory.mktemp("methods") / "project")
-    project.set(train__images_seen=19_200)
+    project.set(train__images_seen=12_800)
     project.run("python", "-c", ADD % METHODS)
     project.run("dvc", "repro", *(f"evaluate@{method}" for method in METHODS))
     return project
