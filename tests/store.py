@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,3 +57,6 @@ def running(root: Path) -> Iterator[Store]:
     finally:
         process.kill()
         process.wait()
+        for port in (settings["S3_PORT"], *seaweedfs.internal_ports(settings)):
+            for socket in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+                socket.unlink()
