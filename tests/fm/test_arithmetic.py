@@ -1,5 +1,6 @@
 """Each way of computing, beside the plain one: whole trainings of a tiny network."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def tiny_transformer() -> Generator:
     return Generator.untrained(tiny_generator().config.model_copy(update={"network": network}))
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on the CPU")
 def test_a_compiled_network_trains_to_the_same_bits_after_an_interruption(tmp_path: Path) -> None:
     compiled = replace(PLAIN, compiled=True, parts=2)
     before = counters["stats"]["unique_graphs"]
