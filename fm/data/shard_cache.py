@@ -137,7 +137,8 @@ class Cache:
                 with partial.open("wb") as file:
                     file.truncate(shard.bytes)
             self._download(shard, partial)
-            partial.replace(path)
+            with locked(self.folder / f"room{LOCK}"):  # who counts what is there would find neither name
+                partial.replace(path)
         return path
 
     def _make_room(self, shard: Shard) -> None:
