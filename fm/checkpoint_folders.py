@@ -13,11 +13,11 @@ import hashlib
 import json
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -300,15 +300,26 @@ class Plain(pickle.Unpickler):
     _pickle.UnpicklingError: builtins.print is not of a checkpoint
     """
 
-    MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem")
-    OTHERS = frozenset({("torch", "Size"), ("torch.serialization", "_get_layout"), ("pathlib", "PosixPath")})
+    # By whole names: what a module has imported is among its names too, and `os.system` would be one of them.
+    KNOWN: ClassVar[Mapping[str, Set[str]]] = {
+        "torch.distributed.checkpoint.metadata": {
+            "BytesStorageMetadata",
+            "ChunkStorageMetadata",
+            "Metadata",
+            "MetadataIndex",
+            "StorageMeta",
+            "TensorProperties",
+            "TensorStorageMetadata",
+            "_MEM_FORMAT_ENCODING",
+        },
+        "torch.distributed.checkpoint.filesystem": {"_StorageInfo"},
+        "torch": {"Size", *(name for name, one in vars(torch).items() if isinstance(one, torch.dtype))},
+        "torch.serialization": {"_get_layout"},
+        "pathlib": {"PosixPath"},
+    }
 
     def find_class(self, module: str, name: str) -> Any:
-        if (
-            module in self.MODULES
-            or (module, name) in self.OTHERS
-            or isinstance(getattr(torch, name, None), torch.dtype)
-        ):
+        if name in self.KNOWN.get(module, ()):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is not of a checkpoint")
 

@@ -1,3 +1,4 @@
+import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch.distributed import checkpoint as dcp
 
-from fm.checkpoint_folders import MARK, METADATA, REST, Folders, files
+from fm.checkpoint_folders import MARK, METADATA, REST, Folders, Plain, files
 from fm.checkpoint_folders import remove as remove_all
 from fm.errors import UserError
 from tests.store import Store
@@ -175,3 +176,18 @@ def test_an_object_store_keeps_them_as_a_folder_does(bucket: str) -> None:
     remove_all(place)
     assert folders.usable(set_aside=True) == (None, [])
     remove_all(place)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("torch.distributed.checkpoint.filesystem", "os.system"),
+        ("torch.distributed.checkpoint.filesystem", "FileSystemWriter"),
+        ("os", "float32"),
+    ],
+)
+def test_metadata_of_a_stranger_run_nothing(module: str, name: str) -> None:
+    """What a module has imported is not of a checkpoint, nor what is called as a type of numbers is."""
+    asked = b"\x80\x04" + b"".join(b"\x8c" + bytes([len(one)]) + one.encode() for one in (module, name)) + b"\x93."
+    with pytest.raises(pickle.UnpicklingError, match="is not of a checkpoint"):
+        Plain(io.BytesIO(asked)).load()
