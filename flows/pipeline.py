@@ -16,12 +16,11 @@ from flows import graph, program, settings, summary
 from flows.asked import planned
 from flows.commands import Runner
 from flows.processes import Processes
+from flows.summary import UNCHANGED
 from pipelines import params, yaml_reading
 from pipelines.checkout_locks import running_here, settings_free
 from pipelines.project import ROOT, require_repository
 from pipelines.records import tracking
-
-UNCHANGED = "Nothing has changed: no stage had to run."
 
 
 def main() -> int:

@@ -26,6 +26,7 @@ from flows.processes import Processes
 from flows.publish import publish, times_in_turn, to_mlflow
 from flows.slots import holding
 from flows.steps import Step, StepsFailed, run_steps
+from flows.summary import UNCHANGED
 from flows.workers import Workers
 from flows.workspace import branch_for, keep, run_workspace
 from fm.errors import UserError
@@ -167,5 +168,5 @@ def mlflow_parent(root: Path, name: str, parent: "ParentRun | None" = None) -> "
 def message(outcomes: Mapping[str, Outcome]) -> str:
     stages = Counter(outcome for name, outcome in outcomes.items() if name != "register")
     if not stages:
-        return "Nothing has changed: no stage had to run."
+        return UNCHANGED
     return "Stages: " + ", ".join(f"{count} {outcome.value.lower()}" for outcome, count in stages.items()) + "."

@@ -16,6 +16,8 @@ make ui               the MLflow UI: runs, charts, the registered model
 make prefect-ui       the Prefect pages on this run
 .venv/bin/python -m pipelines.generate --count 64 --out images.png   images from the champion"""
 
+UNCHANGED = "Nothing has changed: no stage had to run."
+
 
 def text(root: Path) -> str:
     comparison = Comparison.load(root / REPORTS / "comparison.json")

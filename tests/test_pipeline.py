@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from flows import pipeline
+from flows import summary
 from pipelines.checkout_locks import running_here, working
 from tests.conftest import Project
 
@@ -100,7 +100,7 @@ def test_run_again_nothing_happens(by_flow: tuple[Project, str]) -> None:
     assert after == before
     assert before[2] >= 1
     for said in (
-        pipeline.UNCHANGED,
+        summary.UNCHANGED,
         "unchanged: version 1 of digits-generator",
         "fid_classifier",
         "reports/report.html",
