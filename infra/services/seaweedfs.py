@@ -28,6 +28,10 @@ INTERNAL = (
 )
 """Their ports follow one another from S3_INTERNAL_PORTS on."""
 VOLUME_MEGABYTES = 1024
+VOLUMES = 100_000
+"""More than there will be: a bucket takes seven empty ones with its first object. By default there may be as many as
+the disk has room for full ones, so that on a nearly full disk the third bucket could take nothing.
+"""
 
 
 def internal_ports(settings: Mapping[str, str]) -> list[int]:
@@ -43,8 +47,7 @@ def command(folder: Path, settings: Mapping[str, str]) -> list[str]:
         f"-s3.config={folder / IDENTITIES}",
         "-s3.iam.readOnly=false",  # or training's and the reader's keys could not be made
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
-        # A bucket takes several volumes: small ones, and as many as the disk has room for.
-        f"-master.volumeSizeLimitMB={VOLUME_MEGABYTES}", "-volume.max=0",
+        f"-master.volumeSizeLimitMB={VOLUME_MEGABYTES}", f"-volume.max={VOLUMES}",
         *(f"-{option}={port}" for option, port in ports),
     ]  # fmt: skip
 

@@ -62,3 +62,14 @@ def test_a_lost_key_is_replaced_and_the_old_one_refused(store: Store) -> None:
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         store.client(before["reader"]).list_objects_v2(Bucket=f"{PREFIX}-data")
     store.client(after["reader"]).list_objects_v2(Bucket=f"{PREFIX}-data")
+
+
+def test_every_bucket_takes_something_however_full_the_disk(store: Store) -> None:
+    administrator = store.client(store.admin)
+    names = [f"one-of-many-{number}" for number in range(40)]
+    for name in names:
+        administrator.create_bucket(Bucket=name)
+        administrator.put_object(Bucket=name, Key="key", Body=b"value")
+    for name in names:
+        administrator.delete_object(Bucket=name, Key="key")
+        administrator.delete_bucket(Bucket=name)
