@@ -17,12 +17,12 @@ import torch
 
 from fm import devices
 from fm.batches import Budget
-from fm.checkpoint_folders import Folders
-from fm.checkpoints import Files
-from fm.ema import Average
-from fm.loop import optimizer_of
 from fm.networks import Network
-from fm.planning import step
+from fm.training.checkpoint_folders import Folders
+from fm.training.checkpoints import Files
+from fm.training.ema import Average
+from fm.training.loop import optimizer_of
+from fm.training.planning import step
 
 WIDTH, SHAPE, BATCH = 512, (4, 16, 16), 16
 STEPS, ROUNDS = 5, 3  # after a checkpoint; with one

@@ -25,9 +25,9 @@ from fm.codecs import Codec
 from fm.conditions import Labels
 from fm.data.rows import Arrays
 from fm.generator import Generator
-from fm.loop import Loop, untrained
 from fm.objectives import Regression
-from fm.training import Hardware, Keeping, Watching, train
+from fm.training.loop import Loop, untrained
+from fm.training.trainer import Hardware, Keeping, Watching, train
 from pipelines import params
 
 ROUNDS, STEPS = 5, 20

@@ -60,7 +60,7 @@ def peak(name: str, count: int) -> int:
 def training(count: int) -> None:
     """On a data set of so many images, from disk as in the pipeline."""
     from fm.objectives import Regression
-    from fm.training import Hardware, Keeping, Watching, train
+    from fm.training.trainer import Hardware, Keeping, Watching, train
 
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)

@@ -23,11 +23,11 @@ from torch import nn
 
 from fm.batches import Batch, Budget
 from fm.conditions import Label
-from fm.loop import Loop
 from fm.networks import Network
 from fm.networks.layers import in_channels_last
 from fm.noise import Draws
 from fm.objectives import Regression
+from fm.training.loop import Loop
 from pipelines import params
 
 ROUNDS = 9

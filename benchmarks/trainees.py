@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from fm.batches import Batches, Budget, Examples
 from fm.conditions import Labels
 from fm.config import SamplerConfig
-from fm.ema import Average
-from fm.loop import Loop
 from fm.networks import UNetOptions
 from fm.networks.layers import in_channels_last
 from fm.objectives import Regression
+from fm.training.ema import Average
+from fm.training.loop import Loop
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """From a network, data (B, C, H, W) and labels (B,)."""
@@ -51,7 +51,7 @@ DDIM = SamplerConfig(solver={"name": "ddim", "clip": "codec"}, steps=10)
 
 
 def ours(examples: Examples, batch_size: int) -> Trainee:
-    """As fm.loop has it: with clipping, averaging, withheld labels and noise that is a function of the position."""
+    """As our loop has it: with clipping, averaging, withheld labels and noise that is a function of the position."""
     budget = Budget(batch_size << 30, batch_size, RATE, warmup_steps=200, ema_decay=AVERAGED)
     objective = Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
     loop = Loop(our_network(examples), objective, budget)

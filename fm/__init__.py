@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from fm.config import Config, SamplerConfig
     from fm.data.rows import Arrays
     from fm.generator import Generator
-    from fm.loop import fit, untrained
     from fm.metrics import frechet_distance
     from fm.objectives import Regression
+    from fm.training.loop import fit, untrained
 
 FRONT = {
     "Arrays": "fm.data.rows",
@@ -40,9 +40,9 @@ FRONT = {
     "SamplerConfig": "fm.config",
     "Standardised": "fm.codecs",
     "Unconditional": "fm.conditions",
-    "fit": "fm.loop",
+    "fit": "fm.training.loop",
     "frechet_distance": "fm.metrics",
-    "untrained": "fm.loop",
+    "untrained": "fm.training.loop",
 }
 """What a first program needs, and where each is: imported when it is asked for, so that settings are checked without
 waiting for PyTorch."""

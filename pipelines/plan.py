@@ -19,7 +19,7 @@ from fm.components import Choice
 from fm.conditions import Conditioner, Labels
 from fm.errors import UserError, shown
 from fm.networks import Network
-from fm.planning import Needs, Setting, needs
+from fm.training.planning import Needs, Setting, needs
 from pipelines import params
 from pipelines.dataset import opened
 from pipelines.program import run

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import torch
 
-from fm import devices, images, training
+from fm import devices, images
 from fm.batches import Examples
-from fm.callbacks import Point, Totals
-from fm.checkpoint_folders import remove
 from fm.conditions import Labels
 from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
 from fm.networks.flops import flops_of_a_call
 from fm.pictures import pictures
-from fm.processes import is_helper, launched
-from fm.training import Hardware, Keeping, Watching
+from fm.training import trainer
+from fm.training.callbacks import Point, Totals
+from fm.training.checkpoint_folders import remove
+from fm.training.processes import is_helper, launched
+from fm.training.trainer import Hardware, Keeping, Watching
 from pipelines import finished, forecast, methods, params, snapshots
 from pipelines.dataset import opened
 from pipelines.machine import Moment
@@ -132,7 +133,7 @@ def fit(
         parts=chosen.accumulate,
         recomputed=chosen.checkpoint_activations,
     )
-    return training.train(
+    return trainer.train(
         generator,
         method.objective,
         Examples.of(dataset),

@@ -24,11 +24,11 @@ from fm.data.rows import Arrays
 from fm.data.sources import Request
 from fm.data.writing import write
 from fm.generator import Generator, GeneratorError
-from fm.loop import fit
 from fm.metrics import extractors, frechet_distance
 from fm.metrics.extractors import Asked
 from fm.networks import Network
 from fm.objectives import Objective
+from fm.training.loop import fit
 from pipelines.claims.judge import judge
 from pipelines.claims.table import CLAIMS
 from pipelines.params import parse

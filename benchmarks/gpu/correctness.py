@@ -15,7 +15,6 @@ from benchmarks.gpu.rows import Check, Row
 from benchmarks.gpu.sizes import Sizes
 from fm.components import Choice, known, options_of
 from fm.config import SamplerConfig
-from fm.ema import Average
 from fm.field import Field
 from fm.guidance import Guidance
 from fm.noise import Draws, Purpose
@@ -23,6 +22,7 @@ from fm.objectives import Objective
 from fm.paths import Path
 from fm.sampling import draw
 from fm.targets import Target
+from fm.training.ema import Average
 
 SHAPE = (3, 8, 8)
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -19,7 +19,7 @@ from fm.batches import Budget
 from fm.config import SamplerConfig
 
 if TYPE_CHECKING:
-    from fm.training import Hardware
+    from fm.training.trainer import Hardware
 
 
 def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
@@ -39,8 +39,8 @@ def whole(what: str, case: Case, device: torch.device, sizes: Sizes) -> Iterator
 
 def images_per_second(case: Case, device: torch.device, steps: int) -> float:
     """Of the second half of a training: the first has its start in it."""
-    from fm.callbacks import Point
-    from fm.training import Keeping, Watching, train
+    from fm.training.callbacks import Point
+    from fm.training.trainer import Keeping, Watching, train
 
     rates: list[float] = []
 
@@ -63,7 +63,7 @@ def images_per_second(case: Case, device: torch.device, steps: int) -> float:
 
 def on(device: torch.device) -> "Hardware":
     """As the bare loop has it."""
-    from fm.training import Hardware
+    from fm.training.trainer import Hardware
 
     if device.type == "cpu":
         return Hardware("cpu")

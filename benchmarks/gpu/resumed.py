@@ -60,8 +60,8 @@ def by_trainer(
     folder: Path, device: torch.device, stopped_at: int | None = None
 ) -> tuple[dict[str, torch.Tensor], set[str]]:
     """The weights that a training by Lightning ends with, and where its averaged network has been."""
-    from fm.callbacks import Point
-    from fm.training import Hardware, Keeping, Watching, train
+    from fm.training.callbacks import Point
+    from fm.training.trainer import Hardware, Keeping, Watching, train
 
     places: set[str] = set()
 

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from benchmarks.gpu.made_up import examples
 from fm.batches import Batch, Batches, Budget
-from fm.ema import Average
-from fm.loop import optimizer_of
 from fm.objectives import Regression
+from fm.training.ema import Average
+from fm.training.loop import optimizer_of
 
 STEADY = Budget(images_seen=1 << 40, batch_size=1, learning_rate=1e-4)
 
@@ -22,7 +22,7 @@ def flow_matching() -> Regression:
 
 
 class Ours:
-    """A network, its average and its optimiser, as fm.loop has them."""
+    """A network, its average and its optimiser, as fm.training.loop has them."""
 
     def __init__(self, network: nn.Module, budget: Budget = STEADY, called: nn.Module | None = None) -> None:
         self.network = network.train()

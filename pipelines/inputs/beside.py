@@ -4,7 +4,7 @@ The list is short on purpose: what is not on it and can be come to counts.
 """
 
 BESIDE_ALL = {
-    "fm.callbacks:ProgressLine": "tells how far a training is",
+    "fm.training.callbacks:ProgressLine": "tells how far a training is",
     "fm.errors": "words",
     "pipelines.checkout_locks": "who may work in a checkout",
     "pipelines.evaluate:log_settings": "tells MLflow",

@@ -12,8 +12,8 @@ from torch.profiler import ProfilerActivity, profile
 from fm.batches import Batches, Budget, Examples
 from fm.data.prepared import Prepared
 from fm.generator import Generator
-from fm.loop import Loop
 from fm.objectives import Objective
+from fm.training.loop import Loop
 
 ROUNDS = 30
 STEPS = 2  # of a round
@@ -51,7 +51,7 @@ def costs(
 
 
 def prepared(generator: Generator, objective: Objective, budget: Budget, dataset: Prepared) -> Callable[[], None]:
-    """STEPS training steps of a copy of the generator's network, ready to be taken, as fm.training takes them."""
+    """STEPS training steps of a copy of the generator's network, ready to be taken, as training takes them."""
     loop = Loop(copy.deepcopy(generator.network), objective, budget)
     source = Batches(Examples.of(dataset), budget)
     batches = [source[number % len(source)].to(device_of(generator)) for number in range(STEPS)]

@@ -15,9 +15,9 @@ from fm.generator import Generator
 from fm.networks import TransformerOptions
 from fm.networks.conditioned import recompute
 from fm.objectives import Regression
-from fm.training import Hardware
+from fm.training.trainer import Hardware
 from tests.fm.conftest import tiny_generator
-from tests.fm.test_whole_trainings import PLAN, ROWS, VELOCITY, Killed, train
+from tests.fm.training.test_whole_trainings import PLAN, ROWS, VELOCITY, Killed, train
 
 PLAIN = Hardware("cpu")
 CUDA = torch.device("cuda")

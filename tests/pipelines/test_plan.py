@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from fm.errors import UserError
-from fm.planning import Needs, Setting
+from fm.training.planning import Needs, Setting
 from pipelines import plan
 from pipelines.plan import GIB, Plan, advice
 from pipelines.project import ROOT

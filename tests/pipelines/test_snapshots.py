@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fm.config import SamplerConfig
-from fm.snapshots import snapshot_steps
+from fm.training.snapshots import snapshot_steps
 from pipelines import snapshots
 from pipelines.project import SNAPSHOTS
 from pipelines.schemas.evaluation import EvaluationRow

@@ -2,7 +2,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fm.ema import Average, decay_after
+from fm.training.ema import Average, decay_after
 
 
 def test_the_decay_warms_up() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fm.parts import local
+from fm.training.parts import local
 
 
 class Average:

@@ -1,7 +1,7 @@
 """Training without Lightning: a plain loop on one device, for trials, notebooks and small models.
 
-fm.training does the same arithmetic with checkpoints, several devices and lower precision: on a CPU the two end with
-the same bits.
+fm.training.trainer does the same arithmetic with checkpoints, several devices and lower precision: on a CPU the two end
+with the same bits.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from fm.batches import Batch, Batches, Budget, Examples
 from fm.components import Choice
 from fm.config import Config, SamplerConfig
-from fm.ema import Average
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective, Regression
+from fm.training.ema import Average
 
 
 def untrained(

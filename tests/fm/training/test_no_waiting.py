@@ -14,11 +14,11 @@ from torch import nn
 from fm.batches import Batch, Batches, Budget, Examples
 from fm.components import known
 from fm.conditions import Condition
-from fm.loop import Loop
 from fm.objectives import Objective, Regression
-from fm.training import Hardware
+from fm.training.loop import Loop
+from fm.training.trainer import Hardware
 from tests.fm.conftest import tiny_generator
-from tests.fm.test_whole_trainings import PLAN, ROWS, VELOCITY, Killed, train
+from tests.fm.training.test_whole_trainings import PLAN, ROWS, VELOCITY, Killed, train
 
 META = torch.device("meta")
 

@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from fm.batches import Budget, Examples
-from fm.callbacks import Point
-from fm.checkpoint_folders import Folders
 from fm.generator import Generator
 from fm.networks import Network
-from fm.sharding import blocks
-from fm.training import Hardware, Keeping, Watching
-from fm.training import train as train_by_lightning
+from fm.training.callbacks import Point
+from fm.training.checkpoint_folders import Folders
+from fm.training.sharding import blocks
+from fm.training.trainer import Hardware, Keeping, Watching
+from fm.training.trainer import train as train_by_lightning
 from tests.fm.conftest import tiny_generator
-from tests.fm.test_whole_trainings import PLAN, ROWS, STEPS, VELOCITY
-from tests.fm.together import together
+from tests.fm.training.test_whole_trainings import PLAN, ROWS, STEPS, VELOCITY
+from tests.fm.training.together import together
 
 Trained = tuple[list[Point], NDArray[Any] | None, int]
 

@@ -18,10 +18,10 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from fm.arithmetic import Arithmetic
-from fm.background import Background
 from fm.errors import UserError
 from fm.finite import not_finite
-from fm.staging import Copies
+from fm.training.background import Background
+from fm.training.staging import Copies
 
 KEY, FORM, ARITHMETIC, DIGEST = "training.key", "training.form", "training.arithmetic", "sha256"
 THIS_FORM = 2

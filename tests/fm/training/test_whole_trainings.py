@@ -10,16 +10,16 @@ import torch
 from torch import nn
 
 from fm.batches import Batch, Budget, Examples
-from fm.callbacks import Point, Totals
-from fm.checkpoints import before
 from fm.data.rows import Arrays
-from fm.divergence import Diverged
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.loop import fit
 from fm.objectives import Objective, Regression
-from fm.training import Hardware, Keeping, Watching
-from fm.training import train as train_by_lightning
+from fm.training.callbacks import Point, Totals
+from fm.training.checkpoints import before
+from fm.training.divergence import Diverged
+from fm.training.loop import fit
+from fm.training.trainer import Hardware, Keeping, Watching
+from fm.training.trainer import train as train_by_lightning
 from tests.fm.conftest import tiny_generator
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)

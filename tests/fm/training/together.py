@@ -10,7 +10,7 @@ from typing import Any
 from tests.ports import free_run
 
 SERVER = multiprocessing.get_context("forkserver")  # imports once, for all processes of all tests
-SERVER.set_forkserver_preload(["fm.training", "fm.planning", "torch._dynamo", "tests.fm.conftest"])
+SERVER.set_forkserver_preload(["fm.training.trainer", "fm.training.planning", "torch._dynamo", "tests.fm.conftest"])
 LIMIT = 120  # seconds
 
 

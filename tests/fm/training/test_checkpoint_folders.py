@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.distributed import checkpoint as dcp
 
-from fm.checkpoint_folders import MARK, METADATA, REST, Folders, Plain, files
-from fm.checkpoint_folders import remove as remove_all
 from fm.errors import UserError
+from fm.training.checkpoint_folders import MARK, METADATA, REST, Folders, Plain, files
+from fm.training.checkpoint_folders import remove as remove_all
 from tests.store import Store
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
-from fm.divergence import Diverged, Divergence
+from fm.training.divergence import Diverged, Divergence
 from tests.fm.test_batches import budget
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from fm.checkpoints import DIGEST, FORM, KEY, THIS_FORM, before, digest, usable
+from fm.training.checkpoints import DIGEST, FORM, KEY, THIS_FORM, before, digest, usable
 
 KINDS: dict[str, Callable[[Path], None]] = {}
 

@@ -19,11 +19,11 @@ from torch.utils._pytree import tree_iter
 
 from fm.batches import Budget
 from fm.conditions import Condition
-from fm.ema import Average
-from fm.loop import optimizer_of
 from fm.networks.conditioned import recompute
-from fm.parts import local, undivided
-from fm.sharding import shard
+from fm.training.ema import Average
+from fm.training.loop import optimizer_of
+from fm.training.parts import local, undivided
+from fm.training.sharding import shard
 
 STEPS = 2  # the first makes what the optimiser keeps
 
@@ -34,7 +34,7 @@ class Setting:
 
     Attributes:
         devices: how many there are.
-        sharded: whether each holds a part of every weight (fm.sharding), or all of all.
+        sharded: whether each holds a part of every weight (fm.training.sharding), or all of all.
         precision: as lightning.Trainer takes it.
         recomputed: whether what lies inside a network's blocks is computed again for the gradient, not kept.
 
@@ -75,7 +75,7 @@ def needs(
     build: Callable[[], nn.Module], shape: Sequence[int], condition: Condition, setting: Setting, data: int
 ) -> Needs:
     """What a training by regression (fm.objectives) takes of one device: forward, backward, clipping, AdamW and
-    averaging, as fm.training does them. PyTorch's own share (CUDA's context, NCCL's buffers, memory that lies idle
+    averaging, as training does them. PyTorch's own share (CUDA's context, NCCL's buffers, memory that lies idle
     between tensors) comes on top.
 
     Args:
@@ -113,7 +113,7 @@ def needs(
 def step(
     network: nn.Module, average: Average, optimizer: torch.optim.Optimizer, x1: Tensor, under: Condition, precision: str
 ) -> None:
-    """As fm.training's, of a regression."""
+    """As fm.training.trainer's, of a regression."""
     x0, t = torch.zeros_like(x1), x1.new_zeros(len(x1))
     optimizer.zero_grad()
     with autocast(precision):

@@ -27,21 +27,21 @@ from torch.optim.lr_scheduler import LambdaLR
 from fm import devices
 from fm.arithmetic import Arithmetic, float32_products, precision_on, without_autocast
 from fm.batches import Batch, Budget, Examples
-from fm.callbacks import Curve, Ema, Point, ProgressLine, Samples, Totals
-from fm.checkpoint_folders import Folders
-from fm.checkpoints import Checkpoint, Files, Store, arithmetic_of
-from fm.divergence import Divergence
-from fm.ending import Ending
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.loop import optimizer_of
 from fm.networks.conditioned import recompute
 from fm.objectives import Objective
-from fm.parts import undivided
-from fm.processes import is_helper, launched, launcher
-from fm.sharding import SHARDED, Sharded, fill, shard, whole, without_weights
-from fm.snapshots import Snapshots, snapshot_steps
-from fm.training_data import TrainingData
+from fm.training.callbacks import Curve, Ema, Point, ProgressLine, Samples, Totals
+from fm.training.checkpoint_folders import Folders
+from fm.training.checkpoints import Checkpoint, Files, Store, arithmetic_of
+from fm.training.data import TrainingData
+from fm.training.divergence import Divergence
+from fm.training.ending import Ending
+from fm.training.loop import optimizer_of
+from fm.training.parts import undivided
+from fm.training.processes import is_helper, launched, launcher
+from fm.training.sharding import SHARDED, Sharded, fill, shard, whole, without_weights
+from fm.training.snapshots import Snapshots, snapshot_steps
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadat
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
-from fm.background import Background
 from fm.errors import UserError
-from fm.staging import Copies
+from fm.training.background import Background
+from fm.training.staging import Copies
 
 MARK, REST, METADATA, SUMS = "checkpoint.json", "rest.pt", ".metadata", ".sha256"
 NAME = re.compile(r"step-(\d{9})")

@@ -3,8 +3,8 @@ import os
 import pytest
 from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
-from fm import processes
 from fm.errors import UserError
+from fm.training import processes
 
 
 @pytest.fixture(autouse=True)

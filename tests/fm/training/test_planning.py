@@ -12,13 +12,13 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from fm.batches import Budget
 from fm.conditions import Labels
-from fm.ema import Average
-from fm.loop import optimizer_of
 from fm.networks import Network
 from fm.networks.conditioned import recompute
-from fm.planning import Setting, needs, size, step
-from fm.sharding import shard
-from tests.fm.together import together
+from fm.training.ema import Average
+from fm.training.loop import optimizer_of
+from fm.training.planning import Setting, needs, size, step
+from fm.training.sharding import shard
+from tests.fm.training.together import together
 
 LABELS = Labels(tuple("0123456789"))
 UNET = {"name": "unet", "width": 32, "multipliers": [1, 2], "patch_size": 2}

@@ -18,8 +18,8 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.optim import Optimizer
 
-from fm.checkpoint_folders import Folders
-from fm.parts import local
+from fm.training.checkpoint_folders import Folders
+from fm.training.parts import local
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh

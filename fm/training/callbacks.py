@@ -14,10 +14,10 @@ from torch import Tensor
 
 from fm.arithmetic import Arithmetic
 from fm.batches import Batch
-from fm.ema import Average
 from fm.generator import Generator
-from fm.processes import mean_of_all
-from fm.sharding import Sharded, without_weights
+from fm.training.ema import Average
+from fm.training.processes import mean_of_all
+from fm.training.sharding import Sharded, without_weights
 
 AVERAGED = "averaged"
 """In a checkpoint: the average."""

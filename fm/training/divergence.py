@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 
 from fm.errors import UserError
 from fm.finite import all_finite
-from fm.parts import local
+from fm.training.parts import local
 
 if TYPE_CHECKING:
     from fm.batches import Batch, Budget
