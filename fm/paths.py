@@ -429,8 +429,8 @@ class LogVariancePreserving(Path):
     The slope of sigma is infinite at t = 1, so the interval ends a thousandth before it.
 
     >>> path = VariancePreserving()
-    >>> path.alpha(torch.tensor(0.5)) ** 2 + path.sigma(torch.tensor(0.5)) ** 2
-    tensor(1.)
+    >>> bool((path.alpha(torch.tensor(0.5)) ** 2 + path.sigma(torch.tensor(0.5)) ** 2 - 1).abs() < 1e-6)
+    True
     """
 
     interval: ClassVar[tuple[float, float]] = (0.0, 0.999)
