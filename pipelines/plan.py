@@ -7,21 +7,24 @@ python -m pipelines.plan --devices 8 --gib 80 --shape 4,32,32 --labels 1000 --ba
 
 import argparse
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import yaml
+from pydantic import ValidationError
 from torch import nn
 
-from fm.components import Choice
+from fm.components import ANY
 from fm.conditions import Conditioner, Labels
-from fm.errors import UserError, shown
+from fm.errors import UserError
 from fm.networks import Network
+from fm.networks.conditioned import Conditioned
+from fm.networks.sizes import sizes_alone
 from fm.training.planning import Needs, Setting, needs
 from pipelines import params
 from pipelines.dataset import opened
+from pipelines.params.mistakes import explained
+from pipelines.params.network import Network as Section
 from pipelines.program import run
 
 GIB = 2**30
@@ -57,7 +60,7 @@ class Asked:
 
     def kept(self, setting: Setting) -> float:
         """Bytes that a device holds whatever the batch: weight, gradient, AdamW's two and average, float32 each."""
-        with torch.device("meta"):
+        with sizes_alone():
             weights = sum(weight.numel() for weight in self.build().parameters())
         return 5 * 4 * weights / (setting.devices if setting.sharded else 1)
 
@@ -76,8 +79,10 @@ class Asked:
 
     def settings(self) -> Iterator[Setting]:
         """From the fastest to the one that takes the least."""
+        with sizes_alone():
+            has_blocks = isinstance(self.build(), Conditioned)  # which alone compute them again
         for sharded in (False, True) if self.devices > 1 else (False,):
-            for recomputed in (False, True):
+            for recomputed in (False, True) if has_blocks else (False,):
                 yield Setting(self.devices, sharded, self.precision, recomputed)
 
 
@@ -147,9 +152,9 @@ def read() -> Asked:
     chosen = parser.parse_args()
     settings = params.load()
     dataset = opened() if None in (chosen.shape, chosen.labels) else None
-    choice = settings.network.choice if chosen.network is None else choice_of(chosen.network)
+    network = settings.network if chosen.network is None else section(chosen.network)
     asked = Asked(
-        one_of(choice),
+        Network.of(network.choice),
         dataset.codec.shape if dataset and chosen.shape is None else chosen.shape,
         dataset.conditioner if dataset and chosen.labels is None else Labels(tuple(map(str, range(chosen.labels)))),
         chosen.batch_size or settings.train.batch_size,
@@ -157,29 +162,20 @@ def read() -> Asked:
         (chosen.gib - chosen.reserve) * GIB,
         chosen.precision,
     )
-    with torch.device("meta"), named("--network"):
-        asked.build()
+    try:
+        with sizes_alone():
+            asked.build()
+    except ValueError as error:
+        raise UserError(f"--network: {error}") from None
     return asked
 
 
-def choice_of(section: Any) -> Choice:
-    """The section `network` of params.yaml as fm.components has it."""
-    if not isinstance(section, dict) or "kind" not in section:
-        raise UserError(f"--network: must be like {{kind: unet, width: 64}}, not {shown(section)}")
-    return {"name": section["kind"], **{key: value for key, value in section.items() if key != "kind"}}
-
-
-def one_of(choice: Choice) -> Network:
-    with named("--network"):
-        return Network.of(choice)
-
-
-@contextmanager
-def named(option: str) -> Iterator[None]:
+def section(content: Any) -> Section:
+    """What would be the section `network` of params.yaml. Raises UserError."""
     try:
-        yield
-    except ValueError as error:
-        raise UserError(f"{option}: {error}") from None
+        return Section.model_validate(content, context={"own": ANY})
+    except ValidationError as error:
+        raise explained(error, "--network", Section) from None
 
 
 if __name__ == "__main__":

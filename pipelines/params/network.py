@@ -8,6 +8,7 @@ from pydantic_core import CoreSchema
 
 from fm import components
 from fm.components import Choice
+from fm.errors import shown
 
 NO_KEY = "name"  # what a choice calls the kind
 
@@ -22,8 +23,10 @@ class Network(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def is_known(cls, content: Any, info: ValidationInfo) -> Any:
-        if not isinstance(content, dict) or "kind" not in content:
+        if isinstance(content, cls):
             return content
+        if not isinstance(content, dict) or "kind" not in content:
+            raise ValueError(f"must be like {{kind: unet, width: 64}}, not {shown(content)}")
         if NO_KEY in content:
             raise ValueError(f"there is no such setting as {NO_KEY}; did you mean kind?")
         options = {key: value for key, value in content.items() if key != "kind"}

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,28 @@ def test_a_network_that_cannot_be_is_told_in_a_line(
         with pytest.raises(UserError, match=r"^--network: ") as told:
             said(monkeypatch, capsys, "--network", network)
         assert "\n" not in str(told.value)
+
+
+OWN_NETWORK = """
+from torch import nn
+
+from fm.networks import Network
+
+class OneMap(Network):
+    def build(self, shape, fields, until=False):
+        return Convolution(shape[0], shape[0], 1)
+
+class Convolution(nn.Conv2d):
+    def forward(self, x, t, condition, until=None):
+        return super().forward(x)
+"""
+
+
+def test_a_network_of_ones_own_can_be_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "planned_networks.py").write_text(OWN_NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = said(monkeypatch, capsys, "--network", "{kind: planned_networks:OneMap}")
+    assert lines[-1].startswith("The first that fits: train.strategy: auto")
+    assert sum(line.startswith("| one device") for line in lines) == 1, "it has no blocks to be computed again"

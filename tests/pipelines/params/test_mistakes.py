@@ -47,6 +47,7 @@ from tests.pipelines.params.written import CONTENT, changed
             {"kind": "transformer", "multipliers": [1]},
             "params.yaml: methods.diffusion.network: network 'transformer' has no option 'multipliers': it has ",
         ),
+        ("network", 64, "params.yaml: network: must be like {kind: unet, width: 64}, not 64"),
         ("methods", {}, "params.yaml: methods = {}: dictionary should have at least 1 item"),
         ("train.images_seen", 5, "params.yaml: train.images_seen (5) must be at least train.batch_size"),
         ("methods.a-b", CONTENT["methods"]["diffusion"], "params.yaml: methods: a method's name has letters, digits"),
