@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.bars import Bar
-from fm.work_queue import ALONE, Arrays, Workers, started
+from fm.work_queue import START, Arrays, Group, Workers, started
 
 COUNTS = (1, 2, 4, 8)
 JOBS, PIECES = 4, 32  # samplers, and chunks of each
@@ -55,11 +55,10 @@ def help_out(workers: Workers, count: int, jobs: int) -> None:
 
 def meet(workers: Workers, count: int) -> None:
     """Wait until all processes are there: starting them is no part of the work."""
-    if workers is not ALONE:
-        store = workers.store  # type: ignore[attr-defined]
-        if store.add(READY, 1) == count:
-            store.set(f"{READY}/all", "")
-        store.wait([f"{READY}/all"])
+    if isinstance(workers, Group):
+        if workers.store.add(READY, 1) == count:
+            workers.store.set(f"{READY}/all", "")
+        workers.store.wait([f"{READY}/all"], START)
 
 
 def piece_of(workers: Workers) -> Callable[[int], Arrays]:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from fm.data.dataset import Dataset, Request
+from fm.data.folder_contents import FolderError
 from fm.data.splits import Elsewhere, LeftOut, Skipped, Splits
 
 
@@ -142,6 +144,23 @@ class FileDataset(Dataset):
         from fm.data.collecting import collected
 
         return collected(self.listing(asked.path), asked)
+
+
+def files_below(path: Path, suffix: str) -> list[Path]:
+    """A file, or all of that suffix below a folder, by name. Raises FolderError if there is none."""
+    if path.is_file() and path.suffix == suffix:
+        return [path]
+    if not path.is_dir():
+        raise FolderError(f"{path}: must be a {suffix} file or a folder of them")
+    files = sorted(found for found in path.rglob(f"*{suffix}") if found.is_file() and not found.name.startswith("."))
+    if not files:
+        raise FolderError(f"{path}: there is no {suffix} file in it")
+    return files
+
+
+def as_label(value: Any) -> str | None:
+    """The name of a label; none where there is no value."""
+    return None if value is None or value == "" else str(value)
 
 
 def label_order(known: Sequence[str], seen: set[str]) -> tuple[str, ...]:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fm.data.folder_contents import FolderError, shown
-from fm.data.listing import FileDataset, Held, Item, Listing, Part
+from fm.data.listing import FileDataset, Held, Item, Listing, Part, as_label, files_below
 from fm.data.splits import LeftOut, Skipped
-from fm.data.webdataset import as_label, files_below
 
 if TYPE_CHECKING:  # of the extra `streaming`: who has no such dataset needs it not
     import pyarrow as pa

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Protocol
+from typing import Protocol
 
 from fm.data.shard_files import SUFFIX, Shard
 from fm.errors import UserError
@@ -79,11 +79,9 @@ class Cache:
         self._wanted: SimpleQueue[tuple[Future[Path], Shard]]
         self._coming: dict[str, Future[Path]]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"place": self.place, "folder": self.folder, "limit": self.limit}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type["Cache"], tuple[Place, Path, int]]:
+        """Another process makes its own of the same, with threads and connections of its own."""
+        return Cache, (self.place, self.folder, self.limit)
 
     def path(self, shard: Shard) -> Path:
         """Its file, downloaded if it is not there. Raises UserError, TryLater."""

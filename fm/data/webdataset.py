@@ -11,11 +11,10 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from fm.data.folder_contents import FolderError, shown
+from fm.data.folder_contents import shown
 from fm.data.formats import SUFFIXES
-from fm.data.listing import FileDataset, Held, Item, Listing, Part
+from fm.data.listing import FileDataset, Held, Item, Listing, Part, as_label, files_below
 from fm.data.splits import LeftOut, Skipped
 
 SUFFIX = ".tar"
@@ -38,18 +37,6 @@ class WebDataset(
     def listing(self, path: Path, mixed: bool = False) -> Listing:
         """Raises FolderError: there is no tar file."""
         return Listing(str(path), [Tar(file) for file in files_below(path, SUFFIX)])
-
-
-def files_below(path: Path, suffix: str) -> list[Path]:
-    """A file, or all of that suffix below a folder, by name. Raises FolderError if there is none."""
-    if path.is_file() and path.suffix == suffix:
-        return [path]
-    if not path.is_dir():
-        raise FolderError(f"{path}: must be a {suffix} file or a folder of them")
-    files = sorted(found for found in path.rglob(f"*{suffix}") if found.is_file() and not found.name.startswith("."))
-    if not files:
-        raise FolderError(f"{path}: there is no {suffix} file in it")
-    return files
 
 
 @dataclass(frozen=True)
@@ -122,8 +109,3 @@ def parted(name: str) -> tuple[str, str]:
 
 def in_words(content: bytes) -> str:
     return content.decode("utf-8", errors="replace").strip()
-
-
-def as_label(value: Any) -> str | None:
-    """The name of a label; none where there is no value."""
-    return None if value is None or value == "" else str(value)

@@ -124,11 +124,11 @@ def describe(folder: Path, kind: str, **content: Any) -> None:
 def described(folder: Path) -> dict[str, Any]:
     """What `describe` wrote. Raises ExtractorError if there is nothing of the kind."""
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
         content["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExtractorError(f"{folder}: there is no extractor here ({error}): `dvc repro features` makes it") from None
-    return content  # type: ignore[no-any-return]
+    return content
 
 
 def in_batches(function: Callable[[Images], Tensor], images: Images | Shown, size: int) -> Floats:
