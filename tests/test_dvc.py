@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,7 +16,7 @@ import yaml
 from safetensors.torch import load_file
 
 from tests.conftest import Project
-from tests.test_pipeline import client, runs
+from tests.test_pipeline import client, runs, without_timings
 
 CURVE = "artifacts/curves/flow_matching.csv"
 
@@ -133,6 +134,26 @@ def test_two_processes_share_one_training_and_resume_it(project: Project, by_dvc
     weights = [load_file(one.folder / "artifacts/models/flow_matching/model.safetensors") for one in (by_dvc, project)]
     for name in weights[0]:
         torch.testing.assert_close(weights[1][name], weights[0][name], rtol=0.05, atol=0.02)
+
+
+def test_two_processes_share_one_evaluation(by_dvc: Project) -> None:
+    """And find what one has found; the first alone says and writes it."""
+    file, samples = by_dvc.folder / "metrics/evaluate/flow_matching.json", by_dvc.folder / "artifacts/samples"
+    found, sheets = file.read_bytes(), contents(samples)
+    try:
+        shared = by_dvc.run(
+            "torchrun", "--standalone", "--nproc-per-node=2", "-m", "pipelines.evaluate", "flow_matching"
+        )
+        assert shared.stdout.count("euler 10: nfe 10") == 1
+        assert file.read_bytes() != found, "the times are others"
+        assert without_timings(json.loads(file.read_bytes())) == without_timings(json.loads(found))
+        assert contents(samples) == sheets
+    finally:
+        file.write_bytes(found)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.png")}
 
 
 def test_a_parameter_changed_while_a_training_runs_is_never_that_of_its_weights(project: Project) -> None:
