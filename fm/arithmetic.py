@@ -1,11 +1,13 @@
 """How a network is computed with: what is chosen by itself on a device, why, and holding PyTorch to it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
+from fm.lazy import torch
 
 AUTO, TF32 = "auto", "tf32"
 Products = Literal["ieee", "tf32"]

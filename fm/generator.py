@@ -20,6 +20,7 @@ from fm.config import Config, SamplerConfig
 from fm.errors import UserError
 from fm.field import Field
 from fm.finite import not_finite
+from fm.generator_files import CONFIG, WEIGHTS, GeneratorError, in_a_line, read_config, readable, write_config
 from fm.guidance import Guidance
 from fm.networks import Network
 from fm.networks.compiled import Compiled
@@ -32,10 +33,6 @@ from fm.sampling import draw
 from fm.targets import Target
 
 __all__ = ["Config", "Generator", "GeneratorError", "NotFinite", "SamplerConfig"]
-
-
-class GeneratorError(UserError):
-    """A generator folder that cannot be used; the message says which and why."""
 
 
 class NotFinite(UserError, ValueError):
@@ -90,28 +87,20 @@ class Generator:
                 name.
         """
         folder = Path(folder)
+        config = read_config(folder, own)
+        require_components(folder, config)
         try:
-            content = (folder / "config.json").read_text(encoding="utf-8")
-            config = Config.model_validate_json(content, context={"own": own})
-            require_components(folder, config)
-            require_fit(folder, config)
-            generator = cls.untrained(config)
-            weights = load_file(folder / "model.safetensors")
-            generator.network.load_state_dict(weights)
-        except FileNotFoundError as error:
-            raise GeneratorError(f"{folder} is no generator: {error.filename or error} is missing") from None
-        except ValidationError as error:
-            raise GeneratorError(
-                f"{folder / 'config.json'} is damaged or of a newer version: {in_a_line(error)}"
-            ) from None
+            with readable(folder):
+                require_fit(folder, config)
+                generator = cls.untrained(config)
+                weights = load_file(folder / WEIGHTS)
+                generator.network.load_state_dict(weights)
         except (ValueError, TypeError) as error:
-            raise GeneratorError(f"{folder / 'config.json'} asks for what cannot be made: {error}") from None
+            raise GeneratorError(f"{folder / CONFIG} asks for what cannot be made: {error}") from None
         except (SafetensorError, RuntimeError) as error:
-            raise GeneratorError(f"{folder / 'model.safetensors'} is damaged: {error}") from None
-        except OSError as error:
-            raise GeneratorError(f"{folder} cannot be read: {error}") from None
+            raise GeneratorError(f"{folder / WEIGHTS} is damaged: {error}") from None
         if name := next(not_finite(weights), None):
-            raise GeneratorError(f"{folder / 'model.safetensors'} cannot be used: the weight {name} is not finite")
+            raise GeneratorError(f"{folder / WEIGHTS} cannot be used: the weight {name} is not finite")
         generator.network.eval()
         return generator
 
@@ -126,8 +115,8 @@ class Generator:
         if name := next(not_finite(weights), None):
             raise GeneratorError(f"{folder} is not written: the weight {name} is not finite")
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(weights, folder / "model.safetensors")
-        (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        save_file(weights, folder / WEIGHTS)
+        write_config(folder, self.config)
 
     @property
     def device(self) -> torch.device:
@@ -299,7 +288,7 @@ def require_fit(folder: Path, config: Config) -> None:
     """
     with sizes_alone():
         asked = {name: tuple(value.shape) for name, value in network_of(config).state_dict().items()}
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
         there = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     for name in sorted(asked.keys() | there.keys()):
         if asked.get(name) != there.get(name):
@@ -307,7 +296,3 @@ def require_fit(folder: Path, config: Config) -> None:
                 f"{folder}: config.json and model.safetensors do not fit: {name} is {there.get(name, 'missing')}, "
                 f"not {asked.get(name, 'asked for')}"
             )
-
-
-def in_a_line(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -45,15 +45,6 @@ def grid(images: Images, columns: int, gap: int = 1) -> Images:
     return sheet
 
 
-ROWS = 8
-MOST_COLUMNS = 10
-
-
-def columns(num_labels: int) -> int:
-    """Of a sheet of samples: one for each label if that makes a few, so that labels in turn stand in columns."""
-    return num_labels if 2 <= num_labels <= MOST_COLUMNS else MOST_COLUMNS
-
-
 def png(image: Images) -> bytes:
     """A PNG file of one image (H, W, 1) grey or (H, W, 3) colour; equal pixels give equal bytes."""
     from PIL import Image  # of the extra `data`: arrays are made and measured without it

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from fm.arithmetic import float32_products
 from fm.lazy import torch
 
 Precision = Literal["float32", "tf32", "bf16"]
@@ -21,8 +22,6 @@ def evaluating(precision: Precision, device: torch.device) -> Iterator[None]:
     ...     (torch.eye(2) @ torch.eye(2)).dtype
     torch.bfloat16
     """
-    from fm.arithmetic import float32_products  # computes with PyTorch, which checking settings can do without
-
     if precision == "bf16":
         with torch.autocast(device.type, torch.bfloat16):
             yield

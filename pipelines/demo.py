@@ -20,6 +20,7 @@ from torch import Tensor
 from fm import devices, images
 from fm.errors import UserError, shown
 from fm.generator import Generator
+from fm.generator_files import CONFIG
 from fm.paths import CondOT
 from fm.pictures import pictures
 from pipelines import params
@@ -186,7 +187,7 @@ def environment() -> jinja2.Environment:
 def trained(settings: params.Params) -> dict[str, Trained]:
     """What `make run` left. Raises UserError if there is nothing."""
     device = devices.pick(settings.train.accelerator)
-    there = [method for method in settings.methods if (MODELS / method / "config.json").exists()]
+    there = [method for method in settings.methods if (MODELS / method / CONFIG).exists()]
     if not there:
         raise UserError(f"{MODELS}: no method is trained yet: run `make run` first")
     return {

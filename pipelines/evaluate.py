@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fm import devices, images, work_queue
+from fm import devices, images, sheets, work_queue
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.evaluation import CONFIDENCE
@@ -131,8 +131,7 @@ def save_grid(
 ) -> None:
     """A sheet of samples, labels in turn, from the same noise for every method and sampler; and below the first row's
     images the training images nearest to them, where a copy would show."""
-    columns = images.columns(len(generator.conditioner.choices))
-    samples = pictures(generator.sample(images.ROWS * columns, seed), generator.codec)
+    samples, columns = sheets.samples(generator, seed), sheets.columns_of(generator)
     sampler = generator.config.sampler
     name = f"{sampler.label}-{sampler.steps}"
     images.save_png(images.grid(samples, columns), folder / f"{name}.png")

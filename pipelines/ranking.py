@@ -7,7 +7,7 @@ from fm.errors import UserError
 from pipelines.project import METRICS
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 
-PROTOCOL = ("extractor", "reference", "num_images", "num_sets", "confidence", "seed", "extrapolation")
+PROTOCOL = ("extractor", "reference", "num_images", "num_sets", "confidence", "seed", "extrapolation", "precision")
 """What has to be the same of two evaluations."""
 
 Ranking = list[tuple[str, EvaluationRow]]

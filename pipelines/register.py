@@ -3,6 +3,9 @@
 The versions of the registered model carry what the gate needs to know as tags: the protocol they were measured
 by, and the value of each sample set. A version's tags are written with it; the aliases follow, and the tag
 `gate.decision` last, so that a registration that was cut short is completed by the next.
+
+Every run of the pipeline ends here, and mostly to be told that there is such a version already. That is found out
+without PyTorch and MLflow, which take seconds to import.
 """
 
 import hashlib
@@ -11,9 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fm import images
-from fm.generator import Generator
-from fm.pictures import pictures
+from fm import generator_files, images, sheets
 from pipelines import params
 from pipelines.lineage.traced import EVALUATION, KEPT, LOCK, TRAINING
 from pipelines.params import Params
@@ -21,27 +22,27 @@ from pipelines.program import run
 from pipelines.project import METRICS, MODELS, PREPARED
 from pipelines.records import provenance, tracking
 from pipelines.registry import model_version, promotion
-from pipelines.registry.champion import measured_again
-from pipelines.registry.gate import AGAIN, PROTOCOL, SET_VALUES, Winner, again, by_set, choose, obstacle
+from pipelines.registry.gate import AGAIN, SET_VALUES, Winner, by_set, choose
 from pipelines.registry.model_card import Facts, card, shortened
-from pipelines.registry.model_version import CODE_FINGERPRINT, FINGERPRINT, fingerprint
+from pipelines.registry.model_version import FINGERPRINT, fingerprint
 from pipelines.registry.promotion import CANDIDATE
+from pipelines.registry.settled import DECISION, is_same, must_be_measured, settled
 from pipelines.registry.versions import asking
 from pipelines.schemas.prepare import PrepareMetrics
 from pipelines.schemas.train import TrainMetrics
-from pipelines.stage import Stage, StageChanged, changes, declared, recorded
+from pipelines.stage import Stage, StageChanged, are_as_recorded, changes, declared, recorded
 from pipelines.words import number
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-DECISION = "gate.decision"
+    from fm.generator import Generator
+
 LOCK_FILE = Path("dvc.lock")
 CARD, SAMPLES = "MODEL_CARD.md", "samples.png"
 SHEET_WIDTH = 600  # pixels at most, where images are small
 
 
-@asking()
 def main() -> None:
     settings = params.load()
     winner = choose(settings)
@@ -52,24 +53,32 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "generator"
-        generator = Generator.load(MODELS / winner.method).with_sampler(winner.row.sampler)
-        generator.save(folder)
+        generator_files.copy(MODELS / winner.method, folder, winner.row.sampler)
         tags = winner.tags() | {FINGERPRINT: fingerprint(folder)}
-        name = settings.register_.model_name
-        version = find_version(name, tags)
-        if version is not None and by_set(version.tags) != winner.sets:  # it was registered before there were any
-            tracking.client().set_model_version_tag(name, version.version, SET_VALUES, tags[SET_VALUES])
-            version = fresh(version)
-        if version is None:
-            version = register(settings, winner, generator, folder, tags)
-            print(f"registered: {name}, version {version.version}")
-        elif DECISION in version.tags:
-            print(f"unchanged: version {version.version} of {name}")
-            if measure_champion(settings, winner, name, version):
-                print(f"the gate: {promotion.judge_version(promotion.registered(name), fresh(version)).why}")
-            return
+        if (version := settled(settings.register_.model_name, winner, tags)) is not None:
+            print(f"unchanged: version {version} of {settings.register_.model_name}")
         else:
-            print(f"unchanged: version {version.version} of {name}, whose registration was cut short")
+            settle(settings, winner, folder, tags)
+
+
+@asking()
+def settle(settings: Params, winner: Winner, folder: Path, tags: Mapping[str, str]) -> None:
+    """Register it unless it is, measure the champion again if need be, and let the gate decide."""
+    name = settings.register_.model_name
+    version = find_version(name, tags)
+    if version is not None and by_set(version.tags) != winner.sets:  # it was registered before there were any
+        tracking.client().set_model_version_tag(name, version.version, SET_VALUES, tags[SET_VALUES])
+        version = fresh(version)
+    if version is None:
+        version = register(settings, winner, folder, tags)
+        print(f"registered: {name}, version {version.version}")
+    elif DECISION in version.tags:
+        print(f"unchanged: version {version.version} of {name}")
+        if measure_champion(settings, winner, name, version):
+            print(f"the gate: {promotion.judge_version(promotion.registered(name), fresh(version)).why}")
+        return
+    else:
+        print(f"unchanged: version {version.version} of {name}, whose registration was cut short")
     measure_champion(settings, winner, name, version)
     set_aliases(name, fresh(version))
 
@@ -78,12 +87,13 @@ def measure_champion(settings: Params, winner: Winner, name: str, version: "Mode
     """Measure the champion again if it was measured otherwise than `version`; keep what is found with that. Whether it
     was measured."""
     store, champion = tracking.client(), promotion.champion_of(promotion.registered(name))
-    if champion is None or champion == str(version.version):
+    if champion is None:
         return False
-    theirs = store.get_model_version(name, champion)
-    known = again(version.tags, champion)
-    if len(winner.sets) < 2 or obstacle(version.tags, theirs.tags) is None or (known is not None and known.sets):
+    theirs = store.get_model_version(name, champion).tags
+    if not must_be_measured(champion, theirs, str(version.version), version.tags):
         return False
+    from pipelines.registry.champion import measured_again
+
     found = measured_again(settings, winner.evaluation, winner.protocol.metric, winner.protocol.nfe, name, champion)
     store.set_model_version_tag(name, version.version, AGAIN, found.model_dump_json())
     return True
@@ -100,7 +110,10 @@ def require_made_so(method: str) -> None:
     Raises:
         StageChanged: they are others; the message names them.
     """
-    for name in ("prepare", "features", f"train@{method}", f"evaluate@{method}", "compare"):
+    names = ("prepare", "features", f"train@{method}", f"evaluate@{method}", "compare")
+    if are_as_recorded(names):
+        return
+    for name in names:
         made = recorded(name)
         if made is not None and (changed := changes(made)):
             raise StageChanged(f"{name}: changed since it ran, so run the pipeline again first: {'; '.join(changed)}")
@@ -108,18 +121,17 @@ def require_made_so(method: str) -> None:
 
 def find_version(name: str, tags: Mapping[str, str]) -> "ModelVersion | None":
     """The version of the same generator that was measured by the same protocol."""
-    same = {key: value for key, value in tags.items() if key == FINGERPRINT or key.startswith(PROTOCOL)}
     versions = tracking.client().search_model_versions(
         f"name = '{name}' and tags.`{FINGERPRINT}` = '{tags[FINGERPRINT]}'"
     )
-    # One without a fingerprint of its code, of before there were any, cannot be served.
-    return next((one for one in versions if same.items() <= one.tags.items() and CODE_FINGERPRINT in one.tags), None)
+    return next((one for one in versions if is_same(one.tags, tags)), None)
 
 
-def register(
-    settings: Params, winner: Winner, generator: Generator, folder: Path, tags: Mapping[str, str]
-) -> "ModelVersion":
-    """Log the model to a run of its own and make it a version, tags included, in one step."""
+def register(settings: Params, winner: Winner, folder: Path, tags: Mapping[str, str]) -> "ModelVersion":
+    """Log the generator of a folder to a run of its own and make it a version, tags included, in one step."""
+    from fm.generator import Generator
+
+    generator = Generator.load(folder)
     experiment = settings.dataset.name
     stage = Stage(
         "register",
@@ -154,7 +166,7 @@ def keep_making(tracked: tracking.StageRun) -> dict[str, str]:
     return {LOCK: hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()} if LOCK_FILE.exists() else {}
 
 
-def gather(settings: Params, winner: Winner, generator: Generator, origin: dict[str, str]) -> Facts:
+def gather(settings: Params, winner: Winner, generator: "Generator", origin: dict[str, str]) -> Facts:
     prepared, trained = METRICS / "prepare.json", METRICS / "train" / f"{winner.method}.json"
     return Facts(
         settings=settings,
@@ -170,19 +182,16 @@ def gather(settings: Params, winner: Winner, generator: Generator, origin: dict[
     )
 
 
-def write_pages(folder: Path, facts: Facts, generator: Generator) -> Path:
+def write_pages(folder: Path, facts: Facts, generator: "Generator") -> Path:
     """The card and the picture that it shows, side by side."""
     folder.mkdir()
     (folder / CARD).write_text(card(facts, SAMPLES), encoding="utf-8")
-    images.save_png(sample_sheet(generator), folder / SAMPLES)
+    images.save_png(enlarged(sheets.sheet(generator, seed=0)), folder / SAMPLES)
     return folder
 
 
-def sample_sheet(generator: Generator) -> images.Images:
-    """Rows of the labels in turn, enlarged where images are small: uint8 (H, W, C)."""
-    columns = images.columns(len(generator.conditioner.choices))
-    made = generator.sample(images.ROWS * columns, seed=0)
-    sheet = images.grid(pictures(made, generator.codec), columns)
+def enlarged(sheet: images.Images) -> images.Images:
+    """As many whole times as it stays within SHEET_WIDTH: uint8 (H, W, C)."""
     times = max(1, SHEET_WIDTH // sheet.shape[1])
     return sheet.repeat(times, axis=0).repeat(times, axis=1)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +91,19 @@ def recorded(name: str, root: Path = ROOT) -> Stage | None:
     found = stages[name]
     values = {key: value for file in found.get("params", {}).values() for key, value in file.items()}
     return Stage(name, values, {one["path"]: one["md5"] for one in found.get("deps", [])})
+
+
+def are_as_recorded(names: Sequence[str], root: Path = ROOT) -> bool:
+    """Whether DVC finds these stages as it has recorded them, and what `resolve` has written of their code as new. A
+    second's work, where `changes` reads the code anew; what has changed it does not say."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            return not repo.status(["resolve", *names])
+    except DvcException:  # another of its processes has the lock, or there is no such stage
+        return False
 
 
 @contextmanager

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from fm import devices, images
+from fm import devices, sheets
 from fm.batches import Examples
 from fm.conditions import Labels
 from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
+from fm.generator_files import CONFIG, WEIGHTS
 from fm.networks.flops import flops_of_a_call
-from fm.pictures import pictures
 from fm.training import trainer
 from fm.training.callbacks import Point, Totals
 from fm.training.checkpoint_folders import remove
@@ -88,8 +88,8 @@ def train(stage: Stage, name: str) -> None:
             finished.keep(stage, outputs(name))
             tracked.params(metrics.chosen())
             tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
-            tracked.artifact(MODELS / name / "config.json", "model")
-            tracked.artifact(MODELS / name / "model.safetensors", "model")
+            for file in (CONFIG, WEIGHTS):
+                tracked.artifact(MODELS / name / file, "model")
         # Last of all: until everything is written, a rerun finds the finished training here.
         if elsewhere is not None:
             remove(elsewhere)
@@ -157,15 +157,14 @@ def report(run: tracking.StageRun | None, method: str, point: Point, images_per_
 def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None:
     """What the averaged network makes of fixed noise, a sheet of it, into MLflow. All processes make it: each may have
     a part of the weights."""
-    columns = images.columns(len(generator.conditioner.choices))
     try:
-        samples = generator.sample(images.ROWS * columns, SAMPLE_SEED, steps=10)
+        sheet = sheets.sheet(generator, SAMPLE_SEED, steps=10)
     except NotFinite as error:  # a young network's, in few steps; the training may be well
         if run is not None:
             print(f"no samples are shown of step {step}: {error}", flush=True)
         return
     if run is not None:
-        run.image("samples", images.grid(pictures(samples, generator.codec), columns), step)
+        run.image("samples", sheet, step)
 
 
 def summarise(settings: Params, generator: Generator, totals: Totals, load: Load) -> TrainMetrics:

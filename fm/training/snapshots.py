@@ -10,6 +10,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from fm.generator import Generator
+from fm.generator_files import CONFIG, WEIGHTS
 
 
 class Snapshots(Callback):
@@ -56,7 +57,7 @@ class Snapshots(Callback):
 def checksum(folder: Path) -> str | None:
     """SHA-256 of a generator's files, one after the other; none where there are none."""
     try:
-        content = b"".join((folder / name).read_bytes() for name in ("config.json", "model.safetensors"))
+        content = b"".join((folder / name).read_bytes() for name in (CONFIG, WEIGHTS))
     except OSError:
         return None
     return hashlib.sha256(content).hexdigest()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fm.errors import UserError
+from fm.generator_files import WEIGHTS
 from pipelines import params
 from pipelines.lineage.links import Link, code_with_patch, lock, patch
 from pipelines.lineage.stored_objects import md5_of
@@ -16,8 +17,6 @@ from pipelines.project import CACHE_VARIABLE, MODELS
 from pipelines.records import provenance, tracking
 from pipelines.registry.saved_models import download
 from pipelines.worktree import DVC, check_out, equip, git, remove
-
-WEIGHTS = "model.safetensors"
 
 
 def reproduce(version: Traced) -> Link:

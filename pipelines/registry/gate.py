@@ -10,7 +10,7 @@ from pipelines.project import FEATURES
 from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.evaluation import HIGHER_IS_BETTER, Evaluation, EvaluationRow
 from pipelines.schemas.schema import Schema
-from pipelines.stage import declared
+from pipelines.stage import declared, recorded
 from pipelines.words import number
 
 CONFIDENCE = 0.95
@@ -100,7 +100,8 @@ def choose(settings: Params) -> Winner:
     measured = read_evaluations(list(settings.methods))
     best, row = rank(measured, metric, nfe)[0]
     evaluation = measured[best]
-    stage = declared(f"evaluate@{best}")
+    name = f"evaluate@{best}"
+    stage = recorded(name) or declared(name)
     protocol = Protocol(
         data_md5=stage.data_md5,
         extractor=evaluation.extractor,
@@ -146,15 +147,17 @@ def judge(candidate: Mapping[str, str], champion: Mapping[str, str], again: Agai
 def obstacle(candidate: Mapping[str, str], champion: Mapping[str, str]) -> str | None:
     """Why the champion's own figures say nothing beside the candidate's, if they don't."""
     for key in protocol_keys(candidate, champion):
-        if champion.get(key) != candidate.get(key):
-            what = key.removeprefix(PROTOCOL)
-            return (
-                f"the champion was measured by another protocol ({what} {champion.get(key, 'unknown')}, "
-                f"now {candidate.get(key, 'unknown')})"
-            )
+        was, now = told(champion, key), told(candidate, key)
+        if was != now:
+            return f"the champion was measured by another protocol ({key.removeprefix(PROTOCOL)} {was}, now {now})"
     if len(by_set(champion)) != len(by_set(candidate)):
         return "the champion was not measured by set"
     return None
+
+
+def told(tags: Mapping[str, str], key: str) -> str:
+    """A part of the protocol by a version's tags, as `Protocol.tags` has them."""
+    return tags.get(key, FULL if key == f"{PROTOCOL}precision" else "unknown")
 
 
 def by_set(tags: Mapping[str, str]) -> list[float]:

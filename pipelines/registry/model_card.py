@@ -7,7 +7,7 @@ from pathlib import Path
 from fm.codecs import Codec
 from fm.components import parts
 from fm.conditions import Conditioner
-from fm.generator import Config
+from fm.config import Config
 from pipelines.markup import literal
 from pipelines.params import Params
 from pipelines.params.sections import IN_FILES

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from fm.generator import Generator
 from pipelines.project import ROOT
 from pipelines.records import tracking
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
+
+    from fm.generator import Generator
 
 FINGERPRINT = "generator.sha256"
 CODE_FINGERPRINT = "code.sha256"
@@ -30,7 +31,7 @@ NEEDED_BY_FM = ("torch", "numpy", "scipy", "safetensors", "pydantic", "torchdiff
 def create(
     name: str,
     run_id: str,
-    generator: Generator,
+    generator: "Generator",
     folder: Path,
     pages: Path,
     tags: Mapping[str, str],
@@ -62,7 +63,7 @@ def create(
     return version
 
 
-def log(run_id: str, generator: Generator, folder: Path, pages: Path) -> Any:
+def log(run_id: str, generator: "Generator", folder: Path, pages: Path) -> Any:
     """Log the generator as code and safetensors: no pickle, and no need of this project to load it."""
     import mlflow
 
@@ -86,7 +87,7 @@ def log(run_id: str, generator: Generator, folder: Path, pages: Path) -> Any:
         )
 
 
-def code(generator: Generator) -> list[str]:
+def code(generator: "Generator") -> list[str]:
     """What of the checkout it takes to load the generator: `fm`, and `own` where it needs components from there."""
     return ["fm", *(["own"] if any(place.startswith("own.") for place in generator.config.needs) else [])]
 

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from fm.images import columns
+from fm.sheets import columns
 from pipelines import words
 from pipelines.claims.results import Results
 from pipelines.claims.words import VERDICTS, interval, measured

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fm import images as layout
+from fm import sheets
 from fm.errors import UserError
+from fm.images import grid
 from fm.pictures import Shown
 
 
@@ -22,13 +23,13 @@ def data_uri(image: Image.Image) -> str:
 def grid_of_real(images: NDArray[np.uint8] | Shown, labels: NDArray[np.int64], classes: int) -> Image.Image:
     """Real images laid out as the generated grids are, every label's spread evenly over all it has: files that lie
     together look alike."""
-    columns = layout.columns(classes)
-    places = np.arange(layout.ROWS * columns)
+    columns = sheets.columns(classes)
+    places = np.arange(sheets.ROWS * columns)
     by_label = [np.flatnonzero(labels == label) for label in range(max(classes, 1))]
     of_each = -(-len(places) // len(by_label))
     spread = [have[np.linspace(0, len(have) - 1, of_each).astype(np.int64)] for have in by_label]
     chosen = [spread[place % len(spread)][place // len(spread)] for place in places]
-    sheet = layout.grid(images[np.array(chosen)], columns)
+    sheet = grid(images[np.array(chosen)], columns)
     return Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
 
 
@@ -40,7 +41,7 @@ def picture(path: Path) -> Image.Image:
         raise UserError(f"{path} is missing: `dvc repro` makes it") from None
 
 
-def first_row(grid: Image.Image) -> Image.Image:
-    """The top row of a grid, as a strip."""
-    # A grid has as many gaps as rows and one more: keep the one below as well.
-    return grid.crop((0, 0, grid.width, (grid.height - 1) // layout.ROWS + 1))
+def first_row(sheet: Image.Image) -> Image.Image:
+    """The top row of a sheet, as a strip."""
+    # A sheet has as many gaps as rows and one more: keep the one below as well.
+    return sheet.crop((0, 0, sheet.width, (sheet.height - 1) // sheets.ROWS + 1))

@@ -51,8 +51,9 @@ class Project:
         Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         for module in (gate, register):
             monkeypatch.setattr(module, "declared", self.declared)
-        # What DVC has recorded in this checkout is of its own runs.
-        monkeypatch.setattr(register, "recorded", lambda name: None)
+            # What DVC has recorded in this checkout is of its own runs.
+            monkeypatch.setattr(module, "recorded", lambda name: None)
+        monkeypatch.setattr(register, "are_as_recorded", lambda names: True)
 
     def declared(self, name: str) -> Stage:
         return Stage(name, {}, {"data/prepared": self.data, "artifacts/features": self.features})
@@ -290,11 +291,10 @@ def test_what_was_cut_short_is_completed(project: Project, monkeypatch: pytest.M
     assert len(tracking.client().search_model_versions(f"name = '{NAME}'")) == 1
 
 
-@pytest.mark.parametrize(("labels", "columns"), [(0, 10), (3, 3), (10, 10), (40, 10)])
-def test_the_sample_sheet_has_eight_rows_and_few_columns(labels: int, columns: int) -> None:
-    sheet = register.sample_sheet(tiny_generator(label_names=[str(i) for i in range(labels)]))
-    assert sheet.shape[0] / sheet.shape[1] == (8 * 9 + 1) / (columns * 9 + 1)
-    assert 500 <= sheet.shape[1] <= register.SHEET_WIDTH
+@pytest.mark.parametrize(("width", "enlarged"), [(28, 588), (91, 546), (300, 600), (301, 301), (5000, 5000)])
+def test_a_small_sheet_of_samples_is_enlarged(width: int, enlarged: int) -> None:
+    sheet = register.enlarged(np.zeros((2, width, 1), dtype=np.uint8))
+    assert sheet.shape == (2 * enlarged // width, enlarged, 1)
 
 
 # Without MLflow
@@ -332,12 +332,22 @@ def test_gate_keeps_the_champion_otherwise(sets: list[float]) -> None:
         {"seed": 2},
         {"metric": "kid"},
         {"nfe": 20},
+        {"precision": "bf16"},
     ],
 )
 def test_gate_compares_no_two_protocols(other: dict[str, Any]) -> None:
     verdict = gate.judge(winner(BETTER).tags(), winner(GOOD, other).tags())
     assert not verdict.promoted
     assert next(iter(other)) in verdict.why
+
+
+def test_gate_knows_that_figures_without_a_precision_are_of_float32() -> None:
+    of_before, told = winner(GOOD).tags(), winner(GOOD, {"precision": "float32"}).tags()
+    assert of_before == told
+    lower = winner(BETTER, {"precision": "bf16"}).tags()
+    assert "(precision float32, now bf16)" in gate.judge(lower, of_before).why
+    assert "(precision bf16, now float32)" in gate.judge(of_before, lower).why
+    assert gate.judge(lower, winner(GOOD, {"precision": "bf16"}).tags()).promoted
 
 
 def test_gate_compares_nothing_with_a_version_it_did_not_make() -> None:
@@ -384,10 +394,23 @@ def test_what_is_missing_is_said_in_a_line(project: Project) -> None:
         gate.choose(params.load())
 
 
-def test_methods_measured_differently_are_not_compared(project: Project) -> None:
-    project.measured("diffusion", GOOD, num_images=50)
-    with pytest.raises(UserError, match="not comparable: num_images is 100 for flow_matching and 50 for diffusion"):
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"num_images": 50}, "num_images is 100 for flow_matching and 50 for diffusion"),
+        ({"precision": "bf16"}, "precision is 'float32' for flow_matching and 'bf16' for diffusion"),
+    ],
+)
+def test_methods_measured_differently_are_not_compared(project: Project, other: dict[str, Any], says: str) -> None:
+    project.measured("diffusion", GOOD, **other)
+    with pytest.raises(UserError, match=f"not comparable: {says}"):
         gate.choose(params.load())
+
+
+def test_the_winners_precision_is_of_its_protocol(project: Project) -> None:
+    for method in ("flow_matching", "diffusion"):
+        project.measured(method, GOOD, precision="bf16")
+    assert gate.choose(params.load()).tags()["protocol.precision"] == "bf16"
 
 
 def test_no_row_at_nfe(project: Project) -> None:

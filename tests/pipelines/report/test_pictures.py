@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 from fm import images as layout
-from fm.images import ROWS
+from fm.sheets import ROWS
 from pipelines.report.pictures import data_uri, first_row, grid_of_real
 
 

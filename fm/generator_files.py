@@ -1,0 +1,63 @@
+"""A generator's folder as it is known without PyTorch: config.json beside model.safetensors, which has the weights."""
+
+import shutil
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fm.config import Config, SamplerConfig
+from fm.errors import UserError
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class GeneratorError(UserError):
+    """A generator folder that cannot be used; the message says which and why."""
+
+
+def read_config(folder: Path, own: Container[str] = ()) -> Config:
+    """What a generator is made of. Raises GeneratorError.
+
+    Args:
+        own: what is not the library's and may be imported for it (fm.components).
+    """
+    with readable(folder):
+        content = (folder / CONFIG).read_bytes()
+    try:
+        return Config.model_validate_json(content, context={"own": own})
+    except ValidationError as error:
+        raise GeneratorError(f"{folder / CONFIG} is damaged or of a newer version: {in_a_line(error)}") from None
+
+
+def write_config(folder: Path, config: Config) -> None:
+    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def copy(folder: Path, target: Path, sampler: SamplerConfig) -> None:
+    """Write a generator with another sampler: the bytes that Generator.save would write of it.
+
+    Raises:
+        GeneratorError: the folder is no generator's. Whether its weights are any good, nobody looks.
+    """
+    config = read_config(folder).model_copy(update={"sampler": sampler})
+    target.mkdir(parents=True, exist_ok=True)
+    with readable(folder):
+        shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
+    write_config(target, config)
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """What cannot be read of a generator's folder, as GeneratorError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise GeneratorError(f"{folder} is no generator: {error.filename or error} is missing") from None
+    except OSError as error:
+        raise GeneratorError(f"{folder} cannot be read: {error}") from None
+
+
+def in_a_line(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

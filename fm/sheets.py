@@ -1,0 +1,38 @@
+"""Sheets of samples, as people are shown what a generator makes: the labels in turn, from the noise of one seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fm.images import Images, grid
+from fm.pictures import pictures
+
+if TYPE_CHECKING:
+    from fm.generator import Generator
+
+ROWS = 8
+MOST_COLUMNS = 10
+
+
+def sheet(generator: Generator, seed: int, steps: int | None = None) -> Images:
+    """The pictures of `samples` row by row on grey: one picture, uint8 (H, W, 1 or 3)."""
+    return grid(samples(generator, seed, steps), columns_of(generator))
+
+
+def samples(generator: Generator, seed: int, steps: int | None = None) -> Images:
+    """Pictures of as many samples as a sheet shows: uint8 (ROWS * columns, H, W, 1 or 3).
+
+    Raises:
+        NotFinite: what the sampler makes is no numbers.
+    """
+    made = generator.sample(ROWS * columns_of(generator), seed, steps=steps)
+    return pictures(made, generator.codec)
+
+
+def columns_of(generator: Generator) -> int:
+    return columns(len(generator.conditioner.choices))
+
+
+def columns(num_labels: int) -> int:
+    """One for each label if that makes a few, so that labels in turn stand in columns."""
+    return num_labels if 2 <= num_labels <= MOST_COLUMNS else MOST_COLUMNS
