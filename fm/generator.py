@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,9 +71,12 @@ class Generator:
         self.target = Target.of(config.target).at_scale(self.codec.scale)
 
     @classmethod
-    def untrained(cls, config: Config) -> Self:
-        """With a network of fresh random weights, drawn from torch's global generator."""
-        return cls(config, in_channels_last(network_of(config)))
+    def untrained(cls, config: Config, weights: bool = True) -> Self:
+        """With a network of fresh random weights, drawn from torch's global generator; or of sizes alone, on the device
+        `meta`, which takes no memory."""
+        with nullcontext() if weights else sizes_alone():
+            network = in_channels_last(network_of(config))
+        return cls(config, network)
 
     @classmethod
     def load(cls, folder: Path | str, own: Container[str] = ()) -> Self:

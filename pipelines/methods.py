@@ -51,14 +51,14 @@ class Method:
                 tuple(row.each_sampler()),
             )
 
-    def untrained(self) -> Generator:
-        """With random weights, from torch's global generator.
+    def untrained(self, weights: bool = True) -> Generator:
+        """With random weights, from torch's global generator, or with none (Generator.untrained).
 
         Raises:
             UserError: a setting that cannot be, by its key.
         """
         with named(self.name):
-            return Generator.untrained(self.config)
+            return Generator.untrained(self.config, weights)
 
 
 def build(settings: Params, dataset: Prepared) -> dict[str, Method]:

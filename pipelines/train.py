@@ -61,13 +61,14 @@ def train(stage: Stage, name: str) -> None:
     methods.try_all(every.values())
     method = every[name]
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
+    hardware = hardware_of(settings)
     torch.manual_seed(settings.train.seed)
-    generator = method.untrained()
+    generator = method.untrained(hardware.needs_weights)
     kept = settings.train
     elsewhere = checkpoints_elsewhere(stage.name, stage.key)
     keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots, elsewhere)
     if is_helper():
-        fit(settings, method, dataset, generator, keeping, None)
+        fit(settings, method, dataset, generator, keeping, hardware, None)
         return
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type):
@@ -80,7 +81,7 @@ def train(stage: Stage, name: str) -> None:
             log_settings(tracked, stage, settings, name)
             foretell(settings, method, dataset, generator, device)
             began = Moment.now()
-            totals = fit(settings, method, dataset, generator, keeping, tracked)
+            totals = fit(settings, method, dataset, generator, keeping, hardware, tracked)
             metrics = summarise(settings, generator, totals, began.load())
             require_unchanged(stage)
             write(name, generator, totals, metrics)
@@ -115,16 +116,9 @@ def foretell(settings: Params, method: Method, dataset: Prepared, generator: Gen
         print(f"train {method.name}: {line}", flush=True)
 
 
-def fit(
-    settings: Params,
-    method: Method,
-    dataset: Prepared,
-    generator: Generator,
-    keeping: Keeping,
-    run: tracking.StageRun | None,
-) -> Totals:
+def hardware_of(settings: Params) -> Hardware:
     chosen = settings.train
-    hardware = Hardware(
+    return Hardware(
         chosen.accelerator,
         chosen.devices,
         chosen.strategy,
@@ -133,6 +127,17 @@ def fit(
         parts=chosen.accumulate,
         recomputed=chosen.checkpoint_activations,
     )
+
+
+def fit(
+    settings: Params,
+    method: Method,
+    dataset: Prepared,
+    generator: Generator,
+    keeping: Keeping,
+    hardware: Hardware,
+    run: tracking.StageRun | None,
+) -> Totals:
     return trainer.train(
         generator,
         method.objective,

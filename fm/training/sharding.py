@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.state_dict import (
     get_optimizer_state_dict,
 )
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor, Replicate, distribute_tensor
 from torch.optim import Optimizer
 
 from fm.training.checkpoint_folders import Folders
@@ -130,12 +131,41 @@ def without_weights(network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
+def hand_out(network: nn.Module, mesh: "DeviceMesh", precision: Any, device: torch.device) -> None:
+    """Divide the first process's network among all, one tensor after the other: no other has to have it whole, and
+    those of the others may be without numbers.
+
+    Args:
+        precision: as lightning.Trainer takes it.
+        device: where each is to have its part.
+    """
+    given = tensors(network)
+    network.to("meta")
+    shard(network, mesh, precision)
+    network.to_empty(device=device)
+    for part in tensors(network):
+        one = given.pop(0)  # which is freed once it is handed out
+        placements = part.placements if isinstance(part, DTensor) else [Replicate()]
+        sent = one if mesh.get_rank() == 0 else torch.empty_like(one, device=device)
+        mine, received = local([part, distribute_tensor(sent, mesh, placements)])
+        mine.copy_(received)
+
+
+@torch.no_grad()
 def fill(empty: nn.Module, network: nn.Module, device: torch.device) -> None:
     """Give a network that is divided as another one is, and has no weights yet, those of the other."""
     empty.to_empty(device=device)
-    for ours, theirs in ((empty.parameters(), network.parameters()), (empty.buffers(), network.buffers())):
-        for mine, other in zip(local(ours), local(theirs), strict=True):
-            mine.copy_(other)
+    for mine, other in zip(local(tensors(empty)), local(tensors(network)), strict=True):
+        mine.copy_(other)
+
+
+def tensors(network: nn.Module) -> list[torch.Tensor]:
+    """Its weights, and its buffers, those too that no checkpoint has.
+
+    >>> [tuple(one.shape) for one in tensors(nn.BatchNorm1d(2))]
+    [(2,), (2,), (2,), (2,), ()]
+    """
+    return [*network.parameters(), *network.buffers()]
 
 
 def whole(network: nn.Module, empty: nn.Module) -> nn.Module:

@@ -40,7 +40,7 @@ from fm.training.ending import Ending
 from fm.training.loop import optimizer_of
 from fm.training.parts import undivided
 from fm.training.processes import is_helper, launched, launcher
-from fm.training.sharding import SHARDED, Sharded, fill, shard, whole, without_weights
+from fm.training.sharding import SHARDED, Sharded, fill, hand_out, shard, whole, without_weights
 from fm.training.snapshots import Snapshots, snapshot_steps
 
 
@@ -69,6 +69,11 @@ class Hardware:
     def sharded(self) -> bool:
         """Whether every process holds a part of every weight."""
         return bool(self.strategy == SHARDED)
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether this process's untrained network has to have any: sharded, the first one hands out its own."""
+        return not (self.sharded and is_helper())
 
     def arithmetic(self) -> Arithmetic:
         """What it comes to on this machine."""
@@ -187,8 +192,8 @@ class Training(LightningModule):
         """Called when the processes have met."""
         strategy = self.trainer.strategy
         if isinstance(strategy, Sharded):
-            for network in (self.network, self.averaged()):
-                shard(network, strategy.mesh, self.trainer.precision)
+            hand_out(self.network, strategy.mesh, self.trainer.precision, strategy.root_device)
+            shard(self.averaged(), strategy.mesh, self.trainer.precision)
             fill(self.averaged(), self.network, strategy.root_device)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -210,6 +215,9 @@ def train(
     watching: Watching,
 ) -> Totals:
     """Train `generator`'s network in place, from a checkpoint if one can be used, and average its weights.
+
+    Where every process holds a part of every weight, all begin with the first one's (Hardware.needs_weights), and it
+    alone has them whole in the end.
 
     A training that is resumed computes as it did before, whatever is chosen by itself on the present device.
 

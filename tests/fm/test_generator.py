@@ -28,6 +28,13 @@ def test_saved_and_loaded_it_makes_the_same_images(generator: Generator, tmp_pat
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_one_of_sizes_alone_has_the_same_and_no_numbers(generator: Generator) -> None:
+    empty = Generator.untrained(generator.config, weights=False).network.state_dict()
+    assert all(one.is_meta for one in empty.values())
+    shapes = {name: one.shape for name, one in generator.network.state_dict().items()}
+    assert {name: one.shape for name, one in empty.items()} == shapes
+
+
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
 def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(
     generator: Generator, tmp_path: Path, value: float

@@ -1,21 +1,29 @@
 """Trainings that several processes share: each on its part of a batch, and under fsdp with its part of every weight."""
 
 import os
+import resource
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
 
 from fm.batches import Budget, Examples
 from fm.generator import Generator
 from fm.networks import Network
+from fm.networks.layers import in_channels_last
+from fm.networks.sizes import sizes_alone
 from fm.training.callbacks import Point
 from fm.training.checkpoint_folders import Folders
-from fm.training.sharding import blocks
+from fm.training.sharding import blocks, hand_out, tensors, without_weights
 from fm.training.trainer import Hardware, Keeping, Watching
 from fm.training.trainer import train as train_by_lightning
 from tests.fm.conftest import tiny_generator
@@ -35,14 +43,17 @@ def train(folder: Path, strategy: str, killed_at: int | None = None, **how: Any)
     def show(step: int, generator: Generator) -> None:
         assert generator.sample(2, seed=0, steps=2).shape == (2, 8, 8, 1)
 
+    hardware = Hardware("cpu", strategy=strategy, precision="32-true")
     generator = tiny_generator()
+    if not hardware.needs_weights:
+        generator.network = without_weights(generator.network)
     totals = train_by_lightning(
         generator,
         VELOCITY,
         Examples(ROWS, generator.codec, generator.conditioner),
         Budget(**PLAN),
         Keeping(folder / "last.ckpt", key="this training", every=4, snapshots=2, **how),
-        Hardware("cpu", strategy=strategy, precision="32-true"),
+        hardware,
         Watching("train", report, show),
     )
     return totals.curve, said(generator), totals.resumed
@@ -145,6 +156,46 @@ def test_a_signal_to_one_process_ends_all_with_a_checkpoint(tmp_path: Path, alon
 def test_a_batch_that_cannot_be_divided_evenly_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="UserError: a batch of 4 can't be divided evenly among 3 processes"):
         together(3, train, tmp_path, "ddp")
+
+
+def handed_out(network: dict[str, Any], shape: tuple[int, ...]) -> tuple[bool, float]:
+    """Whether all the parts together are what one process makes, and how much of a whole network this process has
+    held at most to get its part."""
+    dist.init_process_group("gloo")
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+
+    def made() -> nn.Module:
+        torch.manual_seed(0)
+        return Network.of(network).build(shape, {})
+
+    held = most_held()
+    with nullcontext() if dist.get_rank() == 0 else sizes_alone():
+        given = in_channels_last(made())
+    hand_out(given, mesh, "32-true", torch.device("cpu"))
+    held = most_held() - held
+    parts = [(one.full_tensor() if isinstance(one, DTensor) else one) for one in tensors(given)]
+    same = all(torch.equal(one, expected) for one, expected in zip(parts, tensors(made()), strict=True))
+    return same, held / sum(one.numel() * one.element_size() for one in parts)
+
+
+def most_held() -> int:
+    """Bytes of memory that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_one_process_alone_has_ever_the_whole_network() -> None:
+    network = {"name": "transformer", "width": 512, "blocks": 6, "patch_size": 2}
+    (same, by_first), *others = together(4, handed_out, network, (3, 16, 16))
+    assert same
+    assert by_first < 1.25
+    for same, by_other in others:
+        assert same
+        assert by_other < 0.5
+
+
+def test_weights_in_any_order_of_memory_are_handed_out() -> None:
+    network = {"name": "unet", "width": 16, "multipliers": [1], "blocks": 1}
+    assert all(same for same, _ in together(3, handed_out, network, (3, 8, 8)))
 
 
 @pytest.mark.parametrize("kind", ["unet", "transformer"])
