@@ -76,6 +76,7 @@ def train(stage: Stage, name: str) -> None:
         # torchrun's processes could not agree on it: another node may have another cache.
         if not launched() and finished.is_waiting(stage):
             finished.take(stage, outputs(name))
+            forget(workspace, elsewhere)
             return
         with tracking.stage_run(stage, settings.dataset.name) as tracked:
             log_settings(tracked, stage, settings, name)
@@ -92,8 +93,14 @@ def train(stage: Stage, name: str) -> None:
             for file in (CONFIG, WEIGHTS):
                 tracked.artifact(MODELS / name / file, "model")
         # Last of all: until everything is written, a rerun finds the finished training here.
-        if elsewhere is not None:
-            remove(elsewhere)
+        forget(workspace, elsewhere)
+
+
+def forget(workspace: Path, elsewhere: str | None) -> None:
+    """Remove what a training that has ended went on from."""
+    if elsewhere is not None:
+        remove(elsewhere)
+    if workspace.exists():
         shutil.rmtree(workspace)
 
 

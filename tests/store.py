@@ -32,6 +32,11 @@ class Store:
             aws_access_key_id=key.id, aws_secret_access_key=key.secret,
         )  # fmt: skip
 
+    def everything(self, bucket: str) -> list[str]:
+        """The keys of all that a bucket keeps, of former versions and of what is removed too."""
+        found = self.client(self.admin).list_object_versions(Bucket=bucket)
+        return [one["Key"] for kind in ("Versions", "DeleteMarkers") for one in found.get(kind, [])]
+
     def variables(self, key: Key) -> dict[str, str]:
         """What a shell has that uses the store with this key."""
         return {

@@ -1,21 +1,25 @@
 """Stages by DVC alone: what reruns, and trainings that are stopped, resumed and shared by processes."""
 
+import fnmatch
 import json
-import os
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
-import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
+from pipelines.project import CACHE_VARIABLE, CHECKPOINTS_VARIABLE
 from tests.conftest import Project
+from tests.ports import free_run
+from tests.store import Store
 from tests.test_pipeline import client, runs, without_timings
 
 CURVE = "artifacts/curves/flow_matching.csv"
@@ -68,64 +72,106 @@ def test_experiments_run_in_checkouts_that_dvc_makes(project: Project) -> None:
 OF_OTHERS = {"SLURM_JOB_ID": "77", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "RANK": "1"}
 
 
-def start_training(project: Project) -> subprocess.Popen[bytes]:
-    """Train flow matching until its first checkpoint is there."""
+def start_training(project: Project, saved: Callable[[], Iterable[object]]) -> subprocess.Popen[bytes]:
+    """Train flow matching until its first checkpoint is saved."""
     command = [".venv/bin/python", "-m", "pipelines.train", "flow_matching"]
     process = subprocess.Popen(command, cwd=project.folder, env=project.environment | OF_OTHERS)
-    wait_for_checkpoint(project, process)
+    wait_for(saved, process)
     return process
 
 
-def wait_for_checkpoint(project: Project, process: subprocess.Popen[bytes]) -> None:
+def in_its_folder(project: Project) -> list[Path]:
+    """The checkpoints there are."""
+    return list((project.folder / ".cache/checkpoints").glob("*/*/last.ckpt"))
+
+
+def wait_for(saved: Callable[[], Iterable[object]], process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 120
-    while not list((project.folder / ".cache/checkpoints").glob("*/*/last.ckpt")):
+    while not list(saved()):
         assert process.poll() is None, "the training ended before it had saved anything"
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
-def test_a_stopped_training_resumes_to_the_same_bytes(
-    project: Project, by_dvc: Project, stop: signal.Signals, code: int
-) -> None:
-    project.run("dvc", "repro", "prepare")
-    process = start_training(project)
-    os.kill(process.pid, stop)
-    assert process.wait(timeout=60) == code
+def assert_resumed(project: Project, by_dvc: Project) -> None:
+    """A training goes on where it was stopped, in the same run, and ends as one does that was not."""
     assert not (project.folder / "artifacts/models").exists()
-
     project.run("dvc", "repro", "train@flow_matching")
-    for name in ("artifacts/models/flow_matching/model.safetensors", "artifacts/curves/flow_matching.csv"):
+    for name in ("artifacts/models/flow_matching/model.safetensors", CURVE):
         assert (project.folder / name).read_bytes() == (by_dvc.folder / name).read_bytes(), name
     assert json.loads((project.folder / "metrics/train/flow_matching.json").read_text())["resumed"] == 1
-    assert not list((project.folder / ".cache/checkpoints").glob("*/*/last.ckpt"))
+    assert not in_its_folder(project)
     (run,) = runs(project, "train@flow_matching")
     assert run.info.status == "FINISHED"
     steps = [point.step for point in client(project).get_metric_history(run.info.run_id, "loss")]
     assert len(steps) == len(set(steps)) == 100
 
-    # DVC killed before it could record what the training made, which it then finds nowhere.
+
+def test_a_killed_training_resumes_to_the_same_bytes(project: Project, by_dvc: Project) -> None:
+    project.run("dvc", "repro", "prepare")
+    process = start_training(project, partial(in_its_folder, project))
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    checkpoints, kept = project.folder / ".cache/checkpoints", project.folder.parent / "kept"
+    shutil.copytree(checkpoints, kept)
+    assert_resumed(project, by_dvc)
+
+    # Killed with DVC before it could remove its checkpoints, and DVC record what it made, which it then finds nowhere.
+    shutil.copytree(kept, checkpoints, dirs_exist_ok=True)
     (project.folder / "dvc.lock").unlink()
     shutil.rmtree(project.folder / ".dvc/cache/runs")
     assert "train@flow_matching: taken as it was" in project.run("dvc", "repro", "train@flow_matching").stdout
     assert (project.folder / CURVE).read_bytes() == (by_dvc.folder / CURVE).read_bytes()
+    assert not in_its_folder(project)
     assert len(runs(project, "train@flow_matching")) == 1
 
 
-def test_two_processes_share_one_training_and_resume_it(project: Project, by_dvc: Project) -> None:
+def test_a_terminated_training_resumes_out_of_a_store(project: Project, by_dvc: Project, store: Store) -> None:
+    bucket = "team-t-checkpoints"
+    project.environment |= store.variables(store.set_up("team-t", {})["training"])
+    project.environment[CHECKPOINTS_VARIABLE] = f"s3://{bucket}/trainings"
+    project.run("dvc", "repro", "prepare")
+    process = start_training(project, lambda: fnmatch.filter(store.everything(bucket), "*/checkpoint.json"))
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    shutil.rmtree(project.folder / ".cache/checkpoints")  # as on another machine
+    assert_resumed(project, by_dvc)
+    assert store.everything(bucket) == []
+
+
+def of_two_machines(port: int, node: int) -> list[str]:
+    return [
+        ".venv/bin/torchrun", "--nnodes=2", f"--node-rank={node}", "--nproc-per-node=1",
+        "--master-addr=127.0.0.1", f"--master-port={port}", "-m", "pipelines.train", "flow_matching",
+    ]  # fmt: skip
+
+
+def test_two_processes_share_one_training_and_two_machines_go_on_with_it(project: Project, by_dvc: Project) -> None:
     project.set(train__accelerator="cpu")
     project.run("dvc", "repro", "prepare")
+    second = Project(project.folder.parent / "second")
+    shutil.copytree(project.folder, second.folder, symlinks=True)
+    second.environment[CACHE_VARIABLE] = str(project.folder / ".cache")
+
     command = [".venv/bin/torchrun", "--standalone", "--nproc-per-node=2", "-m", "pipelines.train", "flow_matching"]
     with subprocess.Popen(command, cwd=project.folder, env=project.environment) as torchrun:
-        wait_for_checkpoint(project, torchrun)
+        wait_for(partial(in_its_folder, project), torchrun)
         family = [psutil.Process(torchrun.pid), *psutil.Process(torchrun.pid).children(recursive=True)]
         for process in family:
             process.kill()
         psutil.wait_procs(family)
 
-    subprocess.run(command, cwd=project.folder, env=project.environment, check=True)
+    port = free_run(1)
+    machines = [
+        subprocess.Popen(of_two_machines(port, node), cwd=one.folder, env=one.environment)
+        for node, one in enumerate((project, second))
+    ]
+    assert [machine.wait(timeout=180) for machine in machines] == [0, 0]
 
     assert json.loads((project.folder / "metrics/train/flow_matching.json").read_text())["resumed"] == 1
+    for made in ("artifacts/models", "metrics/train", "mlflow.db"):
+        assert not (second.folder / made).exists(), made
+    assert len(runs(project, "train@flow_matching")) == 1
     alone, together = (np.genfromtxt(one.folder / CURVE, delimiter=",", names=True) for one in (by_dvc, project))
     assert list(together["images_seen"]) == list(alone["images_seen"])
     # Sums of floating-point numbers in another order, which training makes more of.
@@ -167,7 +213,7 @@ def test_a_parameter_changed_while_a_training_runs_is_never_that_of_its_weights(
         stderr=subprocess.STDOUT,
         text=True,
     ) as repro:
-        wait_for_checkpoint(project, repro)
+        wait_for(partial(in_its_folder, project), repro)
         project.set(train__learning_rate=0.0005)
         said, _ = repro.communicate()
     assert repro.returncode != 0

@@ -30,7 +30,8 @@ from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadat
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
-from fm.errors import UserError
+from fm import s3
+from fm.errors import TryLater, UserError
 from fm.training.background import Background
 from fm.training.staging import Copies
 
@@ -141,22 +142,25 @@ class Folders(CheckpointIO):
 
     def _found(self, until: str | None = None) -> list[str]:
         """The checkpoints there are, the newest first; those that are not whole are none."""
-        system = files(self.place)
-        if not system.isdir(self.place):
-            return []
-        names = sorted(Path(found).name for found in system.ls(self.place, detail=False))
-        folders = [f"{self.place}/{name}" for name in names if NAME.fullmatch(name)]
-        return [one for one in reversed(folders) if (until is None or one <= until) and system.exists(f"{one}/{MARK}")]
+        with reached(self.place):
+            system = files(self.place)
+            if not system.isdir(self.place):
+                return []
+            names = sorted((Path(found).name for found in system.ls(self.place, detail=False)), reverse=True)
+            folders = [f"{self.place}/{name}" for name in names if NAME.fullmatch(name)]
+            return [one for one in folders if (until is None or one <= until) and system.exists(f"{one}/{MARK}")]
 
     def _problem(self, folder: str) -> str | None:
+        """Why it cannot be gone on from, if so. Raises what `reached` does."""
         try:
-            mark = marked(folder)
-            if mark["key"] != self.key:
-                return "is another training's"
-            system = files(folder)
-            for name, (size, _) in mark["files"].items():
-                if system.size(f"{folder}/{name}") != size:
-                    return f"is damaged: {name} is not whole"
+            with reached(folder):
+                mark = marked(folder)
+                if mark["key"] != self.key:
+                    return "is another training's"
+                system = files(folder)
+                for name, (size, _) in mark["files"].items():
+                    if system.size(f"{folder}/{name}") != size:
+                        return f"is damaged: {name} is not whole"
         except (OSError, ValueError, KeyError, TypeError) as error:
             return f"is damaged: {error}"
         return None
@@ -364,6 +368,28 @@ def told(what: str) -> Iterator[None]:
         raise UserError(f"{what}: {'; '.join(sorted(causes))}") from None
 
 
+@contextmanager
+def reached(place: str) -> Iterator[None]:
+    """What keeps a store from being looked into, in a line; that something is not there is no such thing.
+
+    Raises:
+        TryLater: it can pass by itself.
+        UserError: it cannot.
+    """
+    if not place.startswith(s3.SCHEME):
+        yield
+        return
+    try:
+        with s3.translated(place):
+            yield
+    except FileNotFoundError:
+        raise
+    except PermissionError as error:
+        raise UserError(f"{place}: {error}") from None
+    except OSError as error:
+        raise TryLater(f"{place}: the store cannot now: {error}") from None
+
+
 def empty_like(kept: Any) -> Tensor:
     """A tensor to read a saved one into, on the CPU."""
     return torch.empty(kept.size, dtype=kept.properties.dtype)
@@ -398,7 +424,9 @@ def put_aside(folder: str) -> None:
 
 
 def remove(place: str) -> None:
-    """All checkpoints of a training, or nothing where there are none."""
-    system = files(place)
-    if system.exists(place):
-        system.rm(place, recursive=True)
+    """All checkpoints of a training, or nothing where there are none. Raises TryLater, UserError: the store does not
+    answer, or refuses."""
+    with reached(place):
+        system = files(place)
+        if system.exists(place):
+            system.rm(place, recursive=True)

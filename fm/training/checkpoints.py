@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -137,6 +138,20 @@ class Checkpoint(Callback):
             if self.newest
             else "no checkpoint was saved"
         )
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Called when the processes have met, and nothing is read yet.
+
+        Raises:
+            UserError: they would go on from different steps, and wait for each other for ever.
+        """
+        step = 0 if self.newest is None else self.store.said(self.newest)["global_step"]
+        if step != (first := trainer.strategy.broadcast(step)):
+            raise UserError(
+                f"process {trainer.global_rank}, on {platform.node()}, finds the checkpoint of step {step} in "
+                f"{self.store.place}, the first process that of step {first}: checkpoints have to be in a folder that "
+                "all machines share, or in a store, as docs/operate.md says"
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.step = trainer.global_step

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 PURPOSES = ("data", "models", "samples")
-"""DVC's cache, MLflow's artifacts, generated sets: a bucket each."""
+"""DVC's cache, MLflow's artifacts, generated sets: a bucket each, which keeps every version."""
+PASSING = "checkpoints"
+"""What trainings go on from: its bucket keeps no version, and no backup has it."""
 READ = ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:GetBucketLocation")
 WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 USERS: dict[str, tuple[str, ...]] = {"training": READ + WRITE, "reader": READ}
@@ -28,6 +30,7 @@ class Key:
 
 
 def names(prefix: str) -> list[str]:
+    """Of the buckets with what shall last."""
     return [name(prefix, purpose) for purpose in PURPOSES]
 
 
@@ -36,7 +39,7 @@ def name(prefix: str, purpose: str) -> str:
 
 
 def set_up(session: "Session", prefix: str, known: Mapping[str, Key], endpoint: str | None = None) -> dict[str, Key]:
-    """Buckets with versioning, a user `<prefix>-training` that may write and one `<prefix>-reader` that may read.
+    """The buckets, a user `<prefix>-training` that may write and one `<prefix>-reader` that may read.
 
     Args:
         session: of somebody who may make buckets and users.
@@ -48,21 +51,23 @@ def set_up(session: "Session", prefix: str, known: Mapping[str, Key], endpoint: 
         The users' keys.
     """
     s3, iam = session.client("s3", endpoint_url=endpoint), session.client("iam", endpoint_url=endpoint)
-    for bucket in names(prefix):
-        make_bucket(s3, bucket, session.region_name)
+    for purpose in (*PURPOSES, PASSING):
+        make_bucket(s3, name(prefix, purpose), session.region_name, versions=purpose != PASSING)
     return {user: make_user(iam, f"{prefix}-{user}", policy(prefix, user), known.get(user)) for user in USERS}
 
 
-def make_bucket(s3: Any, bucket: str, region: str | None) -> None:
+def make_bucket(s3: Any, bucket: str, region: str | None, versions: bool) -> None:
     if bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]:
         # The first region is the one that must not be named.
         place = {} if region in (None, REGION) else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3.create_bucket(Bucket=bucket, **place)
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    if versions:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
 def policy(prefix: str, user: str) -> str:
-    resources = [f"arn:aws:s3:::{bucket}{part}" for bucket in names(prefix) for part in ("", "/*")]
+    buckets = [*names(prefix), name(prefix, PASSING)]
+    resources = [f"arn:aws:s3:::{bucket}{part}" for bucket in buckets for part in ("", "/*")]
     statement = {"Effect": "Allow", "Action": list(USERS[user]), "Resource": resources}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 

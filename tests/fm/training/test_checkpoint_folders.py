@@ -1,16 +1,18 @@
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from s3fs import S3FileSystem
 from torch.distributed import checkpoint as dcp
 
-from fm.errors import UserError
+from fm.errors import TryLater, UserError
 from fm.training.checkpoint_folders import MARK, METADATA, REST, Folders, Plain, files
 from fm.training.checkpoint_folders import remove as remove_all
+from tests.ports import free_run
 from tests.store import Store
 
 
@@ -154,10 +156,11 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name, value in store.variables(store.set_up("team-k", {})["training"]).items():
         monkeypatch.setenv(name, value)
-    return "s3://team-k-samples"
+    yield "s3://team-k-checkpoints"
+    S3FileSystem.clear_instance_cache()  # which knows nothing of the environment
 
 
 def test_an_object_store_keeps_them_as_a_folder_does(bucket: str) -> None:
@@ -169,13 +172,26 @@ def test_an_object_store_keeps_them_as_a_folder_does(bucket: str) -> None:
     assert same(folders.load_checkpoint(newest), content(12))
 
     system = files(place)
-    assert len(system.ls(place)) == 2
+    assert {Path(found).parent.name for found in system.find(place)} == {"step-000000008", "step-000000012"}
     system.pipe_file(f"{newest}/__0_0.distcp", b"x" * system.size(f"{newest}/__0_0.distcp"))
     assert same(folders.load_checkpoint(newest), content(8))
     assert folders.usable(set_aside=True)[0] == f"{place}/step-000000008"
     remove_all(place)
     assert folders.usable(set_aside=True) == (None, [])
     remove_all(place)
+
+
+def test_a_store_that_refuses_is_told(bucket: str) -> None:
+    with pytest.raises(UserError, match=r"^s3://team-k-nowhere/mine: .*Denied"):
+        Folders("s3://team-k-nowhere/mine", "mine").usable(set_aside=True)
+
+
+def test_a_store_that_does_not_answer_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_run(1)}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(S3FileSystem, "retries", 1)
+    with pytest.raises(TryLater, match=f"^{bucket}/mine: the store does not answer"):
+        Folders(f"{bucket}/mine", "mine").usable(set_aside=True)
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,15 @@ def test_several_processes_train_as_one_does(tmp_path: Path, alone: Trained, str
     assert Generator.load(made / "16").config == tiny_generator().config
 
 
+def train_apart(folder: Path) -> Trained:
+    """As on two machines that have no folder in common."""
+    return train(folder if os.environ["RANK"] == "0" else folder / "of the second", "ddp")
+
+
 def test_a_killed_training_goes_on_with_another_number_of_processes(tmp_path: Path, alone: Trained) -> None:
     assert together(2, train, tmp_path, "ddp", 10) == [None] * 2
+    with pytest.raises(AssertionError, match=r"process 1, on .*, finds the checkpoint of step 0 .* that of step 8"):
+        together(2, train_apart, tmp_path)
     first, *_ = together(4, train, tmp_path, "ddp")
     assert_alike(first, alone)
     assert first[2] == 1

@@ -41,6 +41,14 @@ def test_what_is_overwritten_can_be_had_again(store: Store, keys: dict[str, Key]
     assert training.get_object(Bucket=f"{PREFIX}-models", Key="m", VersionId=first)["Body"].read() == b"old"
 
 
+def test_of_checkpoints_that_are_removed_nothing_is_kept(store: Store, keys: dict[str, Key]) -> None:
+    training, bucket = store.client(keys["training"]), f"{PREFIX}-checkpoints"
+    for content in (b"old", b"new"):
+        training.put_object(Bucket=bucket, Key="c", Body=content)
+    training.delete_object(Bucket=bucket, Key="c")
+    assert store.everything(bucket) == []
+
+
 def test_other_buckets_are_closed_to_both(store: Store, keys: dict[str, Key]) -> None:
     store.client(store.admin).create_bucket(Bucket="somebody-elses")
     for key in keys.values():
