@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import jinja2
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -23,7 +22,7 @@ from fm.generator import Generator
 from fm.generator_files import CONFIG
 from fm.paths import CondOT
 from fm.pictures import pictures
-from pipelines import params
+from pipelines import params, templates
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
 from pipelines.report.pictures import data_uri
@@ -136,7 +135,8 @@ def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
 def create_app(known: Mapping[str, Trained]) -> FastAPI:
     """The page for these methods, which are all of one dataset."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    template = environment().get_template("demo.html.j2")
+    pages = templates.environment(Path(__file__).parent, method=method_name, solver=solver_name)
+    template = pages.get_template("demo.html.j2")
     one_at_a_time = threading.Lock()  # two at once would spoil each other's timing
     label_names = next(iter(known.values())).generator.conditioner.choices
 
@@ -170,18 +170,6 @@ def create_app(known: Mapping[str, Trained]) -> FastAPI:
         return HTMLResponse(content, status_code=400 if mistake else 200)
 
     return app
-
-
-def environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"method": method_name, "solver": solver_name}
-    return made
 
 
 def trained(settings: params.Params) -> dict[str, Trained]:

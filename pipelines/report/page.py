@@ -10,7 +10,7 @@ import jinja2
 from PIL import Image
 
 from fm.sheets import columns
-from pipelines import words
+from pipelines import templates, words
 from pipelines.claims.results import Results
 from pipelines.claims.words import VERDICTS, interval, measured
 from pipelines.project import NEAREST
@@ -76,24 +76,17 @@ def render_claims(claims: Sequence[Claim]) -> str:
 
 
 def environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return templates.environment(
+        Path(__file__).parent,
+        number=words.number,
+        percent=words.percent,
+        duration=partial(words.unless_none, words.duration),
+        size=words.size,
+        method=words.method_name,
+        solver=words.solver_name,
+        measured=measured,
+        interval=interval,
     )
-    made.filters |= {
-        "number": words.number,
-        "percent": words.percent,
-        "duration": partial(words.unless_none, words.duration),
-        "size": words.size,
-        "method": words.method_name,
-        "solver": words.solver_name,
-        "measured": measured,
-        "interval": interval,
-    }
-    return made
 
 
 def context(contents: Contents) -> dict[str, Any]:
