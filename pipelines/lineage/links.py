@@ -56,33 +56,33 @@ def links(version: Traced) -> list[Link]:
 
 def weights(version: Traced) -> Link:
     """The generator as it is registered is the one that was measured."""
-    from mlflow.exceptions import MlflowException
 
-    wanted, model = version.tags.get(FINGERPRINT, ""), f"models:/{version.version.name}/{version.version.version}"
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            found = fingerprint(download(model, Path(scratch)))
-        except (MlflowException, OSError) as error:
-            return Link("generator", wanted, "missing", str(error))
-    if found != wanted:
-        return Link("generator", wanted, "differs", f"the SHA-256 of its files is {found}")
-    return Link("generator", wanted, "ok", "SHA-256 of its files")
+    def found(model: str) -> str:
+        with tempfile.TemporaryDirectory() as scratch:
+            return fingerprint(download(model, Path(scratch)))
+
+    return held("generator", version, version.tags.get(FINGERPRINT, ""), found)
 
 
 def code(version: Traced) -> Link:
     """What MLflow runs of it is what was registered."""
-    from mlflow.exceptions import MlflowException
-
-    wanted, model = version.tags.get(CODE_FINGERPRINT), f"models:/{version.version.name}/{version.version.version}"
+    wanted = version.tags.get(CODE_FINGERPRINT)
     if wanted is None:
         return Link("served code", "", "unknown", f"it was registered without a tag {CODE_FINGERPRINT}")
+    return held("served code", version, wanted, code_fingerprint)
+
+
+def held(what: str, version: Traced, wanted: str, found: Callable[[str], str]) -> Link:
+    """Files of a version against the fingerprint that registration gave them; `found` is that of a model now."""
+    from mlflow.exceptions import MlflowException
+
     try:
-        found = code_fingerprint(model)
+        now = found(f"models:/{version.version.name}/{version.version.version}")
     except (MlflowException, OSError) as error:
-        return Link("served code", wanted, "missing", str(error))
-    if found != wanted:
-        return Link("served code", wanted, "differs", f"the SHA-256 of its files is {found}")
-    return Link("served code", wanted, "ok", "SHA-256 of its files")
+        return Link(what, wanted, "missing", str(error))
+    if now != wanted:
+        return Link(what, wanted, "differs", f"the SHA-256 of its files is {now}")
+    return Link(what, wanted, "ok", "SHA-256 of its files")
 
 
 def commit(version: Traced) -> Link:

@@ -6,6 +6,7 @@ import yaml
 from pipelines.stage import (
     Stage,
     StageChanged,
+    are_as_recorded,
     changes,
     declared,
     differences,
@@ -44,6 +45,8 @@ def test_declared_is_what_dvc_sees(by_dvc: Project) -> None:
     assert params == lock["params"]["params.yaml"]
     assert recorded("evaluate@diffusion", by_dvc.folder) == Stage("evaluate@diffusion", params, dependencies)
     assert recorded("evaluate@another", by_dvc.folder) is None
+    assert are_as_recorded(["prepare", "evaluate@diffusion"], by_dvc.folder)
+    assert not are_as_recorded(["evaluate@another"], by_dvc.folder)
 
 
 def test_what_was_edited_while_a_stage_ran_is_named(project: Project) -> None:
