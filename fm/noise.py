@@ -132,6 +132,13 @@ class Draws:
         else:
             torch.manual_seed(seed)
 
+    @property
+    def places(self) -> list[int]:
+        """Which of this process's data each is in the whole batch, from 0, counted on the host: so that what a batch is
+        parted by does not depend on how many work on it."""
+        apart = self.positions.step if isinstance(self.positions, range) else 1
+        return [(position - self.first) // apart for position in self.positions]
+
     def ahead(self, *purposes: Purpose) -> Self:
         """The same, with the keys of these purposes made: so little is soonest done on the CPU, and in one go."""
         keys = keys_of(self.seed, self._at(), torch.tensor([purposes], device=self._where).T)

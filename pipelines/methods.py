@@ -37,15 +37,17 @@ class Method:
         """From params.yaml's row `name`. Raises UserError: a setting that cannot be, by its key."""
         row, examples = settings.methods[name], Examples.of(dataset)
         with named(name):
+            objective = Objective.of(row.objective.choice).at_scale(examples.codec.scale)
             return cls(
                 name,
-                Objective.of(row.objective.choice).at_scale(examples.codec.scale),
+                objective,
                 Config(
                     path=row.objective.path,
                     target=row.objective.target,
                     network=row.network.choice,
                     codec=examples.codec.choice,
                     conditioner=examples.conditioner.choice,
+                    until=objective.until,
                     sampler=default_sampler(row.objective.path),
                 ),
                 tuple(row.each_sampler()),

@@ -66,7 +66,7 @@ def accepted(project: Project) -> tuple[int, list[str]]:
 
 
 WORDS = [
-    ("fm/objectives.py", '"""', '"""In other words: '),  # a docstring
+    ("fm/objectives/regression.py", '"""', '"""In other words: '),  # a docstring
     ("pipelines/train.py", "def main(", "# a comment\ndef main("),
     ("pipelines/sample_sets.py", 'print(f"', 'print(f"measured '),
     ("pipelines/records/provenance.py", '"git.commit"', '"commit"'),
@@ -92,11 +92,11 @@ def test_what_a_result_depends_on_is_not(made: Project) -> None:
     field = ("pipelines/schemas/comparison.py", "class Claim(Schema):", "class Claim(Schema):\n    more: int = 0\n")
     with edited(made, [field, *WORDS]):
         assert accepted(made) == (1, ["compare has to run: pipelines/schemas/comparison.py"])
-    with edited(made, [("fm/objectives.py", ".square()", ".abs()")]):
+    with edited(made, [("fm/objectives/regression.py", ".square()", ".abs()")]):
         code, lines = accepted(made)
         assert code == 1
         assert lines[:2] == [
-            f"train@{method} has to run: fm/objectives.py" for method in ("flow_matching", "diffusion")
+            f"train@{method} has to run: fm/objectives/regression.py" for method in ("flow_matching", "diffusion")
         ]
         assert changed_stages(made) == {"train@flow_matching", "train@diffusion", "compare"}
     assert accepted(made)[0] == 0

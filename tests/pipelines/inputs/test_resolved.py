@@ -87,7 +87,7 @@ def test_what_is_learnt_comes_to_nothing_that_stands_beside_a_training() -> None
     """An objective that draws samples, for instance, would: then its code has to count."""
     reach = Reach(Code(ROOT, ("fm",)), ())
     for module in (
-        "fm.objectives",
+        "fm.objectives.regression",
         "fm.batches",
         "fm.training.data",
         "fm.training.ema",
@@ -191,7 +191,7 @@ def test_only_what_uses_a_change_runs_again(root: Path, now: dict[str, Inputs], 
             "return component()",
             {*train, *evaluate, "prepare", "features", "compare"},
         ),
-        ("fm/objectives.py", ".square()", ".abs()", {*train, "compare"}),
+        ("fm/objectives/regression.py", ".square()", ".abs()", {*train, "compare"}),
         ("fm/metrics/distances.py", "return", "return 2 *", evaluate),
         ("pipelines/report/answer.py", "return", "return '' +", {"compare"}),
         ("pipelines/report/report.html.j2", "<h1>", "<h1 id='top'>", {"compare"}),

@@ -1,0 +1,111 @@
+"""MeanFlow: a network that says the mean velocity between two times, so that one call of it spans them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from fm.components import option
+from fm.lazy import torch
+from fm.noise import Purpose
+from fm.objectives.coupled import Coupled
+from fm.objectives.parting import part_of, rows_of
+from fm.paths import like
+from fm.timesteps import Timesteps
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from fm.batches import Batch
+    from fm.conditions import Condition
+
+SMALL = 1e-3
+"""What keeps the adaptive weight finite (Geng et al. 2025, section 4.3)."""
+
+
+class MeanFlow(
+    Coupled,
+    name="mean_flow",
+    title="MeanFlow",
+    says="the mean velocity from one time until another, by what it owes to its own rate of change",
+    source="Geng et al. 2025, arXiv 2505.13447; improved: Geng et al. 2025, arXiv 2512.02012",
+    formula=r"$u = v + (r - t)\, \mathrm{d}u / \mathrm{d}t$",
+):
+    """The mean velocity u(x_t, t, r) = 1 / (r - t) times the integral of v from t until r obeys
+
+        u = v + (r - t) du/dt,    du/dt = (v · ∂x) u + ∂t u,
+
+    r held fixed (Geng et al. 2025, eq. 6, with time turned round). So a network is trained for the right-hand side, in
+    which its own derivative is taken as given. Where r = t this is flow matching.
+
+    `tangent` is the v of the derivative: a pair's own velocity in MeanFlow; in its improved form the network's, u(x_t,
+    t, t), which is less noisy (Geng et al. 2025, arXiv 2512.02012, algorithm 1). The two losses are otherwise the same.
+
+    Not taken from either: guidance within the target.
+
+    >>> parts = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
+    >>> MeanFlow.of({"name": "mean_flow", **parts}).spanning
+    0.5
+    """
+
+    until: ClassVar[bool] = True
+
+    timesteps: Timesteps
+    spanning: float = option(0.5, above=0, most=1, says="share of the data that a mean velocity is learnt from")
+    tangent: Literal["network", "pair"] = option("network", says="whose velocity u is differentiated along")
+    derivative: Literal["difference", "forward"] = option(
+        "difference",
+        says="by a finite difference, or by forward-mode differentiation, which costs more",
+    )
+    step: float = option(0.005, above=0, most=0.1, says="of the finite difference")
+    exponent: float = option(
+        1.0, least=0, most=2, says="of the adaptive weight 1 / error, in which the network has no part; 0 means none"
+    )
+
+    def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
+        batch = self.paired(batch)
+        rows = rows_of(batch, self.spanning)
+        t, until = self.times(batch, rows)
+        point = self.path.sample(batch.noise(), batch.data, t)
+        u = network(point.x_t, t, batch.given, until=until)
+        with torch.no_grad():
+            x, start, end, given = point.x_t[rows], t[rows], until[rows], part_of(batch.given, rows)
+            v = network(x, start, given, until=start) if self.tangent == "network" else point.velocity[rows]
+            rate = self.rate(network, x, start, end, given, v.to(x), u[rows])
+            target = point.velocity.index_add(0, rows, like(end - start, x) * rate)
+        error = (u - target).square().flatten(1).mean(dim=1)
+        return (error / (error.detach() + SMALL) ** self.exponent).mean()
+
+    def times(self, batch: Batch, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """From when until when, both (B,): the same but for `rows`."""
+        low, high = self.path.interval
+        drawn = batch.draws.uniform(2, Purpose.TIME).to(batch.data)
+        one, other = (self.timesteps(u, self.path).clamp(low, high) for u in drawn.unbind(1))
+        spans = torch.zeros_like(one, dtype=torch.bool).index_fill(0, rows, True)
+        return torch.where(spans, torch.minimum(one, other), one), torch.where(spans, torch.maximum(one, other), one)
+
+    def rate(
+        self, network: nn.Module, x: Tensor, t: Tensor, until: Tensor, given: Condition, v: Tensor, u: Tensor
+    ) -> Tensor:
+        """du/dt where x moves with velocity v, like x (B, ...).
+
+        Args:
+            u: what the network says at (x, t, until).
+        """
+        if self.derivative == "difference":
+            later: Tensor = network(x + self.step * v, t + self.step, given, until=until)
+            return (later - u) / self.step
+        return forward_mode(network, x, t, until, given, v)
+
+
+def forward_mode(network: nn.Module, x: Tensor, t: Tensor, until: Tensor, given: Condition, v: Tensor) -> Tensor:
+    """The same to rounding; attention by the only kernel that can be differentiated so."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    def u(x: Tensor, t: Tensor) -> Tensor:
+        said: Tensor = network(x, t, given, until=until)
+        return said
+
+    with sdpa_kernel(SDPBackend.MATH):
+        _, rate = torch.func.jvp(u, (x, t), (v, torch.ones_like(t)))
+    found: Tensor = rate
+    return found
