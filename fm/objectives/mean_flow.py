@@ -73,7 +73,9 @@ class MeanFlow(
             rate = self.rate(network, x, start, end, given, v.to(x), u[rows])
             target = point.velocity.index_add(0, rows, like(end - start, x) * rate)
         error = (u - target).square().flatten(1).mean(dim=1)
-        return (error / (error.detach() + SMALL) ** self.exponent).mean()
+        weight = (error.detach() + SMALL).pow(-self.exponent)
+        loss: Tensor = (weight * error).mean()
+        return loss
 
     def times(self, batch: Batch, rows: Tensor) -> tuple[Tensor, Tensor]:
         """From when until when, both (B,): the same but for `rows`."""
@@ -106,6 +108,5 @@ def forward_mode(network: nn.Module, x: Tensor, t: Tensor, until: Tensor, given:
         return said
 
     with sdpa_kernel(SDPBackend.MATH):
-        _, rate = torch.func.jvp(u, (x, t), (v, torch.ones_like(t)))
-    found: Tensor = rate
-    return found
+        rate: Tensor = torch.func.jvp(u, (x, t), (v, torch.ones_like(t)))[1]
+    return rate

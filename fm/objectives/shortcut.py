@@ -53,7 +53,7 @@ class Shortcut(
         with torch.no_grad():
             steps = self.by_halves(averaged, point.x_t[rows], t[rows], until[rows], part_of(batch.given, rows))
             target = point.velocity.index_copy(0, rows, steps.to(point.velocity))
-        error = (network(point.x_t, t, batch.given, until=until) - target).square()
+        error: Tensor = (network(point.x_t, t, batch.given, until=until) - target).square()
         return error.flatten(1).mean(dim=1).mean()
 
     def times(self, batch: Batch, rows: Tensor) -> tuple[Tensor, Tensor]:
