@@ -127,7 +127,7 @@ def test_a_row_may_have_an_objective_of_ones_own() -> None:
         (
             OBJECTIVE,
             {"name": "regresion", "path": "cond_ot"},
-            "no objective 'regresion': must be one of regression; did",
+            "no objective 'regresion': must be one of mean_flow, regression, shortcut; did",
         ),
         ("network.kind", "somebody.nets:Large", "no network 'somebody.nets:Large': somebody.nets has no class Large"),
     ],
