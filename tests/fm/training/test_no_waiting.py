@@ -14,6 +14,7 @@ from torch import nn
 from fm.batches import Batch, Batches, Budget, Examples
 from fm.components import known
 from fm.conditions import Condition
+from fm.networks import Network, TransformerOptions, UNetOptions
 from fm.objectives import Objective, Regression
 from fm.training.loop import Loop
 from fm.training.trainer import Hardware
@@ -90,3 +91,15 @@ def test_no_step_of_any_objective_reads(path: str) -> None:
         objective = Regression.named(path, "independent", timesteps, target, weight)
         loss = Loop(Scaled().to(META), objective, budget).step(batch)
         assert loss.device == META
+
+
+@pytest.mark.parametrize("name", ["mean_flow", "shortcut"])
+@pytest.mark.parametrize("network", [UNetOptions(8, blocks=1), TransformerOptions(16, blocks=1)], ids=["unet", "dit"])
+def test_no_step_for_few_steps_reads(name: str, network: Network) -> None:
+    generator = tiny_generator()
+    batch = Batches(Examples(ROWS, generator.codec, generator.conditioner), Budget(**PLAN))[0].to(META)
+    parts = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
+    for derivative in [{"derivative": each} for each in ("difference", "forward")] if name == "mean_flow" else [{}]:
+        objective = Objective.of({"name": name, **parts, **derivative})
+        trained = network.build(generator.codec.shape, generator.conditioner.fields, until=True).to(META)
+        assert Loop(trained, objective, Budget(**PLAN)).step(batch).device == META
