@@ -101,7 +101,7 @@ def are_as_recorded(names: Sequence[str], root: Path = ROOT) -> bool:
 
     try:
         with Repo(str(root)) as repo:
-            return not repo.status(["resolve", *names])
+            return not repo.status([f"{root / 'dvc.yaml'}:{name}" for name in ("resolve", *names)])
     except DvcException:  # another of its processes has the lock, or there is no such stage
         return False
 
