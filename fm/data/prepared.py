@@ -15,7 +15,6 @@ S3 store. What is small lies beside it as before:
     shards/<SHA-256>.arrow      unless the manifest says which store has them
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from fm.components import Choice, parts
 from fm.data.rows import Arrays
+from fm.data.sums import sha256
 from fm.errors import UserError
 from fm.s3 import parse
 
@@ -145,7 +145,7 @@ class Prepared:
         )
 
     def verify(self) -> None:
-        """Read every byte in the folder and compare with the manifest; a store's shards are, whenever they are fetched.
+        """Read every byte in the folder and compare with the manifest; shards are compared when they are first read.
 
         Raises:
             PreparedError: a file is not what was written.
@@ -326,8 +326,3 @@ def mapped(path: Path) -> NDArray[Any]:
     if path.stat().st_size != array.offset + array.nbytes:
         raise ValueError(f"{path.name} is longer than it should be")
     return array
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,9 @@
 
 What is cached stays below a limit, whoever uses it: all processes of a machine share the folder, wait for each other's
 downloads, and make room for what is new by removing what was not asked for for longest.
+
+A shard is called by its SHA-256. Each process compares it once, when it first asks for the shard: nothing is trained on
+what a disk has damaged.
 """
 
 import fcntl
@@ -14,9 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Protocol
+from typing import Protocol, Self
 
 from fm.data.shard_files import SUFFIX, Shard
+from fm.data.sums import sha256
 from fm.errors import UserError
 from fm.s3 import Place
 
@@ -38,7 +42,7 @@ class Shelf(Protocol):
     """
 
     def path(self, shard: Shard) -> Path:
-        """The file, which is there. Raises UserError."""
+        """The file, which is there and is the one that was written. Raises UserError."""
 
     def expect(self, shards: Sequence[Shard]) -> None:
         """These are asked for next, in this order."""
@@ -47,15 +51,28 @@ class Shelf(Protocol):
 class Folder:
     """All shards of a dataset, in a folder.
 
-    >>> Folder(Path("data/prepared/shards")).path(Shard("9f86d0", 1000, 3_072_000))
-    PosixPath('data/prepared/shards/9f86d0.arrow')
+    >>> Folder(Path("data/prepared/shards")).folder
+    PosixPath('data/prepared/shards')
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._checked: set[str] = set()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        """Another process checks for itself."""
+        return type(self), (self.folder,)
 
     def path(self, shard: Shard) -> Path:
-        return self.folder / shard.file
+        path = self.folder / shard.file
+        if shard.sha256 not in self._checked:
+            if fault := fault_of(path, shard):
+                raise CacheError(
+                    f"{path}: the shard {fault}: `dvc checkout {self.folder.parent}` brings it back, "
+                    "`dvc repro --force prepare` makes it anew"
+                )
+            self._checked.add(shard.sha256)
+        return path
 
     def expect(self, shards: Sequence[Shard]) -> None:
         """Nothing to do: the system reads ahead by itself."""
@@ -76,6 +93,7 @@ class Cache:
     def __init__(self, place: Place, folder: Path, limit: int) -> None:
         self.place, self.folder, self.limit = place, folder, limit
         self._process = 0
+        self._checked: set[str] = set()
         self._wanted: SimpleQueue[tuple[Future[Path], Shard]]
         self._coming: dict[str, Future[Path]]
 
@@ -124,12 +142,13 @@ class Cache:
 
     def _fetched(self, shard: Shard) -> Path:
         path = self.folder / shard.file
-        if touched(path):
+        if self._has(path, shard):
             return path
         partial = path.with_suffix(PARTIAL)
         with locked(self.folder / f"{shard.sha256[:2]}{LOCK}"):  # few files, which stay: to remove one is a race
-            if touched(path):  # by who had the lock
+            if self._has(path, shard):  # by who had the lock
                 return path
+            path.unlink(missing_ok=True)  # if it is there, it is damaged
             with locked(self.folder / f"room{LOCK}"):
                 self._make_room(shard)
                 with partial.open("wb") as file:
@@ -137,7 +156,17 @@ class Cache:
             self._download(shard, partial)
             with locked(self.folder / f"room{LOCK}"):  # who counts what is there would find neither name
                 partial.replace(path)
+        self._checked.add(shard.sha256)
         return path
+
+    def _has(self, path: Path, shard: Shard) -> bool:
+        """Whether it is there, the one that was written; it is now the one asked for last."""
+        with suppress(FileNotFoundError):
+            os.utime(path)
+            if shard.sha256 not in self._checked and sha256(path) == shard.sha256:
+                self._checked.add(shard.sha256)
+            return shard.sha256 in self._checked
+        return False
 
     def _make_room(self, shard: Shard) -> None:
         there = sorted(files_in(self.folder))
@@ -165,12 +194,14 @@ class Cache:
             raise CacheError(f"{self.place}{shard.file}: the shard is damaged: prepare the dataset again")
 
 
-def touched(path: Path) -> bool:
-    """Whether there is such a file, which is now the one asked for last."""
-    with suppress(FileNotFoundError):
-        os.utime(path)
-        return True
-    return False
+def fault_of(path: Path, shard: Shard) -> str:
+    """What is wrong with the file of a shard, nothing if nothing is."""
+    try:
+        return "" if sha256(path) == shard.sha256 else "is damaged (its SHA-256 is another); remove it"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"can't be read ({error.strerror}); remove it"
 
 
 def files_in(folder: Path) -> Iterator[tuple[float, int, Path]]:

@@ -101,8 +101,8 @@ class Shards:
             except FileNotFoundError:  # another process has made room
                 continue
             except (OSError, ValueError, KeyError, IndexError) as error:
-                raise CacheError(f"{path}: the shard is damaged: {error}") from error
-        raise CacheError(f"{path}: the shard is missing; if it is removed from a cache at once, allow more bytes")
+                raise CacheError(f"{path}: no shard of this dataset ({error}): prepare it again") from error
+        raise CacheError(f"{path}: the shard was there and is gone again: allow a cache that others use more bytes")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_open": {}, "_expected": set()}

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from fm.codecs import Codec, Pixels, measured, rounded
 from fm.conditions import Conditioner, Labels
-from fm.data.prepared import MANIFEST, SHARDS, SPLITS, described, file_of, sha256
+from fm.data.prepared import MANIFEST, SHARDS, SPLITS, described, file_of
 from fm.data.rows import Arrays
 from fm.data.splits import Splits
+from fm.data.sums import sha256
 
 if TYPE_CHECKING:
     from fm.data.assembling import Sharded
@@ -84,7 +85,7 @@ def write_sharded(folder: Path, name: str, made: "Sharded", plan: "Plan", window
         sums |= save_arrays(folder, split, some.beside)
         if plan.place is None:
             for shard in some.shards:
-                bring(shelf.path(shard), folder / SHARDS / shard.file)
+                bring(plan.shards / shard.file, folder / SHARDS / shard.file)
     about = {
         "place": None if plan.place is None else str(plan.place),
         "window": window,

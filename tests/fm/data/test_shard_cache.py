@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fm.data.shard_cache import Cache, CacheError
+from fm.data.shard_cache import Cache, CacheError, Folder
 from fm.data.shard_files import Shard, content_of, shard_of
 from fm.data.shards import Shards
 from fm.errors import UserError
@@ -125,6 +125,17 @@ def test_an_object_that_is_not_what_it_is_called(place: Place, tmp_path: Path) -
     place.store.delete_object(Bucket=place.bucket, Key=place.prefix + shard.file)
     with pytest.raises(UserError, match=rf"^{place}{shard.file}: there is no such object"):
         Cache(place, tmp_path, LIMIT).path(shard)
+
+
+def test_a_cached_shard_that_is_damaged_is_fetched_anew(place: Place, tmp_path: Path) -> None:
+    rows = rows_of(place, tmp_path)
+    path = rows.shelf.path(rows.shards[0])
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"damaged!")
+    again = rows_of(place, tmp_path)  # as another process has them
+    np.testing.assert_array_equal(again[np.arange(ROWS)]["data"], DATA[:ROWS])
+    assert Shards(rows.shards, Folder(tmp_path), {}, False, (1000,), "uint8", 1)[np.arange(ROWS)]
 
 
 def test_threads_that_want_the_same_wait_for_it(place: Place, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rows in shards are those of whole arrays, in an order that only (seed, epoch) decides."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -125,12 +126,38 @@ def test_another_process_opens_its_own(tmp_path: Path) -> None:
     assert "text" not in again[np.arange(3)]
 
 
-def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def changed(path: Path) -> None:
+    """In its data: no reader of Arrow files would notice."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"damaged!")
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [(cut_off, r"is damaged .*; remove it"), (changed, r"is damaged .*; remove it"), (Path.unlink, "is missing")],
+)
+def test_a_shard_that_is_not_what_was_written_is_named_with_what_to_do(
+    tmp_path: Path, damage: Callable[[Path], None], fault: str
+) -> None:
     rows = shards(tmp_path)
     path = tmp_path / rows.shards[2].file
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(CacheError, match=rf"{path.name}: the shard is damaged"):
-        rows[np.array([48])]
+    damage(path)
+    for each in (rows, pickle.loads(pickle.dumps(rows))):
+        with pytest.raises(CacheError, match=rf"^{path}: the shard {fault}: `dvc checkout .*`dvc repro .*anew$"):
+            each[np.array([48])]
+    assert rows[np.array([0])]["text"] == ["image 0"]
+
+
+def test_a_shard_is_compared_with_its_name_once(tmp_path: Path) -> None:
+    rows = shards(tmp_path)
+    path = rows.shelf.path(rows.shards[0])
+    changed(path)
+    assert rows.shelf.path(rows.shards[0]) == path
 
 
 def test_equal_rows_make_equal_shards() -> None:
