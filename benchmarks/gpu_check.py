@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from benchmarks.gpu import report
+from benchmarks.gpu.others import Clocks, taken
 from benchmarks.gpu.processes import told_by
-from benchmarks.gpu.rows import Check, Fault, Row, from_line
+from benchmarks.gpu.rows import Check, Fault, Figure, Row, from_line
 
 TITLES = {
     "limits": "The machine",
@@ -55,8 +56,11 @@ def rows_of(name: str, seconds: float) -> list[Row]:
     """What a section has found within so many seconds."""
     if seconds < LEAST:
         return [unknown(name, "no time was left")]
+    began = Clocks.now()
     lines, wrong = told_by([sys.executable, "-m", "benchmarks.gpu.section", name], seconds)
-    return [from_line(line) for line in lines] + ([unknown(name, wrong)] if wrong else [])
+    rows = [from_line(line) for line in lines] + ([unknown(name, wrong)] if wrong else [])
+    disturbed = taken(began, Clocks.now()) if any(isinstance(row, Figure) for row in rows) else ""
+    return rows + ([Fault("speed on a quiet machine", disturbed)] if disturbed else [])
 
 
 def unknown(name: str, why: str) -> Row:

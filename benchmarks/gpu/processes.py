@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import fm  # noqa: F401 - says in our environment, which programs inherit, how OpenMP's threads wait
+
 ROOT = Path(__file__).resolve().parents[2]
 DETERMINISTIC = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # else cuBLAS may differ from itself
 

@@ -11,7 +11,7 @@ from benchmarks.gpu.made_up import generator_of
 from benchmarks.gpu.rows import Figure, Row
 from benchmarks.gpu.sizes import Sizes
 from benchmarks.gpu.timing import alternate, burst
-from benchmarks.gpu.training import as_trained
+from benchmarks.gpu.training import NOT_HERE, as_trained
 from fm.config import SamplerConfig
 from fm.generator import Generator
 
@@ -28,8 +28,11 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
 def compiled(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     """With CUDA graphs, which spare a small batch the time that it takes to ask for its work."""
     as_trained()
+    if not sizes.compiled:
+        yield NOT_HERE
+        return
     case = sizes.cases[0]
-    for batch in sizes.batches if sizes.compiled else ():
+    for batch in sizes.batches:
         what = f"{case.what}, {sizes.steps} calls, batches of {batch}, compiled"
         yield from attempted(what, partial(of_a_compiled_batch, what, batch, device, sizes))
 

@@ -10,11 +10,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.gpu import limits
 from benchmarks.gpu.agreement import attempted
 from benchmarks.gpu.made_up import batch_of, network_of
-from benchmarks.gpu.rows import Figure, Row
+from benchmarks.gpu.rows import Fault, Figure, Row
 from benchmarks.gpu.sizes import Case, Sizes
 from benchmarks.gpu.steps import Bare, Ours
 from benchmarks.gpu.timing import Job, alternate, burst
 from fm.batches import Batch
+
+NOT_HERE = Fault("compiled", "not on a CPU")
 
 
 def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
@@ -26,6 +28,8 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
 
 def compiled(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     as_trained()
+    if not sizes.compiled:
+        yield NOT_HERE
     for number in sizes.compiled:
         case = sizes.cases[number]
         yield from attempted(f"{case.what}, compiled", partial(compiled_case, case, device, sizes))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from torch import Tensor
 from benchmarks import gpu_check
 from benchmarks.gpu import correctness, report, resumed, section, steps
 from benchmarks.gpu.agreement import Place, compared
+from benchmarks.gpu.others import Clocks, taken
 from benchmarks.gpu.processes import told_by
 from benchmarks.gpu.rows import Check, Fault, Figure, as_line, from_line
 from fm.components import known
@@ -102,6 +105,11 @@ def test_each_section_of_speed_has_figures(name: str) -> None:
     assert all(isinstance(row, Figure) for row in rows), rows
 
 
+@pytest.mark.parametrize("name", ["compiled-training", "compiled-sampling"])
+def test_what_is_not_measured_on_a_cpu_is_said(name: str) -> None:
+    assert list(section.SECTIONS[name](CPU, TINY)) == [Fault("compiled", "not on a CPU")]
+
+
 def test_sizes_of_the_paper_are_built_as_they_are() -> None:
     """DiT-B/2 has 130 million weights (Peebles & Xie 2022, table 1)."""
     from benchmarks.gpu.sizes import LARGE
@@ -119,6 +127,37 @@ def test_a_program_that_hangs_leaves_what_it_has_told() -> None:
     assert told_by([sys.executable, "-c", hangs], seconds=2) == (["one"], "ended after 2 s")
     fails = "print('one'); raise ValueError('out of memory')"
     assert told_by([sys.executable, "-c", fails], seconds=60) == (["one"], "ValueError: out of memory")
+
+
+ASKS = """
+import sys
+from benchmarks.gpu.processes import told_by
+print(told_by([sys.executable, "-c", "import os; print(os.environ.get('OMP_WAIT_POLICY'))"], seconds=60)[0][0])
+"""
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_a_sections_threads_wait_as_our_programs_do(given: dict[str, str], found: str) -> None:
+    """OpenMP reads it when PyTorch is imported, which a section does first of all."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    told = subprocess.run([sys.executable, "-c", ASKS], env=plain | given, capture_output=True, check=True, text=True)
+    assert told.stdout == f"{found}\n"
+
+
+def test_processors_that_others_kept_busy_are_said() -> None:
+    processors = os.cpu_count() or 1
+    began, all_busy = Clocks(0, 0, 0), 10.0 * processors
+    assert taken(began, Clocks(10, all_busy, own=all_busy)) == ""
+    told = taken(began, Clocks(10, all_busy, own=0))
+    assert told == f"others kept {processors}.0 of {processors} processors busy meanwhile"
+
+
+def test_what_a_program_of_ours_took_is_not_others_work() -> None:
+    began = Clocks.now()
+    subprocess.run([sys.executable, "-c", "sum(range(10_000_000))"], check=True)
+    ended = Clocks.now()
+    assert ended.own - began.own > 0.05
+    assert not sys.platform.startswith("linux") or ended.busy - began.busy > 0.05
 
 
 def test_findings_are_written_and_the_verdict_is_theirs(tmp_path: Path) -> None:
