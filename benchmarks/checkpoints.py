@@ -6,8 +6,8 @@ A transformer is trained with and without checkpoints in turn. A step after whic
 that is made of weights, averaged weights and AdamW's two, those after it by what the writing takes of the processors.
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -85,5 +85,13 @@ def tell(name: str, store: Files | Folders, one: Callable[[], float], content: C
     )
 
 
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.checkpoints", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("millions", nargs="?", type=int, default=50, help="of weights (%(default)s)")
+    return parser
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+    main(arguments().parse_args().millions)

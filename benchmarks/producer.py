@@ -6,6 +6,7 @@ On a GPU the noise is drawn there and the rows are encoded there, so what counts
 over rounds in turn, so that the ratios hold on a noisy machine; one Markdown table.
 """
 
+import argparse
 import os
 import statistics
 import tempfile
@@ -155,5 +156,10 @@ def per_second(job: Callable[[], object]) -> float:
     return done / elapsed
 
 
+def arguments() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog="python -m benchmarks.producer", description=(__doc__ or "").split("\n")[0])
+
+
 if __name__ == "__main__":
+    arguments().parse_args()
     main()

@@ -6,6 +6,7 @@ The pictures are scikit-learn's two photographs, cut into tiles. Both are timed 
 rounds.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -76,5 +77,10 @@ def timed(job: Callable[[], NDArray[np.float32]]) -> float:
     return time.perf_counter() - started
 
 
+def arguments() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog="python -m benchmarks.resizing", description=(__doc__ or "").split("\n")[0])
+
+
 if __name__ == "__main__":
+    arguments().parse_args()
     main()

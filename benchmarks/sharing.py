@@ -6,6 +6,7 @@ Each piece of work is a pause, as the host sees a device that computes, with fea
 what is measured is the queue and the collecting alone, and there may be more processes than cores.
 """
 
+import argparse
 import time
 from collections.abc import Callable, Iterator
 
@@ -71,5 +72,10 @@ def piece_of(workers: Workers) -> Callable[[int], Arrays]:
     return piece
 
 
+def arguments() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog="python -m benchmarks.sharing", description=(__doc__ or "").split("\n")[0])
+
+
 if __name__ == "__main__":
+    arguments().parse_args()
     main()
