@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from functools import cache
 from itertools import count as counting
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -28,8 +28,10 @@ from fm.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-Words = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
-"""Four numbers in [0, 2**32), int64, of shapes that go together."""
+Word = TypeVar("Word", "Tensor", int)
+"""A number in [0, 2**32), or an int64 tensor of such."""
+Words = tuple[Word, Word, Word, Word]
+"""If tensors, of shapes that go together."""
 
 WORD = 0xFFFFFFFF
 ROUNDS = 10
@@ -39,6 +41,8 @@ KEY_STEPS = 0x9E3779B9, 0xBB67AE85
 AT_A_TIME = {"cpu": 2**16}
 """Numbers in a tensor on the way to normal ones: on the CPU so few that they stay in a core's cache."""
 MOST_AT_A_TIME = 2**25
+FEW = 16
+"""Positions whose keys Python's own integers make sooner than a hundred operations of tensors."""
 
 
 class Purpose(IntEnum):
@@ -174,8 +178,10 @@ class Draws:
         """int64 (B, 2)."""
         if number == 0 and purpose in self._ready:
             return self._keys[self._ready[purpose]]
-        what = torch.full((1, 1), number << 8 | purpose, device=self._where)
-        return keys_of(self.seed, self._at(), what)[0]
+        what = number << 8 | purpose
+        if len(self.positions) <= FEW and self._where.type == "cpu":
+            return few_keys_of(self.seed, self.positions, what)
+        return keys_of(self.seed, self._at(), torch.full((1, 1), what, device=self._where))[0]
 
     def _at(self) -> Tensor:
         """The positions, int64 (B,). A range is made where it is needed, so that nothing waits for a copy."""
@@ -193,12 +199,23 @@ def keys_of(seed: int, positions: Tensor, what: Tensor) -> Tensor:
         what: in [0, 2**32), int64 (W, 1).
     """
     counter = positions & WORD, positions >> 32, what, torch.zeros_like(what)
-    w0, w1, w2, w3 = philox(counter, (seed & WORD, seed >> 32))
-    # Not up to the last counters: whatever is drawn, it does not begin again with 0.
-    return torch.stack([w0 | w1 << 32, w2 | (w3 >> 1) << 32], dim=-1)
+    return torch.stack(key_in(philox(counter, (seed & WORD, seed >> 32))), dim=-1)
 
 
-def philox(counter: Words, key: tuple[Tensor | int, Tensor | int], rounds: int = ROUNDS) -> Words:
+def few_keys_of(seed: int, positions: Sequence[int], what: int) -> Tensor:
+    """The same of one purpose on the CPU, int64 (B, 2)."""
+    key = seed & WORD, seed >> 32
+    keys = [key_in(philox((place & WORD, place >> 32, what, 0), key)) for place in positions]
+    return torch.tensor(np.array(keys, np.uint64).view(np.int64))
+
+
+def key_in(words: Words[Word]) -> tuple[Word, Word]:
+    """Key and first counter. Not up to the last counters: whatever is drawn, it does not begin again with 0."""
+    w0, w1, w2, w3 = words
+    return w0 | w1 << 32, w2 | (w3 >> 1) << 32
+
+
+def philox(counter: Words[Word], key: tuple[Word | int, Word | int], rounds: int = ROUNDS) -> Words[Word]:
     """Philox4x32 of counters under keys, two numbers in [0, 2**32) each, all of which are broadcast.
 
     >>> zero = torch.tensor(0)

@@ -115,6 +115,10 @@ class Path(Component, ABC, kind="path"):
     @abstractmethod
     def sigma(self, t: Tensor) -> Tensor: ...
 
+    def both(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha and sigma at t, for a path that makes them of one thing."""
+        return self.alpha(t), self.sigma(t)
+
     def d_alpha(self, t: Tensor) -> Tensor:
         return derivative(self.alpha, t)
 
@@ -238,20 +242,20 @@ class Path(Component, ABC, kind="path"):
     def _data(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
         if source == "data":
             return value
+        alpha, sigma = self.both(s)
         if source == "score":
-            value, source = -self.sigma(s) * value, "noise"
+            value, source = -sigma * value, "noise"
         a, b = self.mixture(source, s)
-        determinant = a * self.sigma(s) - b * self.alpha(s)
-        return (self.sigma(s) * value - b * x_t) / nonzero(determinant, source, "data")
+        return (sigma * value - b * x_t) / nonzero(a * sigma - b * alpha, source, "data")
 
     def _noise(self, value: Tensor, x_t: Tensor, s: Tensor, source: Quantity) -> Tensor:
         if source == "noise":
             return value
         if source == "score":
             return -self.sigma(s) * value
+        alpha, sigma = self.both(s)
         a, b = self.mixture(source, s)
-        determinant = a * self.sigma(s) - b * self.alpha(s)
-        return (a * x_t - self.alpha(s) * value) / nonzero(determinant, source, "noise")
+        return (a * x_t - alpha * value) / nonzero(a * sigma - b * alpha, source, "noise")
 
     def check(self) -> None:
         if not self.proven:
@@ -442,10 +446,14 @@ class LogVariancePreserving(Path):
     def d_log_alpha_bar(self, t: Tensor) -> Tensor: ...
 
     def alpha(self, t: Tensor) -> Tensor:
-        return torch.exp(0.5 * self.log_alpha_bar(t))
+        return self.both(t)[0]
 
     def sigma(self, t: Tensor) -> Tensor:
-        return torch.sqrt(-torch.expm1(self.log_alpha_bar(t)))
+        return self.both(t)[1]
+
+    def both(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        log_alpha_bar = self.log_alpha_bar(t)
+        return torch.exp(0.5 * log_alpha_bar), torch.sqrt(-torch.expm1(log_alpha_bar))
 
     def d_alpha(self, t: Tensor) -> Tensor:
         return 0.5 * self.d_log_alpha_bar(t) * self.alpha(t)

@@ -45,7 +45,7 @@ def clipped(ends: Predict, path: Path, bound: float | None) -> Predict:
 
     def predict(x: Tensor, t: Tensor) -> Ends:
         data = ends(x, t).x1.clamp(-bound, bound)
-        alpha, sigma = (factor(value, x) for value in (path.alpha(t.double()), path.sigma(t.double())))
+        alpha, sigma = (factor(value, x) for value in path.both(t.double()))
         return Ends((x - alpha * data) / sigma, data)
 
     return predict
