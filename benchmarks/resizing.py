@@ -20,10 +20,10 @@ from sklearn.datasets import load_sample_images
 from benchmarks.bars import Bar
 from fm.images import Images
 from fm.metrics.extractors.extractor import rgb
-from fm.metrics.extractors.inception import BATCH, SIZE
+from fm.metrics.extractors.inception import BATCH_ON_CPU, SIZE
 from fm.metrics.extractors.resizing import bicubic
 
-ROUNDS = 5
+ROUNDS = 25
 SHAPES = ((28, 1), (32, 3), (64, 3), (256, 3))
 
 
@@ -37,9 +37,9 @@ def main(rounds: int = ROUNDS) -> dict[int, float]:
     """Print how fast, and return images/s by the pictures' side."""
     found = {}
     theirs = build_resizer("clean")
-    print(f"to {SIZE}x{SIZE}, {BATCH} at a time, {torch.get_num_threads()} threads")
+    print(f"to {SIZE}x{SIZE}, {BATCH_ON_CPU} at a time, {torch.get_num_threads()} threads")
     for side, channels in SHAPES:
-        images = tiles(side)[:BATCH, :, :, :channels]
+        images = tiles(side)[:BATCH_ON_CPU, :, :, :channels]
 
         def one_by_one(images: Images = images) -> NDArray[np.float32]:
             return np.stack([theirs(image) for image in rgb(images)])
@@ -51,17 +51,17 @@ def main(rounds: int = ROUNDS) -> dict[int, float]:
         furthest = float(np.abs(one_by_one() - together()).max())
         seconds = [(timed(one_by_one), timed(together)) for _ in range(rounds)]
         slow, fast = (statistics.median(each) for each in zip(*seconds, strict=True))
-        found[side] = BATCH / fast
+        found[side] = BATCH_ON_CPU / fast
         print(
-            f"{side}x{side}x{channels}: {BATCH / fast:.0f} images/s, {slow / fast:.1f} times clean-fid's "
-            f"{BATCH / slow:.0f}; at most {furthest:.1g} of 255 apart"
+            f"{side}x{side}x{channels}: {BATCH_ON_CPU / fast:.0f} images/s, {slow / fast:.1f} times clean-fid's "
+            f"{BATCH_ON_CPU / slow:.0f}; at most {furthest:.1g} of 255 apart"
         )
     return found
 
 
 def tiles(side: int) -> Images:
-    """uint8 (at least BATCH, side, side, 3), cut from photographs wherever they fit."""
-    corners = np.random.default_rng(0).random((BATCH, 2))
+    """uint8 (at least BATCH_ON_CPU, side, side, 3), cut from photographs wherever they fit."""
+    corners = np.random.default_rng(0).random((BATCH_ON_CPU, 2))
     photographs = load_sample_images().images
     found = []
     for number, (down, right) in enumerate(corners):

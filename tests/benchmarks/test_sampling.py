@@ -11,7 +11,7 @@ def test_sampling_is_held_against_bare_calls(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_resizing_is_held_against_clean_fid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resizing, "BATCH", 2)
+    monkeypatch.setattr(resizing, "BATCH_ON_CPU", 2)
     assert resizing.main(rounds=1).keys() == {28, 32, 64, 256}
 
 
