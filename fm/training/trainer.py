@@ -266,7 +266,8 @@ def computed(network: torch.nn.Module, arithmetic: Arithmetic) -> Iterator[None]
     if arithmetic.recomputed:
         recompute(network)
     if arithmetic.compiled:
-        network.compile()
+        # Each size by itself: else the second makes code for any, which one that is resumed has from another step on.
+        network.compile(dynamic=False)
     try:
         with float32_products(arithmetic.products):
             yield
