@@ -20,7 +20,7 @@ def opened() -> Prepared:
         PreparedError: it is missing or damaged, or the cache is too small.
         UserError: the variable is no number.
     """
-    return Prepared.open(PREPARED, CacheFolder(cache_dir() / "shards", limit()))
+    return Prepared.open(PREPARED, CacheFolder(cache_dir() / "shards", limit(), LIMIT_VARIABLE))
 
 
 def limit() -> int:

@@ -40,10 +40,21 @@ def cache_dir() -> Path:
     """Downloads, working checkpoints and locks: `.cache` of the main checkout, for all its worktrees.
 
     The environment variable PIPELINE_CACHE names another place.
+
+    Raises:
+        UserError: it cannot be written to.
     """
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen).resolve()
-    return main_checkout(owner()) / ".cache"
+    chosen = os.environ.get(CACHE_VARIABLE)
+    folder = Path(chosen).resolve() if chosen else main_checkout(owner()) / ".cache"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UserError(
+            f"{folder}: the cache can't be written to ({error.strerror}): "
+            f"set {CACHE_VARIABLE} to a folder that you may write to"
+        ) from None
 
 
 def checkpoints_elsewhere(stage: str, key: str) -> str | None:

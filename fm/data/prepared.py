@@ -44,7 +44,7 @@ SHARDS = "shards"
 
 @dataclass(frozen=True)
 class CacheFolder:
-    """Where shards of a store are kept on this machine, and how many bytes they may take there.
+    """Where shards of a store are kept on this machine, how many bytes they may take there, and what sets that.
 
     >>> CacheFolder(Path(".cache/shards"), limit=200_000_000).limit
     200000000
@@ -52,6 +52,7 @@ class CacheFolder:
 
     folder: Path
     limit: int
+    set_by: str = "limit"
 
 
 class PreparedError(UserError):
@@ -192,7 +193,8 @@ def sharded(
         if about["place"] and cache is not None and rows.bytes_at_once > cache.limit:
             raise PreparedError(
                 f"{cache.folder}: a cache of {cache.limit:,} bytes is too small: {rows.bytes_at_once:,} of shards are "
-                "needed at once; allow more, or prepare the dataset with smaller windows"
+                f"needed at once: allow more by {cache.set_by}, or prepare the dataset with smaller windows "
+                "(dataset.window_megabytes)"
             )
         splits[split] = rows
     files = [file(split, field) for split in SPLITS for field in beside]
@@ -208,7 +210,7 @@ def shelf_of(folder: Path, place: str | None, cache: CacheFolder | None) -> "She
         return Folder(folder / SHARDS)
     if cache is None:
         raise PreparedError(f"{folder}: its shards lie in {place}: say where they may be kept on this machine")
-    return Cache(parse(place), cache.folder, cache.limit)
+    return Cache(parse(place), cache.folder, cache.limit, cache.set_by)
 
 
 def described(

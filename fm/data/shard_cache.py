@@ -85,21 +85,22 @@ class Cache:
         place: where they lie.
         folder: where they are kept; it may be shared by processes and by datasets.
         limit: bytes that they may take there.
+        set_by: what the limit is set by, for people.
 
     >>> Cache(Place("bucket", "pictures/"), Path(".cache/shards"), limit=200_000_000).limit
     200000000
     """
 
-    def __init__(self, place: Place, folder: Path, limit: int) -> None:
-        self.place, self.folder, self.limit = place, folder, limit
+    def __init__(self, place: Place, folder: Path, limit: int, set_by: str = "limit") -> None:
+        self.place, self.folder, self.limit, self.set_by = place, folder, limit, set_by
         self._process = 0
         self._checked: set[str] = set()
         self._wanted: SimpleQueue[tuple[Future[Path], Shard]]
         self._coming: dict[str, Future[Path]]
 
-    def __reduce__(self) -> tuple[type["Cache"], tuple[Place, Path, int]]:
+    def __reduce__(self) -> tuple[type["Cache"], tuple[Place, Path, int, str]]:
         """Another process makes its own of the same, with threads and connections of its own."""
-        return Cache, (self.place, self.folder, self.limit)
+        return Cache, (self.place, self.folder, self.limit, self.set_by)
 
     def path(self, shard: Shard) -> Path:
         """Its file, downloaded if it is not there. Raises UserError, TryLater."""
@@ -133,14 +134,19 @@ class Cache:
     def _begin(self) -> None:
         """Threads and connections of this process: a fork has neither."""
         if self._process != os.getpid():
+            with kept_in(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
             self._process = os.getpid()
             self._wanted, self._coming = SimpleQueue(), {}
             self.place = Place(self.place.bucket, self.place.prefix)
-            self.folder.mkdir(parents=True, exist_ok=True)
             for _ in range(DOWNLOADS):  # no pool, whose threads a process that ends would wait for
                 Thread(target=self._download_all, daemon=True).start()
 
     def _fetched(self, shard: Shard) -> Path:
+        with kept_in(self.folder):
+            return self._kept(shard)
+
+    def _kept(self, shard: Shard) -> Path:
         path = self.folder / shard.file
         if self._has(path, shard):
             return path
@@ -179,7 +185,8 @@ class Cache:
                 free += size
         if free < shard.bytes:
             raise CacheError(
-                f"{self.folder}: {self.limit:,} bytes are too few for the shards that are read at once; allow more"
+                f"{self.folder}: {self.limit:,} bytes are too few for the shards that are read at once: allow more by "
+                f"{self.set_by}"
             )
 
     def _download(self, shard: Shard, partial: Path) -> None:
@@ -211,6 +218,18 @@ def files_in(folder: Path) -> Iterator[tuple[float, int, Path]]:
             with suppress(FileNotFoundError):
                 found = path.stat()
                 yield found.st_mtime, found.st_size, path
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """What goes wrong with a folder of shards as CacheError."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"{folder}: shards can't be kept there ({error.strerror}): it must be a folder with room in it, which you "
+            "may write to"
+        ) from error
 
 
 @contextmanager

@@ -78,6 +78,14 @@ def test_all_checkouts_of_a_user_share_the_slots(tmp_path: Path, monkeypatch: py
         slots_dir()
 
 
+def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    for folder in (Path("/sys"), tmp_path / "file"):
+        monkeypatch.setenv("PIPELINE_CACHE", str(folder))
+        with pytest.raises(UserError, match=rf"^{folder}: the cache can't be written to \(.*\): set PIPELINE_CACHE to"):
+            project.cache_dir.__wrapped__()
+
+
 def test_checkpoints_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIPELINE_CHECKPOINTS", raising=False)
     assert project.checkpoints_elsewhere("train@edm", "a key") is None

@@ -113,8 +113,18 @@ def test_who_was_killed_while_it_fetched_leaves_nothing_behind(place: Place, tmp
 
 def test_a_cache_too_small_for_what_is_asked_for_at_once(place: Place, tmp_path: Path) -> None:
     shard = uploaded(place)[0]
-    with pytest.raises(CacheError, match=r"5,000 bytes are too few .*; allow more"):
-        Cache(place, tmp_path, 5000).path(shard)
+    with pytest.raises(CacheError, match=r"5,000 bytes are too few .*: allow more by SIZE"):
+        Cache(place, tmp_path, 5000, set_by="SIZE").path(shard)
+
+
+def test_a_cache_that_is_no_folder_or_cannot_be_written_to(place: Place, tmp_path: Path) -> None:
+    shard, no_folder = uploaded(place)[0], tmp_path / "cache"
+    no_folder.touch()
+    for folder, fault in ((no_folder, "File exists"), (Path("/proc/self"), "No such file or directory")):
+        cache = Cache(place, folder, LIMIT)
+        for _ in range(2):
+            with pytest.raises(CacheError, match=rf"^{folder}: shards can't be kept there \({fault}\): it must be .*"):
+                cache.path(shard)
 
 
 def test_an_object_that_is_not_what_it_is_called(place: Place, tmp_path: Path) -> None:
