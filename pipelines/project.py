@@ -60,8 +60,21 @@ def cache_dir() -> Path:
 def checkpoints_elsewhere(stage: str, key: str) -> str | None:
     """Where the checkpoints of a stage are, if not on this machine: below the URL that the environment variable
     PIPELINE_CHECKPOINTS names, s3://bucket/prefix for instance."""
+    place = checkpoints_place()
+    return place and f"{place}/{stage}/{key}"
+
+
+def checkpoints_place() -> str | None:
+    """What PIPELINE_CHECKPOINTS says, if anything. Raises UserError where it would be another place for each checkout
+    or machine."""
     chosen = os.environ.get(CHECKPOINTS_VARIABLE)
-    return f"{chosen.rstrip('/')}/{stage}/{key}" if chosen else None
+    if not chosen:
+        return None
+    if "://" not in chosen and not Path(chosen).is_absolute():
+        raise UserError(
+            f"{CHECKPOINTS_VARIABLE} = {chosen}: must be s3://bucket/prefix, another URL or an absolute path"
+        )
+    return chosen.rstrip("/")
 
 
 def main_checkout(root: Path) -> Path:

@@ -17,7 +17,7 @@ from fm.generator_files import CONFIG, WEIGHTS
 from fm.networks.flops import flops_of_a_call
 from fm.training import trainer
 from fm.training.callbacks import Point, Totals
-from fm.training.checkpoint_folders import remove
+from fm.training.checkpoint_folders import remove, require_writable
 from fm.training.processes import is_helper, launched
 from fm.training.trainer import Hardware, Keeping, Watching
 from pipelines import finished, forecast, methods, params, snapshots
@@ -27,6 +27,7 @@ from pipelines.methods import Method
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import (
+    CHECKPOINTS_VARIABLE,
     CURVES,
     METRICS,
     MODELS,
@@ -34,6 +35,7 @@ from pipelines.project import (
     SNAPSHOTS,
     cache_dir,
     checkpoints_elsewhere,
+    checkpoints_place,
     compute_slot,
     whole_file,
     whole_folder,
@@ -54,6 +56,9 @@ def main(name: str) -> None:
 
 
 def train(stage: Stage, name: str) -> None:
+    place = checkpoints_place()
+    if place is not None and not is_helper():
+        require_writable(place, CHECKPOINTS_VARIABLE)
     settings = params.load()
     dataset = opened()
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))

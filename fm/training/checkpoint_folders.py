@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
@@ -385,9 +386,43 @@ def reached(place: str) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except PermissionError as error:
-        raise UserError(f"{place}: {error}") from None
+        raise UserError(
+            f"{place}: these keys may not do that ({error}); take those of a user who may, or another bucket"
+        ) from None
     except OSError as error:
         raise TryLater(f"{place}: the store cannot now: {error}") from None
+
+
+def require_writable(place: str, given_by: str) -> None:
+    """That checkpoints can be kept there: a file is written and removed, so that no training finds out at its first.
+
+    Args:
+        place: a folder, or the URL of one as fsspec takes it.
+        given_by: what names the place, for people.
+
+    Raises:
+        UserError: they can't, and it says why.
+        TryLater: they can't now.
+
+    >>> require_writable("/dev/null", "here")
+    Traceback (most recent call last):
+    fm.errors.UserError: here = /dev/null: must be a folder
+    """
+    file = f"{place}/.{uuid4().hex}"
+    try:
+        with reached(place):
+            system = files(place)
+            if not place.startswith(s3.SCHEME):  # where it would make a bucket
+                system.makedirs(place, exist_ok=True)
+            system.pipe_file(file, b"")
+            system.rm_file(file)
+    except UserError as error:
+        raise type(error)(f"{given_by} = {error}") from None
+    except FileExistsError:
+        raise UserError(f"{given_by} = {place}: must be a folder") from None
+    except (OSError, ValueError, ImportError) as error:  # fsspec's words for a scheme that there is not, or not here
+        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
+        raise UserError(f"{given_by} = {place}: checkpoints can't be written there: {why}") from None
 
 
 def empty_like(kept: Any) -> Tensor:

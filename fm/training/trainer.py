@@ -296,6 +296,7 @@ def hush() -> None:
     """What Lightning and PyTorch say or do that is of no use here."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")  # about its own use of PyTorch, nothing a user could mend
+    warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # by PyTorch, at every folder it writes
     # With deterministic algorithms PyTorch also fills every new tensor, which costs a tenth of the speed.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

@@ -91,6 +91,9 @@ def test_checkpoints_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert project.checkpoints_elsewhere("train@edm", "a key") is None
     monkeypatch.setenv("PIPELINE_CHECKPOINTS", "s3://bucket/prefix/")
     assert project.checkpoints_elsewhere("train@edm", "a key") == "s3://bucket/prefix/train@edm/a key"
+    monkeypatch.setenv("PIPELINE_CHECKPOINTS", "rubbish")
+    with pytest.raises(UserError, match=r"^PIPELINE_CHECKPOINTS = rubbish: must be s3://bucket/prefix, "):
+        project.checkpoints_elsewhere("train@edm", "a key")
 
 
 def git(folder: Path, *arguments: str) -> None:

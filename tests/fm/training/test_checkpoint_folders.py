@@ -10,8 +10,9 @@ from s3fs import S3FileSystem
 from torch.distributed import checkpoint as dcp
 
 from fm.errors import TryLater, UserError
-from fm.training.checkpoint_folders import MARK, METADATA, REST, Folders, Plain, files
+from fm.training.checkpoint_folders import MARK, METADATA, REST, Folders, Plain, files, require_writable
 from fm.training.checkpoint_folders import remove as remove_all
+from fm.training.trainer import hush
 from tests.ports import free_run
 from tests.store import Store
 
@@ -65,6 +66,13 @@ def test_tensors_that_are_there_are_read_in_place(tmp_path: Path) -> None:
     found = folders.load_into(str(folders.usable(set_aside=True)[0]), {"state_dict": {"weight": weight}})
     assert found["state_dict"]["weight"] is weight
     assert torch.equal(weight, content(4)["state_dict"]["weight"])
+
+
+def test_one_process_is_no_matter_for_a_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    hush()
+    folders = saved(tmp_path, 4)
+    folders.load_checkpoint(folders.usable(set_aside=True)[0])
+    assert [str(one.message) for one in recwarn if "torch.distributed" in str(one.message)] == []
 
 
 def test_the_last_and_the_one_before_are_kept(tmp_path: Path) -> None:
@@ -192,6 +200,21 @@ def test_a_store_that_does_not_answer_is_told(bucket: str, monkeypatch: pytest.M
     monkeypatch.setattr(S3FileSystem, "retries", 1)
     with pytest.raises(TryLater, match=f"^{bucket}/mine: the store does not answer"):
         Folders(f"{bucket}/mine", "mine").usable(set_aside=True)
+
+
+def test_a_place_is_tried_before_a_training_needs_it(bucket: str, store: Store, tmp_path: Path) -> None:
+    for place in (tmp_path / "new" / "folder", f"{bucket}/tried"):
+        require_writable(str(place), "PLACE")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    assert store.everything(bucket.removeprefix("s3://")) == []
+    for place, why in (
+        ("/dev/null", "must be a folder"),
+        ("foo://bar/x", "Protocol not known: foo"),
+        ("s3://team-k-nowhere/x", "these keys may not do that"),
+    ):
+        with pytest.raises(UserError, match=rf"^PLACE = {place}: .*{why}") as told:
+            require_writable(place, "PLACE")
+        assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(
