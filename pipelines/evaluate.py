@@ -19,6 +19,7 @@ from fm.evaluation import CONFIDENCE
 from fm.generator import Generator
 from fm.metrics.distances import nearest
 from fm.metrics.extractors import Extractor, Floats, load
+from fm.networks.compiled import COMPILING
 from fm.pictures import pictures
 from fm.work_queue import Workers
 from pipelines import params, snapshots
@@ -61,6 +62,8 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
         dataset = opened()
         extractor = load(FEATURES, device)
         generator = model(MODELS / method, chosen, device)
+        if chosen.compile:
+            print(f"evaluate {method}: {COMPILING}", flush=True)
         rehearse(method, generator, samplers)
         real = real_reference(chosen)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
@@ -102,6 +105,9 @@ def started(method: str, chosen: Evaluate, device: torch.device) -> AbstractCont
     """A process for each device, this one the first; on processors they share the threads."""
     count = sharers(chosen, device)
     threads = max(torch.get_num_threads() // count, 1)
+    if count > devices.count(device):
+        told = f"evaluate.devices = {count}: this machine has one {device.type}, which as many processes share"
+        print(f"evaluate {method}: {told}, of {threads} thread{'s' * (threads > 1)} each", flush=True)
     torch.set_num_threads(threads)
     return work_queue.started(count, help_draw, method, threads)
 

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+COMPILING = "compiling the network, which takes minutes the first time"
+
 
 class Compiled(nn.Module):
     """Answers as the network does, but for rounding: sums are taken in another order.

@@ -29,6 +29,7 @@ from fm.arithmetic import Arithmetic, float32_products, precision_on, without_au
 from fm.batches import Batch, Budget, Examples
 from fm.errors import UserError
 from fm.generator import Generator
+from fm.networks.compiled import COMPILING
 from fm.networks.conditioned import recompute
 from fm.objectives import Objective
 from fm.training.callbacks import Curve, Ema, Point, ProgressLine, Samples, Totals
@@ -251,6 +252,8 @@ def train(
     callbacks = [divergence, ema, curve, samples, progress, snapshots, saving, Ending()]
     trainer = trainer_on(hardware, arithmetic.precision, budget, callbacks, store)
     training = Training(generator.network, objective, budget, lambda: ema.network, arithmetic.parts, arithmetic.fused)
+    if arithmetic.compiled and not is_helper():
+        print(f"{watching.title}: {COMPILING}; a SIGTERM waits for it", flush=True)
     with computed(generator.network, arithmetic), saved_on_sigterm():
         data = TrainingData(examples, budget, objective.pairing)
         trainer.fit(training, datamodule=data, ckpt_path=resumed, weights_only=True)

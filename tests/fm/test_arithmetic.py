@@ -108,17 +108,23 @@ def tiny_transformer() -> Generator:
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on the CPU")
-def test_a_compiled_network_trains_to_the_same_bits_after_an_interruption(tmp_path: Path) -> None:
+def test_a_compiled_network_trains_to_the_same_bits_after_an_interruption(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     compiled = replace(PLAIN, compiled=True, parts=2)
     before = counters["stats"]["unique_graphs"]
     whole, totals = train(tmp_path / "whole", hardware=compiled, generator=tiny_transformer())
     assert counters["stats"]["unique_graphs"] > before
+    first = capsys.readouterr().out.splitlines()[0]
+    assert "compiling the network, which takes minutes the first time" in first
     with pytest.raises(Killed):
         train(tmp_path / "killed", killed_at=10, hardware=compiled, generator=tiny_transformer())
     torch.compiler.reset()  # as in another process
     resumed, _ = train(tmp_path / "killed", hardware=compiled, generator=tiny_transformer())
     assert torch.equal(weights(resumed), weights(whole))
+    capsys.readouterr()
     _, plain = train(tmp_path / "plain", hardware=PLAIN, generator=tiny_transformer())
+    assert "compiling" not in capsys.readouterr().out
     curves = [torch.tensor([point.loss for point in one.curve]) for one in (totals, plain)]
     torch.testing.assert_close(*curves, rtol=1e-4, atol=1e-5)
 
