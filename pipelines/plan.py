@@ -1,27 +1,26 @@
 """What a training would take of each device's memory, and which settings fit: before there is such a machine.
 
-python -m pipelines.plan --devices 8                          the settings of params.yaml
-python -m pipelines.plan --devices 8 --gib 80 --shape 4,32,32 --labels 1000 --batch-size 256 \\
+.venv/bin/python -m pipelines.plan --devices 8                the settings of params.yaml
+.venv/bin/python -m pipelines.plan --devices 8 --gib 80 --shape 4,32,32 --labels 1000 --batch-size 256 \\
     --network "{kind: transformer, width: 3072, blocks: 40, heads: 24}"      seven billion weights
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from torch import nn
 
 from fm.components import ANY
 from fm.conditions import Conditioner, Labels
+from fm.data.prepared import Prepared, PreparedError
 from fm.errors import UserError
 from fm.networks import Network
 from fm.networks.conditioned import Conditioned
 from fm.networks.sizes import sizes_alone
 from fm.training.planning import Needs, Setting, needs
-from pipelines import params
+from pipelines import params, yaml_reading
 from pipelines.dataset import opened
 from pipelines.params.mistakes import explained
 from pipelines.params.network import Network as Section
@@ -69,13 +68,13 @@ class Asked:
         fits which does not depend on the batch."""
         if self.kept(setting) > self.limit:
             return None
-        data, parts = max(self.batch_size // self.devices, 1), 1
+        data, parts = self.batch_size // self.devices, 1
         while True:
             part = -(-data // parts)
             found = Plan(parts, needs(self.build, self.shape, self.conditioner.read([None]), setting, part))
             if found.needs.total <= self.limit or part == 1:
                 return found
-            parts *= 2
+            parts = min(parts * 2, data)
 
     def settings(self) -> Iterator[Setting]:
         """From the fastest to the one that takes the least."""
@@ -87,34 +86,34 @@ class Asked:
 
 
 def main() -> None:
-    asked = read()
-    print("\n".join(told(asked, {setting: asked.plan(setting) for setting in asked.settings()})))
+    for line in told(read()):
+        print(line, flush=True)
 
 
-def told(asked: Asked, plans: Mapping[Setting, Plan | None]) -> list[str]:
-    """A table of GiB on each device, and what to write into params.yaml."""
-    lines = [
+def told(asked: Asked) -> Iterator[str]:
+    """A table of GiB on each device, row by row as it is found, and what to write into params.yaml."""
+    yield (
         f"GiB on each device, of which {asked.limit / GIB:.1f} are there for tensors; devices: {asked.devices}, "
-        f"batch: {asked.batch_size} data of shape {asked.shape} over all of them, precision: {asked.precision}",
-        "",
-        "| settings | weights | gradients | AdamW | average | step | together | batch in parts |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for setting, plan in plans.items():
-        if plan is None:
-            lines.append(f"| {words(setting)} | | | | | | more than {asked.kept(setting) / GIB:.1f} | does not fit |")
-            continue
-        each = plan.needs
-        numbers = (each.weights, each.gradients, each.optimiser, each.averaged, each.step, each.total)
-        parts = plan.parts if each.total <= asked.limit else "does not fit"
-        lines.append(f"| {words(setting)} | {' | '.join(f'{one / GIB:.2f}' for one in numbers)} | {parts} |")
-    fitting = ((setting, plan) for setting, plan in plans.items() if plan and plan.needs.total <= asked.limit)
-    first = next(fitting, None)
-    return [
-        *lines,
-        "",
-        "Nothing fits: more devices, or a smaller network or datum." if first is None else advice(*first),
-    ]
+        f"batch: {asked.batch_size} data of shape {asked.shape} over all of them, precision: {asked.precision}\n"
+    )
+    yield "| settings | weights | gradients | AdamW | average | step | together | batch in parts |"
+    yield "|---|---|---|---|---|---|---|---|"
+    fitting = []
+    for setting in asked.settings():
+        plan = asked.plan(setting)
+        if plan is not None and plan.needs.total <= asked.limit:
+            fitting.append(advice(setting, plan))
+        yield row(asked, setting, plan)
+    yield "\n" + next(iter(fitting), "Nothing fits: more devices, or a smaller network or datum.")
+
+
+def row(asked: Asked, setting: Setting, plan: Plan | None) -> str:
+    if plan is None:
+        return f"| {words(setting)} | | | | | | more than {asked.kept(setting) / GIB:.1f} | does not fit |"
+    each = plan.needs
+    numbers = (each.weights, each.gradients, each.optimiser, each.averaged, each.step, each.total)
+    parts = plan.parts if each.total <= asked.limit else "does not fit"
+    return f"| {words(setting)} | {' | '.join(f'{one / GIB:.2f}' for one in numbers)} | {parts} |"
 
 
 def advice(setting: Setting, plan: Plan) -> str:
@@ -129,35 +128,51 @@ def words(setting: Setting) -> str:
     return f"{strategy}, activations recomputed" if setting.recomputed else strategy
 
 
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number and at least 1, not {text!r}")
+    return int(text)
+
+
 def shape(text: str) -> tuple[int, ...]:
-    return tuple(int(side) for side in text.split(","))
+    return tuple(positive(side) for side in text.split(","))
 
 
 def read() -> Asked:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.plan", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--devices", type=int, default=1, help="how many (%(default)s)")
+    parser.add_argument("--devices", type=positive, default=1, help="how many (%(default)s)")
     parser.add_argument("--gib", type=float, default=80.0, help="memory of each, in GiB (%(default)s)")
     parser.add_argument(
         "--reserve", type=float, default=6.0, help="GiB for CUDA, NCCL and what lies idle between tensors (%(default)s)"
     )
-    parser.add_argument("--network", type=yaml.safe_load, help="as in params.yaml; the one there unless given")
+    parser.add_argument("--network", help="as in params.yaml; the one there unless given")
     parser.add_argument(
         "--shape", type=shape, help="of a datum as the network sees it; the prepared data's unless given"
     )
-    parser.add_argument("--labels", type=int, help="how many; what the prepared data lie under unless given")
-    parser.add_argument("--batch-size", type=int, help="over all devices; train.batch_size unless given")
+    parser.add_argument("--labels", type=positive, help="how many; what the prepared data lie under unless given")
+    parser.add_argument("--batch-size", type=positive, help="over all devices; train.batch_size unless given")
     parser.add_argument("--precision", default="bf16-mixed", choices=("bf16-mixed", "32-true"), help="(%(default)s)")
     chosen = parser.parse_args()
     settings = params.load()
-    dataset = opened() if None in (chosen.shape, chosen.labels) else None
+    batch_size = chosen.batch_size or settings.train.batch_size
+    if batch_size % chosen.devices:
+        raise UserError(
+            f"--devices {chosen.devices}: a batch of {batch_size} can't be divided evenly among {chosen.devices} "
+            "processes: another number of devices, or another --batch-size"
+        )
+    if chosen.gib <= chosen.reserve:
+        raise UserError(
+            f"--gib {chosen.gib:g}: must be more than --reserve, {chosen.reserve:g}, which is not for tensors"
+        )
     network = settings.network if chosen.network is None else section(chosen.network)
+    dataset = prepared() if None in (chosen.shape, chosen.labels) else None
     asked = Asked(
         Network.of(network.choice),
         dataset.codec.shape if dataset and chosen.shape is None else chosen.shape,
         dataset.conditioner if dataset and chosen.labels is None else Labels(tuple(map(str, range(chosen.labels)))),
-        chosen.batch_size or settings.train.batch_size,
+        batch_size,
         chosen.devices,
         (chosen.gib - chosen.reserve) * GIB,
         chosen.precision,
@@ -170,12 +185,22 @@ def read() -> Asked:
     return asked
 
 
-def section(content: Any) -> Section:
+def prepared() -> Prepared:
+    """Raises PreparedError, with what does without."""
+    try:
+        return opened()
+    except PreparedError as error:
+        raise PreparedError(f"{error}; `make run` prepares it, and --shape 3,32,32 --labels 10 do without") from None
+
+
+def section(text: str) -> Section:
     """What would be the section `network` of params.yaml. Raises UserError."""
     try:
-        return Section.model_validate(content, context={"own": ANY})
+        return Section.model_validate(yaml_reading.content(text), context={"own": ANY})
     except ValidationError as error:
         raise explained(error, "--network", Section) from None
+    except ValueError as error:
+        raise UserError(f"--network: {error}") from None
 
 
 if __name__ == "__main__":

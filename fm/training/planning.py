@@ -2,6 +2,7 @@
 numbers, by as many processes as are asked for, of which the others are imagined too.
 """
 
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -90,7 +91,7 @@ def needs(
     >>> one.weights == four.weights == one.optimiser // 2, one.step < four.step
     (True, True)
     """
-    with imagined(setting) as mesh, FakeTensorMode(allow_non_fake_inputs=True), Held() as held:
+    with unwarned(), imagined(setting) as mesh, FakeTensorMode(allow_non_fake_inputs=True), Held() as held:
         network = build().train()
         recompute(network, setting.recomputed)
         average = Average(network, decay=0.999)
@@ -136,6 +137,11 @@ def repeated(condition: Condition, count: int) -> dict[str, Tensor]:
 def size(tensors: Sequence[Tensor]) -> int:
     """Bytes of what this process holds of them."""
     return sum(one.numel() * one.element_size() for one in local(tensors))
+
+
+def unwarned() -> AbstractContextManager[Any]:
+    """Without what PyTorch says of its own copying of tensors that have no numbers."""
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,14 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *o
     return capsys.readouterr().out.splitlines()
 
 
-def test_one_device_and_room_for_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_device_and_room_for_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
     lines = said(monkeypatch, capsys)
     assert lines[0].startswith("GiB on each device, of which 74.0 are there for tensors; devices: 1, batch: 64 data")
     rows = [line.split(" | ") for line in lines if line.startswith("| one device")]
     assert [row[-1] for row in rows] == ["1 |", "1 |"]
+    assert [str(one.message) for one in recwarn] == []
     assert lines[-1].endswith("train.strategy: auto, train.checkpoint_activations: false, train.accumulate: 1")
 
 
@@ -39,6 +43,15 @@ def test_where_little_is_left_a_batch_is_cut_or_nothing_fits(
     lines = said(monkeypatch, capsys, "--devices", "2", "--gib", "0.0005", "--reserve", "0")
     assert lines[-1] == "Nothing fits: more devices, or a smaller network or datum."
     assert sum(line.endswith("| does not fit |") for line in lines) == 4
+
+
+def test_a_batch_is_cut_into_single_data_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["plan", "--network", SMALL, "--shape", "3,16,16", "--labels", "10", "--batch-size", "9"]
+    monkeypatch.setattr(sys, "argv", command)
+    asked = plan.read()
+    found = replace(asked, limit=asked.kept(Setting())).plan(Setting())
+    assert found is not None
+    assert found.parts == 9
 
 
 def test_advice_is_in_words_of_the_settings() -> None:
@@ -56,6 +69,39 @@ def test_a_network_that_cannot_be_is_told_in_a_line(
         with pytest.raises(UserError, match=r"^--network: ") as told:
             said(monkeypatch, capsys, "--network", network)
         assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--devices", "7"], "--devices 7: a batch of 64 can't be divided evenly among 7 processes: "),
+        (["--gib", "0.5"], "--gib 0.5: must be more than --reserve, 6, "),
+        (["--network", "{kind: transformer, width: 3072"], "--network: not YAML: "),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], why: str
+) -> None:
+    with pytest.raises(UserError) as told:
+        said(monkeypatch, capsys, *options)
+    assert str(told.value).startswith(why)
+    assert "\n" not in str(told.value)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("option", [["--devices", "0"], ["--shape", "3,0"], ["--labels", "none"]])
+def test_numbers_are_positive(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        said(monkeypatch, capsys, *option)
+    assert f"argument {option[0]}: must be a whole number and at least 1, not " in capsys.readouterr().err
+
+
+def test_without_prepared_data_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.dataset.PREPARED", tmp_path)
+    with pytest.raises(UserError, match=r"no prepared dataset here .*`make run` .* --shape 3,32,32 --labels 10"):
+        plan.prepared()
 
 
 OWN_NETWORK = """
