@@ -46,6 +46,7 @@ def run(given: Sequence[str], recipe: str | None) -> str:
         if text == yaml_reading.text(ROOT / params.FILE) and is_up_to_date():
             register()
             return f"{UNCHANGED}\n\n{summary.text(ROOT)}"
+    params.require_keys(params.parse(yaml_reading.content(text)).dataset)
     return f"{run_flow(overrides, recipe)}\n\n{summary.text(ROOT)}"
 
 

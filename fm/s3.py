@@ -14,6 +14,7 @@ from fm.errors import TryLater, UserError
 SCHEME = "s3://"
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 10, 60, 3
 THERE_ALREADY = 412
+NO_KEYS = "no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as .env does"
 # Besides 500 and more: time-out, another writer at the same moment, too many requests.
 PASSING = (408, 409, 429)
 PASSING_CODES = ("RequestTimeout", "SlowDown")  # Amazon's time-out has status 400
@@ -48,6 +49,13 @@ class Place:
         retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
         config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries=retries)
         return boto3.Session().client("s3", config=config)  # boto3.client keeps the keys of its first call
+
+    def require_keys(self) -> None:
+        """Raise UserError where boto3 finds none. The store is not asked."""
+        import boto3
+
+        if boto3.Session().get_credentials() is None:
+            raise UserError(f"{self}: {NO_KEYS}")
 
     def names(self) -> set[str]:
         """The objects' keys without the prefix. Raises UserError, TryLater."""
@@ -117,7 +125,7 @@ def translated(where: str) -> Iterator[None]:
             raise TryLater(f"{where}: the store cannot now: {error}") from None
         raise UserError(f"{where}: {refusal(error)}") from None
     except exceptions.NoCredentialsError:
-        raise UserError(f"{where}: no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as .env does") from None
+        raise UserError(f"{where}: {NO_KEYS}") from None
     except exceptions.BotoCoreError as error:
         raise UserError(f"{where}: {error}") from None
 

@@ -18,7 +18,6 @@ from fm.data.listing import FileDataset, Listing
 from fm.data.resize import resize
 from fm.data.sources import Dataset, Request, Splits
 from fm.data.splits import Elsewhere, LeftOut, Skipped
-from fm.errors import UserError
 from pipelines import params
 from pipelines.program import run
 from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
@@ -62,18 +61,8 @@ def prepare(stage: Stage) -> None:
 
 
 def to_be_sharded(settings: params.Dataset, source: Dataset) -> Listing | None:
-    """What is to be prepared as shards; none if it is arrays that are wanted.
-
-    Raises:
-        UserError: shards are wanted of a dataset that is no files.
-    """
-    if not isinstance(source, FileDataset):
-        if settings.storage == "shards":
-            raise UserError(
-                f"params.yaml: dataset.storage = shards: {settings.name} is prepared as arrays alone; set it to auto"
-            )
-        return None
-    if settings.storage == "arrays":
+    """What is to be prepared as shards; none if it is arrays that are wanted."""
+    if not isinstance(source, FileDataset) or settings.storage == "arrays":
         return None
     listing = source.listing(Path(settings.path), mixed=True)
     most = MOST_IN_ARRAYS // (settings.image_size**2 * settings.channels)
@@ -106,6 +95,8 @@ def write_shards(stage: Stage, settings: params.Dataset, listing: Listing) -> No
 
     work = cache_dir() / "sharding" / stage.key
     place = None if settings.store is None else s3.parse(settings.store)
+    if place is not None:
+        place.require_keys()
     plan = Plan(request(settings), int(settings.shard_megabytes * MB), work, place)
     made = sharded(listing, plan)
     metrics = measured_shards(listing, made)

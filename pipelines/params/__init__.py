@@ -1,6 +1,14 @@
 """The settings in params.yaml: what there is, what is allowed, and what `null` stands for."""
 
-from pipelines.params.checks import NO_IMAGES, absent_roles, require_enough, require_method, require_nfe, require_path
+from pipelines.params.checks import (
+    NO_IMAGES,
+    absent_roles,
+    require_enough,
+    require_keys,
+    require_method,
+    require_nfe,
+    require_path,
+)
 from pipelines.params.mistakes import ParamsError
 from pipelines.params.objective import Objective, OtherObjective
 from pipelines.params.params import Params
@@ -27,6 +35,7 @@ __all__ = [
     "parse",
     "read",
     "require_enough",
+    "require_keys",
     "require_method",
     "require_nfe",
     "require_path",

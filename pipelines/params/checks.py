@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fm.errors import shown
 from fm.extractor_names import dimensions_of
+from fm.s3 import parse
 from pipelines.params.mistakes import MOST_MISTAKES, ParamsError
 from pipelines.params.params import Params, too_few
 from pipelines.params.reading import FILE, load
@@ -32,6 +33,12 @@ def require_path(dataset: Dataset, root: Path) -> None:
         raise ParamsError(
             f"{FILE}: dataset.path = {shown(dataset.path)}: must exist; {NO_IMAGES} does, where none is needed"
         )
+
+
+def require_keys(dataset: Dataset) -> None:
+    """That this machine has keys for the store that shards surely go to. Raises UserError."""
+    if dataset.storage == "shards" and dataset.store is not None:
+        parse(dataset.store).require_keys()
 
 
 def require_enough(chosen: Evaluate, num_train: int, num_test: int, dimensions: int | None = None) -> None:

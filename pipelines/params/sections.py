@@ -16,8 +16,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from fm.components import ANY, names_schema
+from fm.components import ANY, find, names_schema
 from fm.config import ChosenByName
+from fm.data.listing import FileDataset
 from fm.errors import shown
 from fm.extractor_names import OWN_FILE, extractor_name
 from fm.precision import Precision
@@ -52,6 +53,7 @@ Devices = Annotated[
 ]
 
 
+MB = 1_000_000
 IN_FILES = ("image-folder", "parquet", "webdataset")
 """Datasets of one's own images at dataset.path."""
 
@@ -79,6 +81,39 @@ class Dataset(Section):
         default=1024, gt=0, le=1_000_000, description="of shards whose images are shuffled together"
     )
     licence: Filled[str] = Field(description="for the model card")
+
+    @field_validator("storage")
+    @classmethod
+    def shards_are_of_files(cls, storage: str, known: ValidationInfo) -> str:
+        name = known.data.get("name")
+        if storage == "shards" and name is not None:
+            kind = find("dataset", name, ANY)
+            if kind is None or not issubclass(kind, FileDataset):
+                raise ValueError(f"'shards': {name} is prepared as arrays alone; set it to auto")
+        return storage
+
+    @field_validator("store", mode="wrap")
+    @classmethod
+    def store_is_s3(cls, store: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return check(store)
+        except ValidationError:
+            raise ValueError(f"{shown(store)}: must be s3://bucket/prefix, or null for data/prepared") from None
+
+    @field_validator("shard_megabytes")
+    @classmethod
+    def shards_hold_an_image(cls, megabytes: float, known: ValidationInfo) -> float:
+        size, channels = known.data.get("image_size"), known.data.get("channels")
+        if size is not None and channels is not None and megabytes * MB < (least := size**2 * channels):
+            raise ValueError(f"{megabytes}: must be at least {least / MB}, what an image takes")
+        return megabytes
+
+    @field_validator("window_megabytes")
+    @classmethod
+    def windows_hold_a_shard(cls, megabytes: float, known: ValidationInfo) -> float:
+        if megabytes < (least := known.data.get("shard_megabytes", 0)):
+            raise ValueError(f"{megabytes}: must be at least shard_megabytes, {least}: windows have whole shards")
+        return megabytes
 
 
 class Train(Section):

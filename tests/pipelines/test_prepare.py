@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 from PIL import Image
 
@@ -129,9 +130,15 @@ def test_shards_have_what_arrays_have(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache" / "sharding").iterdir())
 
 
-def test_no_shards_of_what_is_no_files(tmp_path: Path) -> None:
-    done = prepare(tmp_path, name="digits", storage="shards")
+def test_a_store_without_keys_is_told_before_an_image_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    (tmp_path / "pictures" / "cats").mkdir(parents=True)
+    (tmp_path / "pictures" / "cats" / "none.png").touch()
+    done = prepare(tmp_path, name="image-folder", path="pictures", storage="shards", store="s3://bucket/pictures")
     assert (done.returncode, done.stderr) == (
         1,
-        "params.yaml: dataset.storage = shards: digits is prepared as arrays alone; set it to auto\n",
+        "s3://bucket/pictures/: no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as .env does\n",
     )

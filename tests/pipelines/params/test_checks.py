@@ -2,6 +2,7 @@
 
 import pytest
 
+from fm.errors import UserError
 from fm.extractor_names import dimensions_of
 from fm.metrics.extractors.classifier_network import Classifier
 from fm.metrics.extractors.efficientnet import COMPONENTS
@@ -23,6 +24,19 @@ def test_a_path_that_is_not_there(name: str, path: str, message: str) -> None:
     content["dataset"]["path"] = path
     with pytest.raises(params.ParamsError, match=message):
         params.require_path(params.parse(content).dataset, ROOT)
+
+
+def test_keys_are_asked_for_where_shards_surely_go_to_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    content = changed("dataset.name", "webdataset")
+    content["dataset"]["store"] = "s3://bucket/pictures"
+    params.require_keys(params.parse(content).dataset)
+    content["dataset"]["storage"] = "shards"
+    with pytest.raises(UserError, match="s3://bucket/pictures/: no keys: set AWS_ACCESS_KEY_ID"):
+        params.require_keys(params.parse(content).dataset)
 
 
 def test_splits_and_sample_sets_have_more_images_than_features() -> None:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from pipelines import params
-from pipelines.params.sections import NO_STRATEGIES, Strategy
+from pipelines.params.sections import IN_FILES, NO_STRATEGIES, Strategy
 from tests.pipelines.params.written import CONTENT, changed
 
 
@@ -57,6 +57,36 @@ def test_a_strategy_that_cannot_work_is_refused_with_one_that_can(strategy: str)
     ) as raised:
         params.parse(changed("train.strategy", strategy))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "says"),
+    [
+        ({"storage": "shards"}, "storage: 'shards': digits is prepared as arrays alone; set it to auto"),
+        ({"store": "/tmp/x"}, "store: '/tmp/x': must be s3://bucket/prefix, or null for data/prepared"),
+        ({"store": 3}, "store: 3: must be s3://bucket/prefix, or null for data/prepared"),
+        ({"shard_megabytes": 1e-7}, "shard_megabytes: 1e-07: must be at least 6.4e-05, what an image takes"),
+        (
+            {"shard_megabytes": 2000, "window_megabytes": 1e-7},
+            "window_megabytes: 1e-07: must be at least shard_megabytes, 2000.0: windows have whole shards",
+        ),
+    ],
+)
+def test_shards_are_of_files_and_as_large_as_an_image_and_no_larger_than_a_window(
+    dataset: dict[str, Any], says: str
+) -> None:
+    content = changed("dataset.name", "digits")
+    content["dataset"] |= dataset
+    with pytest.raises(params.ParamsError) as raised:
+        params.parse(content)
+    assert str(raised.value) == f"params.yaml: dataset.{says}"
+
+
+@pytest.mark.parametrize("name", IN_FILES)
+def test_files_are_prepared_as_shards_too(name: str) -> None:
+    content = changed("dataset.name", name)
+    content["dataset"] |= {"storage": "shards", "store": "s3://bucket/pictures"}
+    assert params.parse(content).dataset.storage == "shards"
 
 
 def test_roles_are_three_methods() -> None:
