@@ -4,6 +4,7 @@ import ast
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -27,6 +28,10 @@ PLAIN = {
 HELP = {"-h", "--help"}
 
 
+TORCHRUN = "TORCHELASTIC_RUN_ID"
+WAIT_SECONDS = 5
+
+
 def run(main: Callable[[], None]) -> None:
     """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it is transient."""
     signal.signal(signal.SIGTERM, terminate)
@@ -34,8 +39,16 @@ def run(main: Callable[[], None]) -> None:
         require_arguments()
         main()
     except UserError as error:
+        await_the_first()
         print(error, file=sys.stderr)
         sys.exit(os.EX_TEMPFAIL if isinstance(error, TryLater) else 1)
+
+
+def await_the_first() -> None:
+    """Of the processes that torchrun has started on a machine, let the first one tell what all of them find: torchrun
+    ends the others within a second of it, and what one alone has found is told later."""
+    if TORCHRUN in os.environ and int(os.environ["LOCAL_RANK"]) > 0:
+        time.sleep(WAIT_SECONDS)
 
 
 def terminate(number: int, _: object) -> NoReturn:

@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from fm.errors import UserError
 from pipelines import program
@@ -61,3 +64,22 @@ def test_the_right_number_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(sys, "argv", [os.fspath(ROOT / "pipelines" / file), *arguments])
         program.require_arguments()
+
+
+REFUSED = """
+import os
+from fm.errors import UserError
+from pipelines import program
+program.WAIT_SECONDS = 60
+def main():
+    raise UserError("process " + os.environ["LOCAL_RANK"])
+program.run(main)
+"""
+
+
+def test_of_torchruns_processes_the_first_tells(tmp_path: Path) -> None:
+    logs = DefaultLogsSpecs(log_dir=str(tmp_path), redirects=Std.ALL)
+    config = LaunchConfig(1, 1, 2, rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", max_restarts=0, logs_specs=logs)
+    with pytest.raises(ChildFailedError):
+        elastic_launch(config, sys.executable)("-c", REFUSED)
+    assert "".join(file.read_text() for file in sorted(tmp_path.rglob("stderr.log"))) == "process 0\n"
