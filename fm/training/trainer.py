@@ -44,6 +44,9 @@ from fm.training.processes import is_helper, launched, launcher
 from fm.training.sharding import SHARDED, Sharded, fill, hand_out, shard, whole, without_weights
 from fm.training.snapshots import Snapshots, snapshot_steps
 
+HALF_MIXED = ("16", "16-mixed")
+"""Lightning's names for products in half precision, with gradients that are scaled."""
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -81,7 +84,7 @@ class Hardware:
         device = devices.pick(self.accelerator)
         precision, products = precision_on(device, str(self.precision))
         # Fused, AdamW undoes the scale of half precision's gradients itself, when they have been clipped already.
-        fused = device.type == "cuda" and precision not in ("16", "16-mixed")
+        fused = device.type == "cuda" and precision not in HALF_MIXED
         return Arithmetic(precision, products, fused, self.compiled, self.parts, self.recomputed)
 
 
@@ -254,6 +257,9 @@ def train(
     training = Training(generator.network, objective, budget, lambda: ema.network, arithmetic.parts, arithmetic.fused)
     if arithmetic.compiled and not is_helper():
         print(f"{watching.title}: {COMPILING}; a SIGTERM waits for it", flush=True)
+    if arithmetic.parts > (share := budget.batch_size // trainer.world_size) and not is_helper():
+        cut = f"a process has {share} data of a batch, which are cut into as many parts, not {arithmetic.parts}"
+        print(f"{watching.title}: {cut} (accumulate)", flush=True)
     with computed(generator.network, arithmetic), saved_on_sigterm():
         data = TrainingData(examples, budget, objective.pairing)
         trainer.fit(training, datamodule=data, ckpt_path=resumed, weights_only=True)
@@ -310,6 +316,8 @@ def trainer_on(
     """Raises UserError where this machine has no such hardware, or where it does not go together."""
     chosen = {name: getattr(hardware, name) for name in ("accelerator", "devices", "strategy")} | launched()
     chosen["precision"] = precision
+    if precision in HALF_MIXED and devices.pick(hardware.accelerator).type == "cpu":  # Lightning would take bf16-mixed
+        raise UserError(f"precision = {precision}: is for GPUs; auto, 32-true or bf16-mixed would be right on a CPU")
     strategy = Sharded(store) if hardware.sharded and isinstance(store, Folders) else hardware.strategy
     try:
         trainer = Trainer(

@@ -198,6 +198,21 @@ def test_a_training_that_diverges_ends_at_that_step_and_keeps_nothing_of_it(tmp_
     assert "\n" not in str(stopped.value)
 
 
+@pytest.mark.parametrize("precision", ["16-mixed", "16"])
+def test_what_a_processor_would_compute_otherwise_is_refused(tmp_path: Path, precision: str) -> None:
+    with pytest.raises(UserError, match=rf"^precision = {precision}: is for GPUs; auto, 32-true or bf16-mixed"):
+        train(tmp_path, hardware=Hardware("cpu", precision=precision))
+
+
+def test_fewer_parts_than_were_asked_for_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    batch = PLAN["batch_size"]
+    train(tmp_path, hardware=Hardware("cpu", precision="32-true", parts=batch + 1), images_seen=batch, warmup_steps=0)
+    told = (
+        f"train: a process has {batch} data of a batch, which are cut into as many parts, not {batch + 1} (accumulate)"
+    )
+    assert told in capsys.readouterr().out.splitlines()
+
+
 def test_hardware_that_is_not_here_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
