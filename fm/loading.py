@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fm.batches import Batches, Fetched
+from fm.errors import UserError
 
 
 class From:
@@ -26,8 +27,9 @@ class From:
         return self.stop
 
 
-class Fetching(Dataset[Fetched]):
-    """What each step is made of, for processes of their own.
+class Fetching(Dataset[Fetched | UserError]):
+    """What each step is made of, for processes of their own, or why it cannot be had: what such a process raises
+    PyTorch would tell with its traceback.
 
     >>> import numpy as np
     >>> from fm.batches import Budget, Examples
@@ -36,7 +38,7 @@ class Fetching(Dataset[Fetched]):
     >>> from fm.data.rows import Arrays
     >>> examples = Examples(Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8)}), Pixels((8, 8, 1)), Unconditional())
     >>> fetching = Fetching(Batches(examples, Budget(images_seen=64, batch_size=16, learning_rate=1e-3)))
-    >>> len(fetching), fetching[3].data.shape
+    >>> len(fetching), arrived(fetching[3]).data.shape
     (4, torch.Size([16, 8, 8, 1]))
     """
 
@@ -46,8 +48,18 @@ class Fetching(Dataset[Fetched]):
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, step: int) -> Fetched:
-        return self.batches.fetch(step)
+    def __getitem__(self, step: int) -> Fetched | UserError:
+        try:
+            return self.batches.fetch(step)
+        except UserError as error:
+            return error
+
+
+def arrived(fetched: Fetched | UserError) -> Fetched:
+    """What a loader has given. Raises the UserError for which it cannot be had."""
+    if isinstance(fetched, UserError):
+        raise fetched
+    return fetched
 
 
 MOST_WORKERS = 8
@@ -67,8 +79,8 @@ def workers_for(device: torch.device, sharing: int = 1) -> int:
     return min(max(cores // sharing - 1, 1), MOST_WORKERS)
 
 
-def loader(batches: Batches, start: int, device: torch.device, workers: int) -> DataLoader[Fetched]:
-    """What the steps from `start` on are made of, in order, fetched by so many processes."""
+def loader(batches: Batches, start: int, device: torch.device, workers: int) -> DataLoader[Fetched | UserError]:
+    """What the steps from `start` on are made of, in order, fetched by so many processes (`arrived` tells)."""
     return DataLoader(
         Fetching(batches),
         batch_size=None,

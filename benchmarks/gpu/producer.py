@@ -13,7 +13,7 @@ from benchmarks.gpu.rows import Figure, Row
 from benchmarks.gpu.sizes import Sizes
 from benchmarks.gpu.timing import alternate, wait
 from fm.batches import Batches, Budget
-from fm.loading import loader
+from fm.loading import arrived, loader
 from fm.noise import Draws, Purpose
 
 
@@ -50,7 +50,7 @@ def produced(
     batches = Batches(examples(shape, rows=2 * batch), budget)
     count, started, ends = 0, 0.0, math.inf
     for number, fetched in enumerate(loader(batches, 0, device, workers)):
-        batches.finish(fetched.to(device, non_blocking=True)).noise()
+        batches.finish(arrived(fetched).to(device, non_blocking=True)).noise()
         if number == workers:  # each worker has made its first
             wait(device)
             count, started = 0, time.perf_counter()

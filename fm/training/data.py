@@ -6,7 +6,8 @@ from torch.utils.data import DataLoader
 
 from fm.batches import Batch, Batches, Budget, Examples, Fetched
 from fm.couplings import Assigned
-from fm.loading import loader, workers_for
+from fm.errors import UserError
+from fm.loading import arrived, loader, workers_for
 
 
 class TrainingData(LightningDataModule):
@@ -22,15 +23,17 @@ class TrainingData(LightningDataModule):
         self.budget = budget
         self.pairing = pairing
 
-    def train_dataloader(self) -> DataLoader[Fetched]:
+    def train_dataloader(self) -> DataLoader[Fetched | UserError]:
         assert self.trainer is not None
         trainer = self.trainer
         self.batches = Batches(self.examples, self.budget, trainer.global_rank, trainer.world_size, self.pairing)
         device = trainer.strategy.root_device
         return loader(self.batches, trainer.global_step, device, workers_for(device, trainer.num_devices))
 
-    def transfer_batch_to_device(self, batch: Fetched, device: torch.device, dataloader_idx: int) -> Fetched:
-        return batch.to(device, non_blocking=True)
+    def transfer_batch_to_device(
+        self, batch: Fetched | UserError, device: torch.device, dataloader_idx: int
+    ) -> Fetched:
+        return arrived(batch).to(device, non_blocking=True)
 
     def on_after_batch_transfer(self, batch: Fetched, dataloader_idx: int) -> Batch:
         assert self.trainer is not None
