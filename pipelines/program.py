@@ -29,7 +29,7 @@ HELP = {"-h", "--help"}
 
 
 TORCHRUN = "TORCHELASTIC_RUN_ID"
-WAIT_SECONDS = 5
+WAIT_SECONDS = 20  # the first one does more before it meets the others
 
 
 def run(main: Callable[[], None]) -> None:
