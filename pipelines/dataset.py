@@ -28,5 +28,5 @@ def limit() -> int:
     said = os.environ.get(LIMIT_VARIABLE, str(LIMIT_MB))
     try:
         return int(float(said) * 1_000_000)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of infinity
         raise UserError(f"{LIMIT_VARIABLE} = {said}: must be a number of megabytes") from None
