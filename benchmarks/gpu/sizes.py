@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from fm.precision import Precision
+
 
 @dataclass(frozen=True)
 class Case:
@@ -25,8 +27,9 @@ class Sizes:
     Attributes:
         cases: networks whose training step is timed; the first is sampled too.
         compiled: which of the cases are compiled, by number.
+        sampled: precision and number of images at once, that are sampled by.
+        sampled_compiled: numbers of images at once, by a compiled network in bf16.
         square: side of the matrices whose product is the limit.
-        batches: that images are sampled by.
         steps: of a sampling.
         produced: shapes of the data whose noise and batches are timed, each with a batch size.
         workers: processes that make batches.
@@ -36,8 +39,9 @@ class Sizes:
 
     cases: tuple[Case, ...]
     compiled: tuple[int, ...]
+    sampled: tuple[tuple[Precision, int], ...]
+    sampled_compiled: tuple[int, ...]
     square: int
-    batches: tuple[int, ...]
     steps: int
     produced: tuple[tuple[tuple[int, ...], int], ...]
     workers: tuple[int, ...]
@@ -58,9 +62,10 @@ LARGE = Sizes(
         Case("DiT-S/4, 3×64×64", (3, 64, 64), DIT_S | {"patch_size": 4}, 256),
         Case("DiT-B/2, 4×32×32", (4, 32, 32), DIT_B, 256),
     ),
-    compiled=(4, 0),
+    compiled=(0, 4, 2),
+    sampled=(("bf16", 1), ("bf16", 8), ("bf16", 64), ("bf16", 512), ("tf32", 64), ("float32", 64)),
+    sampled_compiled=(1, 64),
     square=8192,
-    batches=(1, 8, 64, 512),
     steps=10,
     produced=(((3, 32, 32), 512), ((3, 256, 256), 64), ((4, 32, 32), 512)),
     workers=(0, 4, 12),
@@ -74,8 +79,9 @@ SMALL = Sizes(
         Case("small transformer, 1×28×28", (1, 28, 28), {"name": "transformer"}, 64),
     ),
     compiled=(),
+    sampled=(("float32", 1), ("float32", 32)),
+    sampled_compiled=(),
     square=1024,
-    batches=(1, 32),
     steps=5,
     produced=(((3, 32, 32), 256),),
     workers=(0, 1),
