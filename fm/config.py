@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    computed_field,
+    model_serializer,
+    model_validator,
+)
 from pydantic import Field as Setting
 from pydantic_core import CoreSchema, core_schema
 
@@ -124,6 +131,17 @@ class SamplerConfig(SamplerSettings):
     steps: Steps
 
 
+class Native(Frozen):
+    """What a network was made for, where it is asked for another target or on another path (fm.networks.converted).
+
+    >>> Native(path="ddpm", target="noise").target
+    'noise'
+    """
+
+    path: PathChoice
+    target: TargetChoice
+
+
 class Config(Frozen):
     """config.json: everything but the weights. One of the first version is read as what it means in this one.
 
@@ -147,6 +165,15 @@ class Config(Frozen):
     conditioner: ConditionerChoice
     until: bool = Setting(default=False, description="whether the network is told where a step ends, for few steps")
     sampler: SamplerConfig
+    native: Native | None = Setting(
+        default=None, description="the network's own path and target, where they are others"
+    )
+
+    @model_serializer(mode="wrap")
+    def without_what_is_not_there(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Most networks are made for what they are asked for, and their files say nothing more than they did."""
+        content: dict[str, Any] = written(self)
+        return {name: value for name, value in content.items() if name != "native" or value is not None}
 
     @model_validator(mode="before")
     @classmethod
@@ -172,6 +199,9 @@ class Config(Frozen):
         """Every component that it names, each with its kind."""
         for kind in ("path", "target", "network", "codec", "conditioner"):
             yield kind, getattr(self, kind)
+        if self.native is not None:
+            yield "path", self.native.path
+            yield "target", self.native.target
         for kind in ("solver", "grid", "path"):
             choice = getattr(self.sampler, kind)
             if choice is not None:

@@ -25,6 +25,7 @@ from fm.generator_files import CONFIG, WEIGHTS, GeneratorError, in_a_line, read_
 from fm.guidance import Guidance
 from fm.networks import Network
 from fm.networks.compiled import Compiled
+from fm.networks.converted import Converted
 from fm.networks.layers import in_channels_last
 from fm.networks.sizes import sizes_alone
 from fm.noise import Draws, Purpose
@@ -269,8 +270,13 @@ class Generator:
 
 def network_of(config: Config) -> nn.Module:
     """A network of fresh random weights. Raises ValueError for a kind or size that cannot be."""
-    shape, fields = Codec.of(config.codec).shape, Conditioner.of(config.conditioner).fields
-    return Network.of(config.network).build(shape, fields, until=config.until)
+    codec, fields = Codec.of(config.codec), Conditioner.of(config.conditioner).fields
+    network = Network.of(config.network).build(codec.shape, fields, until=config.until)
+    if config.native is None:
+        return network
+    target, answer = (Target.of(one.target).at_scale(codec.scale) for one in (config.native, config))
+    path, along = (ProbabilityPath.of(one.path) for one in (config.native, config))
+    return Converted(network, path, target, along, answer)
 
 
 def require_components(folder: Path, config: Config) -> None:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from fm.conditions import Condition, Label, Map, Sequence, Spec, Vector
+from fm.networks.converted import unconverted
 from fm.networks.grids import sine_cosine_positions
 from fm.networks.layers import TimeEmbedding, Tokens
 
@@ -104,6 +105,7 @@ def recompute(network: nn.Module, yes: bool = True) -> None:
     Raises:
         ValueError: it is none of `Conditioned`.
     """
+    network = unconverted(network)
     if isinstance(network, Conditioned):
         network.recomputed = yes
     elif yes:

@@ -1,0 +1,108 @@
+"""From a trained generator to another: the first images are the original's, and training goes on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import fm
+from fm.config import Config, Native, SamplerConfig
+from fm.generator import Generator
+from fm.starting import gone_on, take_weights
+from tests.fm.conftest import tiny_generator
+
+
+def flow_of(original: Generator, **others: object) -> Config:
+    wanted = {"path": "cond_ot", "target": "velocity", "network": "transformer", "native": None, **others}
+    return gone_on(Config.model_validate(original.config.model_dump() | wanted), original.config)
+
+
+def over(original: Generator) -> Generator:
+    generator = Generator.untrained(flow_of(original))
+    take_weights(generator, original)
+    generator.network.eval()
+    return generator
+
+
+@pytest.mark.parametrize("origin", [("ddpm", "noise"), ("cosine", "v"), ("edm", "edm")], ids=str)
+def test_it_makes_the_originals_images(origin: tuple[str, str]) -> None:
+    """By DDIM along the original's path, in float64, and by nothing else."""
+    original = tiny_generator(*origin)
+    generator = over(original)
+    for one in (original, generator):
+        one.network.double()
+    sampler = SamplerConfig(solver="ddim", steps=10, path=origin[0], grid="edm" if origin[0] == "edm" else "uniform")
+    expected, _ = original.with_sampler(sampler).sample_float(4, seed=1)
+    made, nfe = generator.with_sampler(sampler).sample_float(4, seed=1)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
+    assert nfe == 10
+    other, _ = generator.sample_float(4, seed=1)
+    assert float((other - expected).abs().max()) > 0.01
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
+    generator = over(tiny_generator("ddpm", "noise"))
+    generator.save(tmp_path / "flow")
+    loaded = Generator.load(tmp_path / "flow")
+    assert loaded.config == generator.config
+    assert loaded.config.native == Native(path="ddpm", target="noise")
+    assert np.array_equal(loaded.sample(3, seed=1), generator.sample(3, seed=1))
+
+
+def test_where_nothing_is_converted_the_file_says_nothing_of_it(tmp_path: Path) -> None:
+    tiny_generator().save(tmp_path)
+    assert "native" not in json.loads((tmp_path / "config.json").read_text())
+
+
+def test_on_the_same_path_it_is_the_network_itself() -> None:
+    original = tiny_generator("ddpm", "noise")
+    same = flow_of(original, path="ddpm", target="noise")
+    assert same.native is None
+    assert same.network == original.config.network
+
+
+def test_there_and_back_it_is_the_network_itself_too() -> None:
+    original = tiny_generator("ddpm", "noise")
+    flow = over(original)
+    back = Generator.untrained(flow_of(flow, path="ddpm", target="noise"))
+    assert back.config.native is None
+    take_weights(back, flow)
+    back.network.eval()
+    assert np.array_equal(back.sample(3, seed=1), original.sample(3, seed=1))
+
+
+def test_a_target_keeps_the_scale_it_was_trained_at() -> None:
+    original = tiny_generator("edm", "edm")
+    config = flow_of(original, codec={"name": "pixels", "stored": [8, 8, 1], "scale": 0.25})
+    assert config.native == Native(path="edm", target={"name": "edm", "sigma_data": 0.5})
+
+
+def test_training_goes_on() -> None:
+    """Of a network that says nothing of use: its loss on the straight path falls."""
+    data = np.zeros((64, 8, 8, 1), np.uint8)
+    data[np.arange(64), np.arange(64) % 8] = 255
+    label = np.arange(64) % 10
+    codec, labels = fm.Pixels((8, 8, 1)), fm.Labels(tuple("0123456789"))
+    examples = fm.Examples(fm.Arrays({"data": data, "label": label}), codec, labels)
+    generator = over(tiny_generator("ddpm", "v"))
+    losses: list[float] = []
+    objective = fm.Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
+    budget = fm.Budget(images_seen=1280, batch_size=32, learning_rate=3e-3)
+    fm.fit(generator, objective, examples, budget, lambda step, loss: losses.append(loss))
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ({"codec": {"name": "pixels", "stored": [4, 4, 1]}}, r"it is of pixels \[1, 8, 8\], and the data are pixels"),
+        ({"conditioner": "none"}, r"it is told label \(Label\(count=10\)\), and the data have nothing"),
+        ({"until": True}, "goes on only as such a network"),
+    ],
+    ids=["data", "condition", "until"],
+)
+def test_what_does_not_fit_is_refused(others: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        flow_of(tiny_generator("ddpm", "noise"), **others)
