@@ -16,6 +16,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     HeunDiscreteScheduler,
     SchedulerMixin,
+    UniPCMultistepScheduler,
 )
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from fm.grids import EDM
 from fm.paths import DDPM, Path, Quantity
 from fm.solvers import gaussian
 from fm.solvers.gaussian import DDIM, DPMSolver, Gaussian, Predict
+from fm.solvers.unipc import UniPC
 from tests.parity.agreement import SHAPE, Fault, Network, normal, notices, same
 from tests.parity.schedulers import LEVELS, LINEAR, in_float64, stepped, time_at, times_of
 
@@ -131,6 +133,16 @@ def test_dpm_solver_2m(prediction: str, source: Quantity, steps: int, fault: Fau
     same(ours, sampled(scheduler))
 
 
+@notices("alpha", "sigma", "time")
+@pytest.mark.parametrize(("order", "steps"), [(1, 5), (2, 2), (2, 5), (2, 10), (3, 10), (3, 40)])
+@PREDICTIONS
+def test_unipc(prediction: str, source: Quantity, order: int, steps: int, fault: Fault) -> None:
+    scheduler = made(UniPCMultistepScheduler, steps, prediction_type=prediction, solver_order=order)
+    path = fault.path(DDPM())
+    ours = UniPC(order=order)(predict(path, source), path, START, fault.times(times_of(scheduler)))
+    same(ours, sampled(scheduler))
+
+
 def at_karras_levels(steps: int) -> DPMSolverMultistepScheduler:
     """From the chain's highest level to its lowest; the levels are float32 numbers, here held in float64."""
     scheduler = DPMSolverMultistepScheduler(**LINEAR, use_karras_sigmas=True)
@@ -180,6 +192,7 @@ def test_heun_in_the_noise_level(prediction: str, source: Quantity, steps: int, 
     [
         pytest.param(DDIMScheduler(**LINEAR, prediction_type="v_prediction", clip_sample=False), DDIM, id="ddim"),
         pytest.param(DPMSolverMultistepScheduler(**LINEAR, prediction_type="v_prediction"), DPMSolver, id="dpmpp_2m"),
+        pytest.param(UniPCMultistepScheduler(**LINEAR, prediction_type="v_prediction"), UniPC, id="unipc"),
     ],
 )
 def test_as_they_come(scheduler: SchedulerMixin, solver: type[Gaussian], fault: Fault) -> None:

@@ -1,4 +1,4 @@
-"""Held against diffusers 0.42.1: its Euler steps of flow matching, the shifted grid, and guidance.
+"""Held against diffusers 0.42.1: its Euler and UniPC steps of flow matching, the shifted grid, and guidance.
 
 Their sigma is our 1 - t and their model says x0 - x1, minus our velocity. They list the steps' starts and add the end
 themselves. With shift, the default list shifts its least sigma twice, so the times are compared as their pipelines
@@ -10,14 +10,15 @@ from functools import partial
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from diffusers.guiders import ClassifierFreeGuidance
 from torch import Tensor
 
 from fm.grids import Shifted
 from fm.guidance import Guidance, guided
-from fm.paths import CondOT
+from fm.paths import CondOT, Ends
 from fm.solvers import solve
+from fm.solvers.unipc import UniPC
 from fm.timesteps import shifted
 from tests.parity.agreement import COEFFICIENTS, SHAPE, Fault, Network, noise_and_data, normal, notices, same
 from tests.parity.schedulers import stepped
@@ -44,6 +45,26 @@ def test_euler(shift: float, steps: int, fault: Fault) -> None:
     for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
         x = stepped(scheduler.step, (x - network(x, 1 - sigma)) / sigma, timestep, x)
     same(ours, x)
+
+
+@notices(*COEFFICIENTS, "time")
+@pytest.mark.parametrize(("order", "shift"), [(2, 1.0), (2, 3.0), (3, 3.0)])
+@pytest.mark.parametrize("steps", [5, 10])
+def test_unipc(order: int, shift: float, steps: int, fault: Fault) -> None:
+    """They start at a sigma of 1 - 1e-6, since at 1 lambda is infinite, and so do we here."""
+    kind = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": shift}
+    scheduler = UniPCMultistepScheduler(**kind, solver_order=order)
+    scheduler.set_timesteps(steps)
+    scheduler.sigmas = scheduler.sigmas.double()
+    network, path, x = Network(), fault.path(CondOT()), normal(*SHAPE)
+
+    def ends(x: Tensor, t: Tensor) -> Ends:
+        return path.ends(network(x, t), x, t, "velocity")
+
+    ours = UniPC(order=order)(ends, path, x, fault.times(1 - scheduler.sigmas))
+    for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
+        x = stepped(scheduler.step, -network(x, 1 - sigma), timestep, x)
+    same(ours, x, 1e-8)  # 1e-6 is divided by at the first step
 
 
 @notices("shift")

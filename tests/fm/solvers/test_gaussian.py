@@ -13,6 +13,7 @@ from fm.grids import Grid
 from fm.paths import DDPM, EDM, CondOT, Cosine, Ends, Path, VariancePreserving, like
 from fm.solvers import gaussian, solve
 from fm.solvers.gaussian import DDIM, DPMSolver, Gaussian, churned, clipped, posterior_deviation
+from fm.solvers.unipc import UniPC
 from tests.fm.gaussian_data import DEVIATION, MEAN, ends_of, flow_of, start, velocity_of
 
 STRAIGHT = CondOT()
@@ -154,7 +155,7 @@ def test_what_cannot_be_done_is_said() -> None:
         gaussian.EDM()(ends_of(STRAIGHT), STRAIGHT, start(), uniform(2))
 
 
-@pytest.mark.parametrize("sampler", [DDIM, DPMSolver])
+@pytest.mark.parametrize("sampler", [DDIM, DPMSolver, UniPC])
 def test_float32_is_raised_from_less_and_float64_kept(sampler: Sampler) -> None:
     for dtype, expected in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32)):
         ended = sampler()(ends_of(STRAIGHT), STRAIGHT, start(dtype), uniform(3))
@@ -164,7 +165,7 @@ def test_float32_is_raised_from_less_and_float64_kept(sampler: Sampler) -> None:
 @given(
     inner=st.lists(st.floats(0.11, 0.98), max_size=6, unique_by=lambda t: round(t, 2)),
     path=st.sampled_from([CondOT(), DDPM(), EDM(), Cosine()]),
-    sampler=st.sampled_from([DDIM, DPMSolver, gaussian.EDM]),
+    sampler=st.sampled_from([DDIM, DPMSolver, UniPC, gaussian.EDM]),
 )
 @settings(max_examples=100, deadline=None)
 def test_a_perfect_prediction_arrives_whatever_the_grid(inner: list[float], path: Path, sampler: Sampler) -> None:
@@ -192,7 +193,7 @@ def wild(x: Tensor, t: Tensor) -> Ends:
     return DDPM().ends(3 * torch.sin(5 * x), x, t, "noise")
 
 
-@pytest.mark.parametrize("sampler", [DDIM, DPMSolver])
+@pytest.mark.parametrize("sampler", [DDIM, DPMSolver, UniPC])
 def test_clipped_data_end_in_range(sampler: Sampler) -> None:
     free = sampler()(wild, DDPM(), start(), uniform(10))
     kept = sampler(clip=0.5)(wild, DDPM(), start(), uniform(10))
@@ -207,7 +208,7 @@ def test_noise_makes_up_for_clipped_data() -> None:
     torch.testing.assert_close(like(DDPM().alpha(t), x) * data + like(DDPM().sigma(t), x) * noise, x)
 
 
-@pytest.mark.parametrize("sampler", [DDIM, DPMSolver])
+@pytest.mark.parametrize("sampler", [DDIM, DPMSolver, UniPC])
 def test_a_bound_that_nothing_reaches_changes_nothing(sampler: Sampler) -> None:
     path = VariancePreserving()
     expected = sampler()(ends_of(path), path, start(), uniform(10, 0.1, 0.99))
