@@ -22,7 +22,11 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     deterministic()
     for what, options in NETWORKS.items():
         yield from attempted(f"{what}, resumed", partial(by_hand, what, options | {"dropout": 0.1}, device))
-    yield from attempted("by Lightning, resumed", partial(by_lightning, device))
+    yield from attempted("by Lightning, resumed", partial(by_lightning, "by Lightning", device))
+    if sizes.compiled:
+        yield from attempted(
+            "compiled, resumed", partial(by_lightning, "by Lightning, compiled", device, compiled=True)
+        )
 
 
 def deterministic() -> None:
@@ -44,20 +48,20 @@ class Stopped(Exception):
     """Stands for kill -9: nothing is saved, nothing tidied up."""
 
 
-def by_lightning(device: torch.device) -> Iterator[Row]:
+def by_lightning(what: str, device: torch.device, compiled: bool = False) -> Iterator[Row]:
     with TemporaryDirectory() as folder:
-        whole, places = by_trainer(Path(folder) / "whole", device)
+        whole, places = by_trainer(Path(folder) / "whole", device, compiled)
         try:
-            by_trainer(Path(folder) / "stopped", device, stopped_at=STEPS - 2)
+            by_trainer(Path(folder) / "stopped", device, compiled, stopped_at=STEPS - 2)
         except Stopped:
-            resumed, _ = by_trainer(Path(folder) / "stopped", device)
-    yield same_bits("by Lightning, resumed", whole, resumed)
+            resumed, _ = by_trainer(Path(folder) / "stopped", device, compiled)
+    yield same_bits(f"{what}, resumed", whole, resumed)
     where = ", ".join(sorted(places))
-    yield Check(f"by Lightning, the averaged network is on {where}", float(places != {device.type}), 0)
+    yield Check(f"{what}, the averaged network is on {where}", float(places != {device.type}), 0)
 
 
 def by_trainer(
-    folder: Path, device: torch.device, stopped_at: int | None = None
+    folder: Path, device: torch.device, compiled: bool = False, stopped_at: int | None = None
 ) -> tuple[dict[str, torch.Tensor], set[str]]:
     """The weights that a training by Lightning ends with, and where its averaged network has been."""
     from fm.training.callbacks import Point
@@ -76,7 +80,7 @@ def by_trainer(
         examples(SHAPE),
         Budget(images_seen=STEPS * 16, batch_size=16, learning_rate=1e-3, warmup_steps=4),
         Keeping(folder / "last.ckpt", key="gpu-check", every=4),
-        Hardware("cpu" if device.type == "cpu" else "gpu"),
+        Hardware("cpu" if device.type == "cpu" else "gpu", compiled=compiled),
         Watching("gpu-check", report, lambda step, averaged: places.add(averaged.device.type)),
     )
     return generator.network.state_dict(), places

@@ -26,7 +26,7 @@ class Ours:
 
     def __init__(self, network: nn.Module, budget: Budget = STEADY, called: nn.Module | None = None) -> None:
         self.network = network.train()
-        self.called = called or network  # the same, compiled
+        self.called = network if called is None else called  # the same, compiled
         self.budget = budget
         self.objective = flow_matching()
         self.averaged = Average(network, budget.ema_decay)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -86,8 +87,8 @@ def measured_memory(case: Case, batch: Batch, device: torch.device) -> tuple[Our
     return ours, torch.cuda.max_memory_allocated(device) - held
 
 
-def waits(job: Job) -> int:
-    """How often a GPU is waited for in one call, where a step should not do so at all."""
+def waits(job: Job) -> str:
+    """How often a GPU is waited for in one call, and where: a step should not do so at all."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
@@ -95,7 +96,8 @@ def waits(job: Job) -> int:
             job()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    return sum("synchroniz" in str(one.message) for one in seen)
+    places = [f"{Path(one.filename).name}:{one.lineno}" for one in seen if "synchroniz" in str(one.message)]
+    return " ".join([str(len(places)), *places])
 
 
 def ahead(batch: Batch) -> Batch:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_resumed_training_is_held_against_one_that_was_not(monkeypatch: pytest
         ours.averaged.updates = 0
 
     monkeypatch.setattr(steps.Ours, "load", forgetful)
-    monkeypatch.setattr(resumed, "by_lightning", lambda device: iter(()))
+    monkeypatch.setattr(resumed, "by_lightning", lambda what, device: iter(()))
     assert {what for what, holds in rows().items() if not holds} == {
         "UNet, resumed, averaged",
         "transformer, resumed, averaged",
@@ -108,6 +109,15 @@ def test_each_section_of_speed_has_figures(name: str) -> None:
 @pytest.mark.parametrize("name", ["compiled-training", "compiled-sampling"])
 def test_what_is_not_measured_on_a_cpu_is_said(name: str) -> None:
     assert list(section.SECTIONS[name](CPU, TINY)) == [Fault("compiled", "not on a CPU")]
+
+
+def test_what_is_compiled_is_timed_beside_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what traces a network and makes no code of it: the rest takes minutes."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    sizes = dataclasses.replace(TINY, compiled=(0,), sampled_compiled=(2,))
+    rows = [row for name in ("compiled-training", "compiled-sampling") for row in section.SECTIONS[name](CPU, sizes)]
+    assert all(isinstance(row, Figure) and "times as fast" in row.values for row in rows), rows
+    assert len(rows) == 2
 
 
 def test_sizes_of_the_paper_are_built_as_they_are() -> None:
