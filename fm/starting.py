@@ -1,22 +1,99 @@
 """Going on from a network that is trained already, on another path and for another target if wanted.
 
-config = gone_on(config, original.config)          # what is trained: the original's network, asked as `config` says
+config = gone_on(config, original_in(folder))      # what is trained: the original's network, asked anew
 generator = Generator.untrained(config)
-take_weights(generator, original)                  # before the first step it makes what the original makes
+take_weights(generator, weights_in(folder))         # what it makes before the first step, the original made
 """
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fm.codecs import Codec
+from fm.components import Choice
 from fm.conditions import Conditioner, Spec
 from fm.config import Config, Native
-from fm.generator import Generator
-from fm.networks.converted import unconverted
-from fm.paths import Path
+from fm.generator_files import WEIGHTS, GeneratorError, read_config, readable
+from fm.paths import Path as ProbabilityPath
 from fm.targets import Target
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def gone_on(config: Config, original: Config) -> Config:
+    from fm.generator import Generator
+
+
+class Original(NamedTuple):
+    """A trained network, but for its weights: what it was made for and is made from.
+
+    Attributes:
+        native: its path and target; a target that depends on the data's scale with the scale it was trained at.
+        codec, conditioner: of its data; none where that is not known, and shows when the network is made.
+        until: whether it is told where a step ends.
+
+    >>> Original("unet", Native(path="ddpm", target="noise")).until
+    False
+    """
+
+    network: Choice
+    native: Native
+    codec: Choice | None = None
+    conditioner: Choice | None = None
+    until: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """A generator's."""
+        return cls(config.network, native_of(config), config.codec, config.conditioner, config.until)
+
+
+def original_in(folder: Path) -> Original:
+    """The one in a folder: a generator's (Generator.save).
+
+    Raises:
+        GeneratorError: there is none.
+    """
+    return Original.of(read_config(folder))
+
+
+def weights_in(folder: Path) -> "dict[str, Tensor]":
+    """Those of the network itself, by name. Raises GeneratorError: they cannot be read."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        with readable(folder):
+            weights = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise GeneratorError(f"{folder / WEIGHTS} is damaged: {error}") from None
+    if read_config(folder).native is None:
+        return weights
+    return {name.removeprefix(CONVERTED): value for name, value in weights.items()}
+
+
+CONVERTED = "network."
+"""What the names of a converted network's weights begin with (fm.networks.converted)."""
+
+
+def take_weights(generator: "Generator", weights: "Mapping[str, Tensor]") -> None:
+    """Give a generator that goes on from a network (gone_on) that network's weights.
+
+    Raises:
+        GeneratorError: they are those of another network, or one is not finite.
+    """
+    from fm.finite import not_finite
+    from fm.networks.converted import unconverted
+
+    if name := next(not_finite(weights), None):
+        raise GeneratorError(f"it cannot be gone on from: the weight {name} is not finite")
+    try:
+        unconverted(generator.network).load_state_dict(weights)
+    except RuntimeError as error:
+        in_a_line = " ".join(str(error).split())
+        raise GeneratorError(f"it cannot be gone on from: its weights are another network's: {in_a_line}") from None
+
+
+def gone_on(config: Config, original: Original) -> Config:
     """`config` with the original's network, which knows what it was made for where that is another path or target.
 
     Raises:
@@ -28,49 +105,42 @@ def gone_on(config: Config, original: Config) -> Config:
     ...     "sampler": {"solver": "ddim", "steps": 10},
     ... }
     >>> diffusion = Config(path="ddpm", target="noise", network={"name": "unet", "width": 8}, **shared)
-    >>> flow = gone_on(Config(path="cond_ot", target="velocity", network="unet", **shared), diffusion)
+    >>> flow = gone_on(Config(path="cond_ot", target="velocity", network="unet", **shared), Original.of(diffusion))
     >>> flow.network, flow.native
     ({'name': 'unet', 'width': 8}, Native(path='ddpm', target='noise'))
     """
     require_same_data(config, original)
-    native = native_of(original)
     asked = native_of(config.model_copy(update={"native": None}))
     known = original.until, config.until
-    if any(known) and (native != asked or known != (True, True)):
+    if any(known) and (original.native != asked or not all(known)):
         raise ValueError("a network that is told where a step ends goes on only as such a network, on the same path")
-    return config.model_copy(update={"network": original.network, "native": None if native == asked else native})
+    native = None if original.native == asked else original.native
+    return config.model_copy(update={"network": original.network, "native": native})
 
 
 def native_of(config: Config) -> Native:
-    """What a network was made for, a target that depends on the data's scale with the scale it was trained at."""
+    """What a network was made for."""
     made_for = config.native or Native(path=config.path, target=config.target)
     target = Target.of(made_for.target).at_scale(Codec.of(config.codec).scale)
-    return Native(path=Path.of(made_for.path).choice, target=target.choice)
+    return Native(path=ProbabilityPath.of(made_for.path).choice, target=target.choice)
 
 
-def require_same_data(config: Config, original: Config) -> None:
+def require_same_data(config: Config, original: Original) -> None:
     """Raises ValueError where a network for the original's data is none for these."""
-    here, there = Codec.of(config.codec), Codec.of(original.codec)
-    if (here.name, here.shape) != (there.name, there.shape):
-        raise ValueError(
-            f"it is of {there.name} {list(there.shape)}, and the data are {here.name} {list(here.shape)}: they must be "
-            "the same"
-        )
-    mine, its = Conditioner.of(config.conditioner).fields, Conditioner.of(original.conditioner).fields
-    if mine != its:
-        raise ValueError(f"it is told {told(its)}, and the data have {told(mine)}: they must be the same")
+    if original.codec is not None:
+        here, there = Codec.of(config.codec), Codec.of(original.codec)
+        if (here.name, here.shape) != (there.name, there.shape):
+            raise ValueError(
+                f"the network to go on from is for {there.name} {list(there.shape)}, and the data are {here.name} "
+                f"{list(here.shape)}: they must be the same"
+            )
+    if original.conditioner is not None:
+        mine, its = (Conditioner.of(one).fields for one in (config.conditioner, original.conditioner))
+        if mine != its:
+            raise ValueError(
+                f"the network to go on from is told {told(its)}, and the data have {told(mine)}: they must be the same"
+            )
 
 
 def told(fields: Mapping[str, Spec]) -> str:
     return ", ".join(f"{name} ({spec})" for name, spec in fields.items()) or "nothing"
-
-
-def take_weights(generator: Generator, original: Generator) -> None:
-    """Give a generator that is made by `gone_on` the original's weights; both may be converted, or neither.
-
-    Raises:
-        ValueError: their networks differ.
-    """
-    if generator.config.network != original.config.network:
-        raise ValueError("the networks differ: make the generator's settings by gone_on")
-    unconverted(generator.network).load_state_dict(unconverted(original.network).state_dict())

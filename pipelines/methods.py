@@ -12,6 +12,8 @@ from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective
+from fm.starting import gone_on, take_weights
+from pipelines import starts
 from pipelines.params import Params
 from pipelines.rehearsal import rehearse_settings
 
@@ -25,12 +27,14 @@ class Method:
         objective: what its network learns.
         config: what an untrained generator is made from.
         samplers: all that it is measured with, each number of steps by itself.
+        start_from: folder of the network that its own goes on from.
     """
 
     name: str
     objective: Objective
     config: Config
     samplers: tuple[SamplerConfig, ...]
+    start_from: str | None = None
 
     @classmethod
     def build(cls, settings: Params, name: str, dataset: Prepared) -> Self:
@@ -38,20 +42,18 @@ class Method:
         row, examples = settings.methods[name], Examples.of(dataset)
         with named(name):
             objective = Objective.of(row.objective.choice).at_scale(examples.codec.scale)
-            return cls(
-                name,
-                objective,
-                Config(
-                    path=row.objective.path,
-                    target=row.objective.target,
-                    network=row.network.choice,
-                    codec=examples.codec.choice,
-                    conditioner=examples.conditioner.choice,
-                    until=objective.until,
-                    sampler=default_sampler(row.objective.path),
-                ),
-                tuple(row.each_sampler()),
+            config = Config(
+                path=row.objective.path,
+                target=row.objective.target,
+                network=row.network.choice,
+                codec=examples.codec.choice,
+                conditioner=examples.conditioner.choice,
+                until=objective.until,
+                sampler=default_sampler(row.objective.path),
             )
+            if row.start_from is not None:
+                config = gone_on(config, starts.original(row.start_from))
+            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from)
 
     def untrained(self, weights: bool = True) -> Generator:
         """With random weights, from torch's global generator, or with none (Generator.untrained).
@@ -61,6 +63,17 @@ class Method:
         """
         with named(self.name):
             return Generator.untrained(self.config, weights)
+
+    def begun(self, weights: bool = True) -> Generator:
+        """As training begins: untrained, or with the weights of the network that it goes on from.
+
+        Raises:
+            UserError: a setting that cannot be, by its key, or weights that cannot be taken.
+        """
+        generator = self.untrained(weights)
+        if self.start_from is not None and weights:
+            take_weights(generator, starts.weights(self.start_from))
+        return generator
 
 
 def build(settings: Params, dataset: Prepared) -> dict[str, Method]:

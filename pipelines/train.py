@@ -10,6 +10,7 @@ import torch
 
 from fm import devices, sheets
 from fm.batches import Examples
+from fm.components import parts
 from fm.conditions import Labels
 from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
@@ -68,7 +69,7 @@ def train(stage: Stage, name: str) -> None:
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
     hardware = hardware_of(settings)
     torch.manual_seed(settings.train.seed)
-    generator = method.untrained(hardware.needs_weights)
+    generator = method.begun(hardware.needs_weights)
     kept = settings.train
     elsewhere = checkpoints_elsewhere(stage.name, stage.key)
     keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots, elsewhere)
@@ -84,7 +85,7 @@ def train(stage: Stage, name: str) -> None:
             forget(workspace, elsewhere)
             return
         with tracking.stage_run(stage, settings.dataset.name) as tracked:
-            log_settings(tracked, stage, settings, name)
+            log_settings(tracked, stage, settings, method)
             foretell(settings, method, dataset, generator, device)
             began = Moment.now()
             totals = fit(settings, method, dataset, generator, keeping, hardware, tracked)
@@ -214,11 +215,14 @@ def write(method: str, generator: Generator, totals: Totals, metrics: TrainMetri
     metrics.save(METRICS / "train" / f"{method}.json")
 
 
-def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
+def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method: Method) -> None:
+    kind, sizes = parts(method.config.network)
+    row = settings.methods[method.name]
     chosen = {
-        "method": method,
-        **settings.methods[method].objective.model_dump(),
-        **{f"network.{name}": value for name, value in settings.methods[method].network.model_dump().items()},
+        "method": method.name,
+        **row.objective.model_dump(),
+        **({} if row.start_from is None else {"start_from": row.start_from}),
+        **{f"network.{name}": value for name, value in {"kind": kind, **sizes}.items()},
         **{f"train.{name}": value for name, value in settings.train.model_dump().items()},
     }
     run.params(chosen)

@@ -6,6 +6,7 @@ The list is short on purpose: what is not on it and can be come to counts.
 BESIDE_ALL = {
     "fm.training.callbacks:ProgressLine": "tells how far a training is",
     "fm.errors": "words",
+    "fm.starting": "finds what a network goes on from: what that is, and its weights, are among the settings",
     "pipelines.checkout_locks": "who may work in a checkout",
     "pipelines.evaluate:log_settings": "tells MLflow",
     "pipelines.evaluate:report": "tells MLflow",
@@ -18,6 +19,7 @@ BESIDE_ALL = {
     "pipelines.program": "how commands start and end",
     "pipelines.records": "tells MLflow",
     "pipelines.rehearsal": "refuses settings that cannot be",
+    "pipelines.starts": "the same",
     "pipelines.stage": "finds what has changed",
     "pipelines.surroundings": "what the programs find that are started",
     "pipelines.train:foretell": "tells what a budget comes to",

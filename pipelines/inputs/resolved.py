@@ -11,7 +11,7 @@ from pipelines import params
 from pipelines.inputs.beside import BESIDE_ALL, SHOWS, beside
 from pipelines.inputs.components import LIBRARY, OWN, Components, packages_of
 from pipelines.inputs.reach import Reach
-from pipelines.inputs.settings import FOR_EACH_METHOD, OF_STAGE, Settings
+from pipelines.inputs.settings import FOR_EACH_METHOD, OF_STAGE, Settings, of_original
 from pipelines.inputs.sources import Code
 from pipelines.params import Params
 from pipelines.project import INPUTS
@@ -71,6 +71,7 @@ def resolve_one(root: Path, stage: str) -> Inputs:
 
 class Resolver:
     def __init__(self, root: Path, settings: Params) -> None:
+        self.root = root
         self.settings = settings
         self.code = Code(root, (LIBRARY, PIPELINES, OWN))
         self.components = Components(self.code)
@@ -83,6 +84,8 @@ class Resolver:
         """A stage's settings, and what of the code it comes to with them."""
         kind, _, method = stage.partition("@")
         settings = OF_STAGE[kind](self.settings, method)
+        if kind in FOR_EACH_METHOD:
+            settings |= of_original(self.root, self.settings.methods[method])
         self.code.installed = packages_of(settings, self.components.bases)
         reach = Reach(self.code, beside(stage))
         reach.program(f"{PIPELINES}.{kind}")

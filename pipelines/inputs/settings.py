@@ -5,10 +5,13 @@ data it is has another name than `dataset`, since it needs no code of that.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from pipelines import starts
 from pipelines.inputs.components import own_class
 from pipelines.params import Evaluate, Params
+from pipelines.params.row import Method
 from pipelines.params.sections import MOST_IMAGES
 
 Settings = dict[str, Any]
@@ -48,6 +51,19 @@ def of_network(settings: Params, method: str) -> Settings:
         "path": row.objective.path,
         "target": row.objective.target,
     }
+
+
+def of_original(root: Path, row: Method) -> Settings:
+    """What a network goes on from, where it does: what it is, and a digest of all that lies in its folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    if row.start_from is None:
+        return {}
+    found = starts.original(row.start_from, root)
+    made_for = found.native.model_dump(mode="json")
+    return {"original": {"network": found.network, **made_for, "content": starts.content(row.start_from, root)}}
 
 
 def of_data(settings: Params) -> Settings:

@@ -31,6 +31,9 @@ class Params(Section):
         """A row without a network of its own has the common one; where that is wrong, it is told once."""
         if not isinstance(methods, dict):
             return methods
+        for name, row in methods.items():
+            if isinstance(row, dict) and row.get("start_from") is not None and row.get("network") is not None:
+                raise ValueError(f"{name}.network: must be null, since the network is that of start_from")
         common = known.data.get("network", Network.model_construct())
         return {
             name: {**row, "network": common} if isinstance(row, dict) and row.get("network", 0) is None else row

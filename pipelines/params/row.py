@@ -1,5 +1,6 @@
 """A row of `methods`: what is trained, by which network, and how images are drawn from it."""
 
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import Field, WrapValidator, field_validator
@@ -11,9 +12,12 @@ from fm.config import (
     SamplerSettings,
     Steps,
 )
+from fm.errors import shown
 from pipelines.params.network import Network
 from pipelines.params.objective import Objective, OtherObjective, by_its_name
 from pipelines.params.section import Filled, Section
+
+STARTS = "starts"
 
 
 class Sampler(SamplerSettings):
@@ -41,6 +45,19 @@ class Method(Section):
     objective: Annotated[OtherObjective | Objective, WrapValidator(by_its_name)]
     network: Filled[Network] = Field(description="a network of its own; null: the one that all methods share")
     samplers: list[Sampler] = Field(min_length=1)
+    start_from: str | None = Field(
+        default=None, description="a folder below starts/ with a trained network that this one goes on from"
+    )
+
+    @field_validator("start_from")
+    @classmethod
+    def lies_where_dvc_looks(cls, folder: str | None) -> str | None:
+        if folder is not None and (PurePosixPath(folder).parts[:1] != (STARTS,) or ".." in PurePosixPath(folder).parts):
+            raise ValueError(
+                f"{shown(folder)}: must be a folder below {STARTS}/, where DVC sees what is in it: copy it there, or "
+                "link its files (cp -al)"
+            )
+        return folder
 
     def each_sampler(self) -> list[SamplerConfig]:
         """Every sampler with each number of its steps, in the row's order."""

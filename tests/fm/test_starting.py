@@ -9,19 +9,20 @@ import torch
 
 import fm
 from fm.config import Config, Native, SamplerConfig
-from fm.generator import Generator
-from fm.starting import gone_on, take_weights
+from fm.generator import Generator, GeneratorError
+from fm.networks.converted import unconverted
+from fm.starting import Original, gone_on, original_in, take_weights, weights_in
 from tests.fm.conftest import tiny_generator
 
 
 def flow_of(original: Generator, **others: object) -> Config:
     wanted = {"path": "cond_ot", "target": "velocity", "network": "transformer", "native": None, **others}
-    return gone_on(Config.model_validate(original.config.model_dump() | wanted), original.config)
+    return gone_on(Config.model_validate(original.config.model_dump() | wanted), Original.of(original.config))
 
 
 def over(original: Generator) -> Generator:
     generator = Generator.untrained(flow_of(original))
-    take_weights(generator, original)
+    take_weights(generator, unconverted(original.network).state_dict())
     generator.network.eval()
     return generator
 
@@ -63,12 +64,12 @@ def test_on_the_same_path_it_is_the_network_itself() -> None:
     assert same.network == original.config.network
 
 
-def test_there_and_back_it_is_the_network_itself_too() -> None:
+def test_from_a_folder_there_and_back_it_is_the_network_itself_too(tmp_path: Path) -> None:
     original = tiny_generator("ddpm", "noise")
-    flow = over(original)
-    back = Generator.untrained(flow_of(flow, path="ddpm", target="noise"))
+    over(original).save(tmp_path)
+    back = Generator.untrained(gone_on(original.config, original_in(tmp_path)))
     assert back.config.native is None
-    take_weights(back, flow)
+    take_weights(back, weights_in(tmp_path))
     back.network.eval()
     assert np.array_equal(back.sample(3, seed=1), original.sample(3, seed=1))
 
@@ -94,11 +95,27 @@ def test_training_goes_on() -> None:
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
 
 
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    original = tiny_generator("ddpm", "noise")
+    generator = Generator.untrained(flow_of(original))
+    weights = original.network.state_dict()
+    name = next(iter(weights))
+    with pytest.raises(GeneratorError, match=r"its weights are another network's: .*Missing key"):
+        take_weights(generator, {other: value for other, value in weights.items() if other != name})
+    with pytest.raises(GeneratorError, match=f"the weight {name} is not finite"):
+        take_weights(generator, weights | {name: torch.full_like(weights[name], torch.nan)})
+    with pytest.raises(GeneratorError, match="is no generator"):
+        weights_in(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(GeneratorError, match=r"model.safetensors is damaged"):
+        weights_in(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("others", "told"),
     [
-        ({"codec": {"name": "pixels", "stored": [4, 4, 1]}}, r"it is of pixels \[1, 8, 8\], and the data are pixels"),
-        ({"conditioner": "none"}, r"it is told label \(Label\(count=10\)\), and the data have nothing"),
+        ({"codec": {"name": "pixels", "stored": [4, 4, 1]}}, r"is for pixels \[1, 8, 8\], and the data are pixels"),
+        ({"conditioner": "none"}, r"is told label \(Label\(count=10\)\), and the data have nothing"),
         ({"until": True}, "goes on only as such a network"),
     ],
     ids=["data", "condition", "until"],

@@ -1,7 +1,20 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
 import yaml
 
+from fm.config import Native, SamplerConfig
+from fm.data.prepared import Prepared
+from fm.data.splits import Splits
+from fm.data.writing import write
+from fm.errors import UserError
 from pipelines import methods, params
 from pipelines.project import ROOT
+from tests.fm.conftest import tiny_generator
+from tests.pipelines.params.written import changed
 
 
 def test_what_params_yaml_says_of_training_is_the_budget_of_every_method() -> None:
@@ -11,3 +24,58 @@ def test_what_params_yaml_says_of_training_is_the_budget_of_every_method() -> No
     assert (budget.steps, budget.horizontal_flips, budget.seed) == (100, 0.5, 3)
     del content["train"]["horizontal_flips"]  # as in settings of before there were any
     assert methods.budget(params.parse(content)).horizontal_flips == 0
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    """Of eight by eight pixels with ten labels, where a checkout is."""
+    monkeypatch.chdir(tmp_path)
+    images, labels = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.zeros(4, dtype=np.int64)
+    write(tmp_path / "data", Splits(images, labels, images, labels, tuple("0123456789"), "nowhere"), "digits")
+    return Prepared.open(tmp_path / "data")
+
+
+def going_on(folder: str = "starts/ours") -> dict[str, Any]:
+    """params.yaml whose flow matching goes on from a network."""
+    return changed("methods.flow_matching.start_from", folder)
+
+
+def test_a_method_that_goes_on_begins_with_what_the_network_makes(dataset: Prepared) -> None:
+    original = tiny_generator("ddpm", "noise")
+    original.save("starts/ours")
+    method = methods.build(params.parse(going_on()), dataset)["flow_matching"]
+    methods.try_all([method])
+    assert method.config.native == Native(path="ddpm", target="noise")
+    assert method.untrained(weights=False).device == torch.device("meta")
+    generator = method.begun()
+    assert generator.path.name == "cond_ot"
+    sampler = SamplerConfig(solver="ddim", steps=4, path="ddpm")
+    made, expected = (one.with_sampler(sampler).sample(20, seed=0) for one in (generator, original))
+    apart = np.abs(made.astype(int) - expected.astype(int))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.01
+
+
+def test_a_network_that_cannot_be_gone_on_from_is_told(dataset: Prepared) -> None:
+    with pytest.raises(UserError, match="start_from = starts/ours: must be a folder with a trained network"):
+        methods.build(params.parse(going_on()), dataset)
+    tiny_generator("ddpm", "noise", label_names=("cat", "dog")).save("starts/ours")
+    with pytest.raises(
+        UserError, match=r"methods\.flow_matching: .* is told label .*2.*, and the data have label .*10"
+    ):
+        methods.build(params.parse(going_on()), dataset)
+
+
+@pytest.mark.parametrize("folder", ["/somewhere", "artifacts/models/diffusion", "starts/../elsewhere"])
+def test_it_lies_where_dvc_looks(folder: str) -> None:
+    with pytest.raises(
+        params.ParamsError, match=r"methods\.flow_matching\.start_from: .*must be a folder below starts/"
+    ):
+        params.parse(going_on(folder))
+
+
+def test_a_method_that_goes_on_has_no_network_of_its_own() -> None:
+    content = going_on()
+    content["methods"]["flow_matching"]["network"] = {"kind": "transformer"}
+    with pytest.raises(params.ParamsError, match=r"flow_matching\.network: must be null, since .* that of start_from"):
+        params.parse(content)

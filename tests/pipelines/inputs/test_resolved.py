@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fm.errors import UserError
 from pipelines import params
 from pipelines.inputs.beside import BESIDE, BESIDE_ALL
 from pipelines.inputs.reach import Reach
@@ -18,6 +19,7 @@ from pipelines.inputs.sources import Code
 from pipelines.params import defaults, sections
 from pipelines.params.section import Section
 from pipelines.project import ROOT
+from tests.fm.conftest import tiny_generator
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 TRAINED = "train@diffusion"
@@ -270,3 +272,24 @@ def test_a_component_of_ones_own_counts_where_it_is_used(
     assert changed(root, used) == {TRAINED, "evaluate@diffusion", "compare"}
     file.write_text(OWN.replace("class", "# words\nclass"))
     assert changed(root, used) == set()
+
+
+FROM_OURS = "start_from: starts/ours\n    objective: {path: cond_ot, coupling: independent, timesteps: uniform"
+
+
+def test_what_a_network_goes_on_from_counts_for_it_alone(
+    root: Path, now: dict[str, Inputs], edit: dict[Path, str]
+) -> None:
+    tiny_generator("ddpm", "noise").save(root / "starts/ours")
+    assert changed(root, now) == set()
+    change(root, edit, "params.yaml", FROM_OURS.partition("\n    ")[2], FROM_OURS)
+    used = resolve(root)
+    ours = {"train@flow_matching", "evaluate@flow_matching"}
+    assert changed(root, now) == {*ours, "compare"}
+    assert used["train@flow_matching"].settings["original"]["path"] == "ddpm"
+    assert "original" not in used[TRAINED].settings
+    tiny_generator("ddpm", "noise", seed=1).save(root / "starts/ours")
+    assert changed(root, used) == ours
+    shutil.rmtree(root / "starts/ours")
+    with pytest.raises(UserError, match="start_from = starts/ours: must be a folder with a trained network"):
+        resolve(root)
