@@ -8,6 +8,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     computed_field,
     model_serializer,
     model_validator,
@@ -19,7 +22,7 @@ from fm import components
 from fm.components import Choice
 from fm.errors import shown
 
-MOST_STEPS, MOST_GUIDANCE = 10_000, 100
+MOST_STEPS, MOST_GUIDANCE, MOST_SNAPSHOTS = 10_000, 100, 100
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,33 @@ class Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Scale = Annotated[float, Setting(gt=0, le=MOST_GUIDANCE)]
+
+
+class Autoguidance(Frozen):
+    """Guidance away from the same network as it was earlier in its training (Karras et al. 2024, arXiv 2406.02507).
+
+    >>> SamplerSettings(solver="heun", guidance={"by": "snapshot", "scale": 2}).label
+    'heun-guidance2-snapshot1'
+    """
+
+    by: Literal["snapshot"] = Setting(description="a network that train.snapshots has kept")
+    scale: Scale = Setting(description="1 means none")
+    number: int = Setting(
+        default=1, ge=1, le=MOST_SNAPSHOTS, strict=True, description="which of them; the earliest is 1"
+    )
+
+
+def by_its_kind(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """A scale or a mapping, so that a mistake is told of that one alone."""
+    if isinstance(value, dict):
+        return Autoguidance.model_validate(value)
+    return value if isinstance(value, Autoguidance) else SCALE.validate_python(value)
+
+
+SCALE = TypeAdapter[float](Scale)
+
+
 class SamplerSettings(Frozen):
     """How images are drawn, but for the number of steps.
 
@@ -94,8 +124,8 @@ class SamplerSettings(Frozen):
     solver: SolverChoice
     grid: GridChoice = "uniform"
     path: PathChoice | None = Setting(default=None, description="the path walked along; the model's own unless given")
-    guidance: float = Setting(
-        default=1.0, gt=0, le=MOST_GUIDANCE, description="scale of classifier-free guidance; 1 means none"
+    guidance: Annotated[Scale | Autoguidance, WrapValidator(by_its_kind)] = Setting(
+        default=1.0, description="scale of classifier-free guidance, 1 means none; or away from a snapshot"
     )
     guidance_interval: tuple[float, float] = Setting(default=(0.0, 1.0), description="times on the path walked along")
 
@@ -107,6 +137,16 @@ class SamplerSettings(Frozen):
         return self
 
     @property
+    def scale(self) -> float:
+        """Of guidance; 1 means none."""
+        return self.guidance.scale if isinstance(self.guidance, Autoguidance) else self.guidance
+
+    @property
+    def snapshot(self) -> int | None:
+        """The number of the weaker network that it leads away from; none where it leads away from no condition."""
+        return self.guidance.number if isinstance(self.guidance, Autoguidance) else None
+
+    @property
     def label(self) -> str:
         """The sampler in one word, fit for a file's name and a chart's: `dpmpp_2m-grid_edm-guidance1.5`."""
         words = [components.label(self.solver)]
@@ -114,8 +154,10 @@ class SamplerSettings(Frozen):
             words.append(f"grid_{components.label(self.grid)}")
         if self.path is not None:
             words.append(f"path_{components.label(self.path)}")
-        if self.guidance != 1:
-            words.append(f"guidance{self.guidance:g}")
+        if self.scale != 1:
+            words.append(f"guidance{self.scale:g}")
+            if self.snapshot is not None:
+                words.append(f"snapshot{self.snapshot}")
             if self.guidance_interval != (0, 1):
                 words.append("from{:g}to{:g}".format(*self.guidance_interval))
         return "-".join(words)

@@ -1,7 +1,7 @@
 """A trained network with its path, codec, conditioner and sampler: a folder of config.json and model.safetensors."""
 
 import copy
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +17,22 @@ from torch import Tensor, nn
 from fm.codecs import Codec
 from fm.components import Choice
 from fm.conditions import Condition, Conditioner
-from fm.config import Config, SamplerConfig
+from fm.config import Autoguidance, Config, SamplerConfig
 from fm.errors import UserError
 from fm.field import Field
 from fm.finite import not_finite
-from fm.generator_files import CONFIG, WEIGHTS, GeneratorError, in_a_line, read_config, readable, write_config
+from fm.generator_files import (
+    CONFIG,
+    NOTHING,
+    WEAK,
+    WEIGHTS,
+    GeneratorError,
+    in_a_line,
+    read_config,
+    readable,
+    without_weaker,
+    write_config,
+)
 from fm.guidance import Guidance
 from fm.networks import Network
 from fm.networks.compiled import Compiled
@@ -49,6 +60,7 @@ class Generator:
         target: what its network predicts.
         codec: between what it makes and what is stored.
         conditioner: reads what its data are asked for under: labels, for most.
+        weaker: networks that a sampler may lead away from (autoguidance), by their number.
 
     >>> config = Config(
     ...     path="cond_ot",
@@ -65,6 +77,7 @@ class Generator:
     def __init__(self, config: Config, network: nn.Module) -> None:
         self.config = config
         self.network = network
+        self.weaker: dict[int, nn.Module] = {}
         self.precision: Precision = "float32"
         self.path = ProbabilityPath.of(config.path)
         self.codec = Codec.of(config.codec)
@@ -80,12 +93,13 @@ class Generator:
         return cls(config, network)
 
     @classmethod
-    def load(cls, folder: Path | str, own: Container[str] = ()) -> Self:
+    def load(cls, folder: Path | str, own: Container[str] = (), weaker: Mapping[int, Path] = NOTHING) -> Self:
         """What `save` wrote, by this version or an earlier one.
 
         Args:
             own: what is not the library's and may be imported for it (fm.components): whoever made a folder decides
                 which code its config.json names.
+            weaker: folders of networks that other samplers than its own lead away from, by their number.
 
         Raises:
             GeneratorError: a folder that is missing, damaged or of a newer version, or that needs what `own` does not
@@ -94,41 +108,49 @@ class Generator:
         folder = Path(folder)
         config = read_config(folder, own)
         require_components(folder, config)
-        try:
-            with readable(folder):
-                require_fit(folder, config)
-                generator = cls.untrained(config)
-                weights = load_file(folder / WEIGHTS)
-                generator.network.load_state_dict(weights)
-        except (ValueError, TypeError) as error:
-            raise GeneratorError(f"{folder / CONFIG} asks for what cannot be made: {error}") from None
-        except (SafetensorError, RuntimeError) as error:
-            raise GeneratorError(f"{folder / WEIGHTS} is damaged: {error}") from None
-        if name := next(not_finite(weights), None):
-            raise GeneratorError(f"{folder / WEIGHTS} cannot be used: the weight {name} is not finite")
-        generator.network.eval()
+        generator = cls(config, network_in(folder, WEIGHTS, config))
+        if config.sampler.snapshot is not None:
+            generator.weaker[config.sampler.snapshot] = network_in(folder, WEAK, config)
+        for number, place in weaker.items():
+            generator.weaker[number] = network_in(place, WEIGHTS, config)
         return generator
 
     def save(self, folder: Path | str) -> None:
-        """Write config.json and model.safetensors; equal generators give equal bytes.
+        """Write config.json and model.safetensors; equal generators give equal bytes. Where the sampler leads away from
+        a weaker network, that is written beside them.
 
         Raises:
-            GeneratorError: a weight is not finite; nothing is written.
+            GeneratorError: a weight is not finite, or the weaker network is not there; nothing is written.
         """
         folder = Path(folder)
-        weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
-        if name := next(not_finite(weights), None):
+        try:
+            weak = self._weak()
+        except ValueError as error:
+            raise GeneratorError(f"{folder} is not written: {error}") from None
+        files = {name: weights_of(one) for name, one in ((WEIGHTS, self.network), (WEAK, weak)) if one is not None}
+        if name := next((name for weights in files.values() for name in not_finite(weights)), None):
             raise GeneratorError(f"{folder} is not written: the weight {name} is not finite")
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(weights, folder / WEIGHTS)
+        for file, weights in files.items():
+            save_file(weights, folder / file)
         write_config(folder, self.config)
+
+    def _weak(self) -> nn.Module | None:
+        """The network that its sampler leads away from, if any. Raises ValueError where it is not there."""
+        sampler = self.config.sampler
+        if sampler.snapshot is None:
+            return None
+        if sampler.snapshot not in self.weaker:
+            raise ValueError(without_weaker(sampler))
+        return self.weaker[sampler.snapshot]
 
     @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
 
     def to(self, device: torch.device | str) -> Self:
-        self.network.to(device)
+        for network in (self.network, *self.weaker.values()):
+            network.to(device)
         return self
 
     @property
@@ -153,14 +175,19 @@ class Generator:
         other.precision = precision
         if compiled:
             other.network = Compiled(self.network)
+            other.weaker = {number: Compiled(network) for number, network in self.weaker.items()}
         return other
 
     def adjusted(self, steps: int | None = None, solver: Choice | None = None, guidance: float | None = None) -> Self:
-        """The same with those parts of its sampler changed that are given. Raises ValueError for what cannot be."""
+        """The same with the parts of its sampler changed that are given; of guidance the scale alone, whatever it leads
+        away from. Raises ValueError for what cannot be."""
+        sampler = self.config.sampler
         given = {"steps": steps, "solver": solver, "guidance": guidance}
         changed = {name: value for name, value in given.items() if value is not None}
+        if guidance is not None and isinstance(sampler.guidance, Autoguidance):
+            changed["guidance"] = {**sampler.guidance.model_dump(), "scale": guidance}
         try:
-            return self.with_sampler(SamplerConfig.model_validate({**self.config.sampler.model_dump(), **changed}))
+            return self.with_sampler(SamplerConfig.model_validate({**sampler.model_dump(), **changed}))
         except ValidationError as error:
             raise ValueError(in_a_line(error)) from None
 
@@ -263,8 +290,9 @@ class Generator:
             self.target,
             condition,
             self.conditioner.null(condition),
-            Guidance(sampler.guidance, sampler.guidance_interval),
+            Guidance(sampler.scale, sampler.guidance_interval),
             along=None if sampler.path is None else ProbabilityPath.of(sampler.path),
+            weak=self._weak(),
         )
 
 
@@ -279,6 +307,32 @@ def network_of(config: Config) -> nn.Module:
     return Converted(network, path, target, along, answer)
 
 
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """As safetensors takes them."""
+    return {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+
+
+def network_in(folder: Path, file: str, config: Config) -> nn.Module:
+    """The network whose weights lie in a file of a folder, ready to be asked.
+
+    Raises:
+        GeneratorError: it is missing or damaged, or not of the network that config.json asks for.
+    """
+    try:
+        with readable(folder):
+            require_fit(folder, config, file)
+            network = Generator.untrained(config).network
+            weights = load_file(folder / file)
+            network.load_state_dict(weights)
+    except (ValueError, TypeError) as error:
+        raise GeneratorError(f"{folder / CONFIG} asks for what cannot be made: {error}") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise GeneratorError(f"{folder / file} is damaged: {error}") from None
+    if name := next(not_finite(weights), None):
+        raise GeneratorError(f"{folder / file} cannot be used: the weight {name} is not finite")
+    return network.eval()
+
+
 def require_components(folder: Path, config: Config) -> None:
     """That what a generator is made of is the library's, or imported. Raises GeneratorError, with what to do."""
     if missing := config.missing():
@@ -290,7 +344,7 @@ def require_components(folder: Path, config: Config) -> None:
         )
 
 
-def require_fit(folder: Path, config: Config) -> None:
+def require_fit(folder: Path, config: Config, file: str) -> None:
     """That the weights are those of the network that config.json asks for, before there is memory for it.
 
     Raises:
@@ -298,11 +352,11 @@ def require_fit(folder: Path, config: Config) -> None:
     """
     with sizes_alone():
         asked = {name: tuple(value.shape) for name, value in network_of(config).state_dict().items()}
-    with safe_open(folder / WEIGHTS, framework="pt") as file:
-        there = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    with safe_open(folder / file, framework="pt") as opened:
+        there = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
     for name in sorted(asked.keys() | there.keys()):
         if asked.get(name) != there.get(name):
             raise GeneratorError(
-                f"{folder}: config.json and model.safetensors do not fit: {name} is {there.get(name, 'missing')}, "
+                f"{folder}: config.json and {file} do not fit: {name} is {there.get(name, 'missing')}, "
                 f"not {asked.get(name, 'asked for')}"
             )

@@ -1,9 +1,10 @@
 """A generator's folder as it is known without PyTorch: config.json beside model.safetensors, which has the weights."""
 
 import shutil
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -11,6 +12,11 @@ from fm.config import Config, SamplerConfig
 from fm.errors import UserError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+WEAK = "weak.safetensors"
+"""The weights of the weaker network that the sampler leads away from, where it does."""
+
+
+NOTHING: Mapping[int, Path] = MappingProxyType({})
 
 
 class GeneratorError(UserError):
@@ -35,17 +41,31 @@ def write_config(folder: Path, config: Config) -> None:
     (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def copy(folder: Path, target: Path, sampler: SamplerConfig) -> None:
+def copy(folder: Path, target: Path, sampler: SamplerConfig, weaker: Mapping[int, Path] = NOTHING) -> None:
     """Write a generator with another sampler: the bytes that Generator.save would write of it.
 
+    Args:
+        weaker: the folders of the networks that samplers may lead away from, by their number.
+
     Raises:
-        GeneratorError: the folder is no generator's. Whether its weights are any good, nobody looks.
+        GeneratorError: a folder is no generator's, or it takes one that there is not. Whether weights are any good,
+            nobody looks.
     """
     config = read_config(folder).model_copy(update={"sampler": sampler})
+    if sampler.snapshot is not None and sampler.snapshot not in weaker:
+        raise GeneratorError(f"{target} is not written: {without_weaker(sampler)}")
     target.mkdir(parents=True, exist_ok=True)
     with readable(folder):
         shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
+    if sampler.snapshot is not None:
+        with readable(weaker[sampler.snapshot]):
+            shutil.copyfile(weaker[sampler.snapshot] / WEIGHTS, target / WEAK)
     write_config(target, config)
+
+
+def without_weaker(sampler: SamplerConfig) -> str:
+    """What to say where a weaker network is asked for and is not there."""
+    return f"{sampler.label}: guidance leads away from snapshot {sampler.snapshot}, whose network is not there"
 
 
 @contextmanager

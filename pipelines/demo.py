@@ -22,7 +22,7 @@ from fm.generator import Generator
 from fm.generator_files import CONFIG
 from fm.paths import CondOT
 from fm.pictures import pictures
-from pipelines import params, templates
+from pipelines import params, snapshots, templates
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
 from pipelines.report.pictures import data_uri
@@ -179,9 +179,15 @@ def trained(settings: params.Params) -> dict[str, Trained]:
     if not there:
         raise UserError(f"{MODELS}: no method is trained yet: run `make run` first")
     return {
-        method: Trained(Generator.load(MODELS / method).to(device), evaluation_of(method), settings.register_.metric)
-        for method in there
+        method: Trained(generator_of(method, evaluation).to(device), evaluation, settings.register_.metric)
+        for method, evaluation in ((method, evaluation_of(method)) for method in there)
     }
+
+
+def generator_of(method: str, evaluation: Evaluation | None) -> Generator:
+    """With the networks that the samplers lead away from with which it was evaluated."""
+    samplers = [] if evaluation is None else [row.sampler for row in evaluation.rows]
+    return Generator.load(MODELS / method, weaker=snapshots.weaker(method, samplers))
 
 
 def evaluation_of(method: str) -> Evaluation | None:

@@ -19,7 +19,7 @@ from pipelines.probes.timing import seconds as sampling_seconds
 from pipelines.probes.training_step import STEPS, prepared, seconds
 from pipelines.program import run
 from pipelines.project import compute_slot
-from pipelines.rehearsal import Silent
+from pipelines.rehearsal import silent
 from pipelines.sample_sets import sharers
 
 BATCH = 64
@@ -66,7 +66,7 @@ def rates(
 
 def calls(method: Method) -> int:
     """Network calls for one image by every sampler once, counted as they happen."""
-    generator = Generator(method.config, Silent())
+    generator = silent(method.config)
     return sum(generator.with_sampler(each).sample_float(1, seed=0)[1] for each in method.samplers)
 
 

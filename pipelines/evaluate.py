@@ -6,6 +6,7 @@ one machine or several. The first process measures what all have drawn; the othe
 """
 
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
         device = devices.at_place(device, workers.place)
         dataset = opened()
         extractor = load(FEATURES, device)
-        generator = model(MODELS / method, chosen, device)
+        weaker = snapshots.weaker(method, samplers)
+        generator = model(MODELS / method, chosen, device, weaker)
         if chosen.compile:
             print(f"evaluate {method}: {COMPILING}", flush=True)
         rehearse(method, generator, samplers)
@@ -69,7 +71,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
 
         def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
-            young = model(folder, chosen, device).with_sampler(sampler)
+            young = model(folder, chosen, device, weaker).with_sampler(sampler)
             return measure(young, extractor, dataset, real, chosen, workers)
 
         rows = []
@@ -120,16 +122,18 @@ def help_draw(workers: Workers, method: str, threads: int | None = None) -> None
     chosen, samplers = settings.evaluate, settings.methods[method].each_sampler()
     device = devices.at_place(devices.pick(settings.train.accelerator), workers.place)
     dataset, extractor = opened(), load(FEATURES, device)
-    generator = model(MODELS / method, chosen, device)
+    weaker = snapshots.weaker(method, samplers)
+    generator = model(MODELS / method, chosen, device, weaker)
     for sampler in samplers:
         draw(generator.with_sampler(sampler), extractor, dataset, chosen, workers)
     best = samplers[workers.agree(0)]
     for folder in snapshots.folders(method):
-        draw(model(folder, chosen, device).with_sampler(best), extractor, dataset, chosen, workers)
+        draw(model(folder, chosen, device, weaker).with_sampler(best), extractor, dataset, chosen, workers)
 
 
-def model(folder: Path, chosen: Evaluate, device: torch.device) -> Generator:
-    return Generator.load(folder).to(device).evaluated(chosen.precision, chosen.compile)
+def model(folder: Path, chosen: Evaluate, device: torch.device, weaker: Mapping[int, Path]) -> Generator:
+    """Args: weaker: folders of the networks that samplers lead away from."""
+    return Generator.load(folder, weaker=weaker).to(device).evaluated(chosen.precision, chosen.compile)
 
 
 def save_grid(

@@ -7,7 +7,7 @@ from fm.config import SamplerConfig
 from fm.generator import Generator
 from fm.metrics.extractors import load
 from fm.paths import CondOT
-from pipelines import params
+from pipelines import params, snapshots
 from pipelines.dataset import opened
 from pipelines.machine import Moment
 from pipelines.methods import budget, build
@@ -45,7 +45,8 @@ def probe(settings: Params, device: torch.device) -> Probes:
     guided_images = min(settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets // 2, MOST_GUIDED)
     chosen = settings.evaluate.model_copy(update={"images": guided_images})
     samplers = {name: method.samplers for name, method in methods.items()}
-    generators = {method: Generator.load(MODELS / method).to(device) for method in methods}
+    weaker = {name: snapshots.weaker(name, given) for name, given in samplers.items()}
+    generators = {name: Generator.load(MODELS / name, weaker=weaker[name]).to(device) for name in methods}
     batch_size, seed = min(MOST_TIMED, chosen.batch_size), chosen.seed
 
     tell("timing samplers")
@@ -62,7 +63,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
         training_steps=after_alone.load(),
     )
     tell("drawing the same again")
-    repeated = repetitions({m: MODELS / m for m in methods}, samplers, str(device), seed)
+    repeated = repetitions({m: MODELS / m for m in methods}, samplers, str(device), seed, weaker)
     extractor = load(FEATURES, device)
     found = {}
     for method, generator in generators.items():

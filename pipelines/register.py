@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fm import generator_files, images, sheets
-from pipelines import params
+from pipelines import params, snapshots
 from pipelines.lineage.traced import EVALUATION, KEPT, LOCK, TRAINING
 from pipelines.params import Params
 from pipelines.program import run
@@ -53,7 +53,8 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "generator"
-        generator_files.copy(MODELS / winner.method, folder, winner.row.sampler)
+        sampler = winner.row.sampler
+        generator_files.copy(MODELS / winner.method, folder, sampler, snapshots.weaker(winner.method, [sampler]))
         tags = winner.tags() | {FINGERPRINT: fingerprint(folder)}
         if (version := settled(settings.register_.model_name, winner, tags)) is not None:
             print(f"unchanged: version {version} of {settings.register_.model_name}")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fm.conditions import Condition
-from fm.config import Config, SamplerConfig
+from fm.config import MOST_SNAPSHOTS, Config, SamplerConfig
 from fm.errors import UserError
 from fm.generator import Generator, network_of
 from fm.networks.sizes import sizes_alone
@@ -37,7 +37,14 @@ def rehearse_settings(method: str, config: Config, samplers: Iterable[SamplerCon
     """
     with sizes_alone():
         network_of(config)
-    rehearse(method, Generator(config, Silent()), samplers)
+    rehearse(method, silent(config), samplers)
+
+
+def silent(config: Config) -> Generator:
+    """One that always answers 0, and so do all that samplers may lead away from."""
+    generator = Generator(config, Silent())
+    generator.weaker = dict.fromkeys(range(1, MOST_SNAPSHOTS + 1), generator.network)
+    return generator
 
 
 class Silent(nn.Module):

@@ -2,11 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from fm.config import SamplerConfig
+from fm.errors import UserError
 from pipelines.project import SNAPSHOTS, whole_folder
 from pipelines.schemas.evaluation import EvaluationRow, Snapshot
 
@@ -40,6 +41,22 @@ def along(
 def folders(method: str) -> list[Path]:
     """Of the networks of the way, in their order."""
     return [SNAPSHOTS / method / str(count) for count in index(method)["snapshots"]]
+
+
+def weaker(method: str, samplers: Iterable[SamplerConfig]) -> dict[int, Path]:
+    """The folders of the networks that samplers lead away from, by their number (Generator.load).
+
+    Raises:
+        UserError: the training kept no such network.
+    """
+    numbers = {sampler.snapshot for sampler in samplers if sampler.snapshot is not None}
+    there = dict(enumerate(folders(method), start=1)) if numbers else {}
+    if absent := sorted(numbers - there.keys()):
+        raise UserError(
+            f"params.yaml: methods.{method}.samplers: guidance away from snapshot {absent[0]}: the training kept "
+            f"{len(there)} (train.snapshots)"
+        )
+    return {number: there[number] for number in sorted(numbers)}
 
 
 def index(method: str) -> dict[str, Any]:

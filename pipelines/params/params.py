@@ -56,6 +56,18 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def snapshots_are_kept(self) -> "Params":
+        """Those that samplers lead away from."""
+        for name, method in self.methods.items():
+            most = max((sampler.snapshot or 0 for sampler in method.samplers), default=0)
+            if most > (kept := self.train.snapshots):
+                raise ValueError(
+                    f"methods.{name}.samplers: guidance away from snapshot {most}: train.snapshots must be at least as "
+                    f"many, not {kept}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def warm_up_fits_budget(self) -> "Params":
         steps, warm_up = self.train.steps, self.train.warmup_steps
         if warm_up > steps // 2:

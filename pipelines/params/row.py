@@ -33,7 +33,7 @@ class Sampler(SamplerSettings):
             if calls is None:
                 return set(range(1, MOST_STEPS))
             guided = range(calls, 2 * calls + 1) if self.guidance_interval != (0, 1) else [2 * calls]
-            found.update([calls] if self.guidance == 1 else guided)
+            found.update([calls] if self.scale == 1 else guided)
         return found
 
     def each(self) -> list[SamplerConfig]:

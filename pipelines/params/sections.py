@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from fm.components import ANY, find, names_schema
-from fm.config import ChosenByName
+from fm.config import MOST_SNAPSHOTS, ChosenByName
 from fm.data.listing import FileDataset
 from fm.errors import shown
 from fm.extractor_names import OWN_FILE, extractor_name
@@ -127,7 +127,9 @@ class Train(Section):
     gradient_clip: float = Field(gt=0)
     seed: int = Field(ge=0, lt=2**63)
     checkpoint_every: PositiveInt
-    snapshots: int = Field(ge=0, le=100, description="averaged networks kept along the way, for evaluate to measure")
+    snapshots: int = Field(
+        ge=0, le=MOST_SNAPSHOTS, description="averaged networks kept along the way, for evaluate to measure"
+    )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
     devices: Devices
     strategy: Strategy

@@ -26,7 +26,7 @@ def guided(
     plan, asked = plan_of(chosen, len(dataset.test)), conditions(generator, dataset)
 
     def at_scale(scale: float, number: int) -> Guided:
-        scaled = generator.with_sampler(sampler).adjusted(guidance=scale)
+        scaled = generator.with_sampler(sampler.model_copy(update={"guidance": scale}))
         (found,) = draw(scaled, extractor, plan, asked, [number])
         return Guided(
             solver=scaled.adjusted(guidance=1.0).config.sampler.label,

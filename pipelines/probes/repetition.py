@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,19 @@ COUNT = 16
 
 
 def repetitions(
-    folders: Mapping[str, Path], samplers: Mapping[str, Sequence[SamplerConfig]], device: str, seed: int
+    folders: Mapping[str, Path],
+    samplers: Mapping[str, Sequence[SamplerConfig]],
+    device: str,
+    seed: int,
+    weaker: Mapping[str, Mapping[int, Path]] = MappingProxyType({}),
 ) -> dict[str, list[Repetition]]:
-    """Every solver of every method with its fewest steps, drawn three times with as many threads."""
+    """Every solver of every method with its fewest steps, drawn three times with as many threads.
+
+    Args:
+        weaker: of a method, the folders of the networks that its samplers lead away from.
+    """
     chosen = {method: shortest(given) for method, given in samplers.items()}
-    asked = [(folders[method], sampler) for method, given in chosen.items() for sampler in given]
+    asked = [(folders[m], dict(weaker.get(m, {})), sampler) for m, given in chosen.items() for sampler in given]
     threads = torch.get_num_threads()
     here = [drawings(asked, device, threads, seed) for _ in range(2)]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as another:
@@ -42,14 +51,18 @@ def shortest(samplers: Sequence[SamplerConfig]) -> list[SamplerConfig]:
 
 
 def drawings(
-    asked: Sequence[tuple[Path, SamplerConfig]], device: str, threads: int, seed: int, own: Container[str] = ()
+    asked: Sequence[tuple[Path, dict[int, Path], SamplerConfig]],
+    device: str,
+    threads: int,
+    seed: int,
+    own: Container[str] = (),
 ) -> list[NDArray[Any]]:
     """COUNT data of each generator folder by its sampler, loaded anew; `own` may be imported for them."""
     torch.set_num_threads(threads)
     made = []
-    for folder, sampler in asked:
+    for folder, weaker, sampler in asked:
         read = SamplerConfig.model_validate(sampler.model_dump(), context={"own": own})
-        made.append(Generator.load(folder, own).to(device).with_sampler(read).sample(COUNT, seed))
+        made.append(Generator.load(folder, own, weaker).to(device).with_sampler(read).sample(COUNT, seed))
     return made
 
 

@@ -58,7 +58,7 @@ from 0. `{{}}` is a row without one.
 | `seed` | from 0 to 2^63 − 1; the same seed gives the same images | 0 |
 | `label` | for rows without one: a name, a number in quotes, or `all` for all in turn | `all` |
 | `steps` | of the solver, 1 to 1,000 | as measured above |
-| `guidance` | scale of classifier-free guidance, above 0, 100 at most; 1 means none | as measured above |
+| `guidance` | scale of guidance, above 0, 100 at most; 1 means none | as measured above |
 | `format` | `labelled`: `label`, the one taken, and `png`, a file in base64; `png`: the files alone; `array`: nested \
 lists, (height, width, channels), 0 to 255 | `array` |
 

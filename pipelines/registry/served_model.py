@@ -53,7 +53,7 @@ class Request:
             num_samples=whole_number(params, "num_samples", 1, 1, MOST_IMAGES),
             seed=whole_number(params, "seed", 0, 0, 2**63 - 1),
             steps=whole_number(params, "steps", sampler.steps, 1, MOST_STEPS),
-            guidance=scale(params, "guidance", sampler.guidance),
+            guidance=scale(params, "guidance", sampler.scale),
             format=one_of(params, "format", FORMATS),
             label=label_of(params),
         )

@@ -219,3 +219,60 @@ def test_data_are_clipped_to_what_the_codec_says(diffusion_generator: Generator)
         by_codec = diffusion_generator.sample(2, seed=0, solver={"name": name, "clip": "codec"})
         assert np.array_equal(by_codec, diffusion_generator.sample(2, seed=0, solver={"name": name, "clip": 1}))
         assert not np.array_equal(by_codec, diffusion_generator.sample(2, seed=0, solver=name))
+
+
+AUTOGUIDED = SamplerConfig(solver="euler", steps=3, guidance={"by": "snapshot", "scale": 2, "number": 2})
+
+
+def with_weaker(sampler: SamplerConfig = AUTOGUIDED) -> Generator:
+    """A generator whose sampler leads away from a network of other weights."""
+    generator = tiny_generator().with_sampler(sampler)
+    generator.weaker = {2: tiny_generator(seed=1).network}
+    return generator
+
+
+def test_a_sampler_leads_away_from_a_weaker_network() -> None:
+    """With scale 2 by as much as the two differ, here along one step, under the same labels."""
+    one_step = AUTOGUIDED.model_copy(update={"steps": 1})
+    guided, nfe = with_weaker(one_step).sample_float(4, 0)
+    assert nfe == 2
+    plain = SamplerConfig(solver="euler", steps=1)
+    strong, _ = tiny_generator().with_sampler(plain).sample_float(4, 0)
+    weak, _ = tiny_generator(seed=1).with_sampler(plain).sample_float(4, 0)
+    torch.testing.assert_close(guided, weak + 2 * (strong - weak), rtol=1e-5, atol=1e-5)
+    assert float((strong - weak).abs().max()) > 0.01
+
+
+def test_the_scale_of_guidance_is_changed_and_what_it_leads_away_from_stays() -> None:
+    generator = with_weaker()
+    assert generator.adjusted(guidance=3).config.sampler.label == "euler-guidance3-snapshot2"
+    three = SamplerConfig(solver="euler", steps=3, guidance={"by": "snapshot", "scale": 3, "number": 2})
+    assert np.array_equal(generator.sample(2, 0, guidance=3), with_weaker(three).sample(2, 0))
+    assert np.array_equal(generator.sample(2, 0, guidance=1), tiny_generator().sample(2, 0, solver="euler", steps=3))
+
+
+def test_a_saved_generator_has_the_weaker_network_with_it(tmp_path: Path) -> None:
+    with_weaker().save(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"config.json", "model.safetensors", "weak.safetensors"}
+    assert np.array_equal(Generator.load(tmp_path).sample(3, 5), with_weaker().sample(3, 5))
+    (tmp_path / "weak.safetensors").unlink()
+    with pytest.raises(GeneratorError, match=r"is no generator: .*weak\.safetensors is missing"):
+        Generator.load(tmp_path)
+
+
+def test_without_the_weaker_network_nothing_is_drawn_or_written(tmp_path: Path) -> None:
+    alone = tiny_generator().with_sampler(AUTOGUIDED)
+    says = "euler-guidance2-snapshot2: guidance leads away from snapshot 2, whose network is not there"
+    with pytest.raises(ValueError, match=says):
+        alone.sample(1, 0)
+    with pytest.raises(GeneratorError, match=f"is not written: {says}"):
+        alone.save(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_weaker_network_of_another_size_is_refused(tmp_path: Path) -> None:
+    with_weaker().save(tmp_path)
+    tiny_generator(label_names=["one"]).save(tmp_path / "other")
+    (tmp_path / "other" / "model.safetensors").replace(tmp_path / "weak.safetensors")
+    with pytest.raises(GeneratorError, match=r"config\.json and weak\.safetensors do not fit"):
+        Generator.load(tmp_path)

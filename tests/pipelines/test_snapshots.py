@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from fm.config import SamplerConfig
+from fm.errors import UserError
 from fm.training.snapshots import snapshot_steps
 from pipelines import snapshots
 from pipelines.project import SNAPSHOTS
@@ -35,6 +36,22 @@ def test_from_train_to_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     found = snapshots.along("diffusion", finished, measure)
     assert asked == [(SNAPSHOTS / "diffusion" / seen, finished.sampler) for seen in ("640", "6400")]
     assert [(one.images_seen, one.distance) for one in found] == [(640, 50.0), (6400, 50.0), (9600, 5.0)]
+
+
+def test_networks_that_samplers_lead_away_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seen in (640, 6400):
+        tiny_generator(seed=seen).save(Path("made", str(seen)))
+    snapshots.keep("diffusion", Path("made"), images_seen=9600)
+    plain, first, second, third = (
+        SamplerConfig(solver="ddim", steps=2, guidance=guidance)
+        for guidance in (2.0, *({"by": "snapshot", "scale": 2, "number": number} for number in (1, 2, 3)))
+    )
+    assert snapshots.weaker("diffusion", [plain]) == {}
+    found = snapshots.weaker("diffusion", [second, plain, first, second])
+    assert found == {1: SNAPSHOTS / "diffusion" / "640", 2: SNAPSHOTS / "diffusion" / "6400"}
+    with pytest.raises(UserError, match=r"methods\.diffusion\.samplers: guidance away from snapshot 3: .* kept 2"):
+        snapshots.weaker("diffusion", [third])
 
 
 def test_without_snapshots_there_is_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

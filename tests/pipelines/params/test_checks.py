@@ -64,7 +64,7 @@ def test_the_features_are_as_many_as_is_said() -> None:
 def test_the_deciding_number_of_evaluations_is_one_that_every_method_has() -> None:
     params.require_nfe(params.parse(CONTENT))
     with pytest.raises(
-        params.ParamsError, match=r"register\.nfe = 7: flow_matching has no row.*it has rows with 2, 5, "
+        params.ParamsError, match=r"register\.nfe = 7: flow_matching has no row.*it has rows with 1, 2, 5, "
     ):
         params.require_nfe(params.parse(changed("register.nfe", 7)))
 

@@ -43,6 +43,16 @@ from tests.pipelines.params.written import CONTENT, changed
             "params.yaml: methods.diffusion.samplers: ddim with 5 steps is there twice",
         ),
         (
+            "methods.diffusion.samplers",
+            [{"solver": "ddim", "steps": [5], "guidance": {"by": "snapshot", "scale": 2}}],
+            "params.yaml: methods.diffusion.samplers: guidance away from snapshot 1: train.snapshots must be at least",
+        ),
+        (
+            "methods.diffusion.samplers",
+            [{"solver": "ddim", "steps": [5], "guidance": {"by": "snapshot", "scale": -2}}],
+            "params.yaml: methods.diffusion.samplers.0.guidance.scale = -2: input should be greater than 0",
+        ),
+        (
             "methods.diffusion.network",
             {"kind": "transformer", "multipliers": [1]},
             "params.yaml: methods.diffusion.network: network 'transformer' has no option 'multipliers': it has ",

@@ -73,5 +73,6 @@ NO_VALUE = [
     ("methods.diffusion.samplers", [sampler(steps=[10**9])]),
     ("methods.diffusion.samplers", [sampler(steps=[True])]),
     ("methods.diffusion.samplers", [sampler(guidance=-1)]),
+    ("methods.diffusion.samplers", [sampler(guidance={"by": "snapshot", "scale": 0})]),
     ("methods.diffusion.samplers", [sampler(grid={"name": "edm", "rho": 0})]),
 ]

@@ -23,6 +23,15 @@ def test_every_way_of_drawing_repeats_itself_in_another_process(generators: dict
     assert {(one.bytes, one.differing) for one in each} == {(COUNT * 8 * 8, 0)}
 
 
+def test_a_weaker_network_is_there_in_every_process(generators: dict, tmp_path: Path) -> None:
+    generators["flow_matching"].save(tmp_path / "flow_matching")
+    sampler = SamplerConfig(solver="euler", steps=2, guidance={"by": "snapshot", "scale": 2})
+    there = {"flow_matching": tmp_path / "flow_matching"}
+    weaker = {"flow_matching": {1: tmp_path / "flow_matching"}}
+    (found,) = repetitions(there, {"flow_matching": [sampler]}, "cpu", 1, weaker)["flow_matching"]
+    assert (found.solver, found.bytes, found.differing) == ("euler-guidance2-snapshot1", COUNT * 8 * 8, 0)
+
+
 def test_bytes_that_differ_are_counted_in_every_drawing() -> None:
     first = np.zeros((2, 3, 3, 1), dtype=np.uint8)
     second, third = first.copy(), first.copy()
