@@ -79,6 +79,23 @@ def set_products(of_matrices: str, of_convolutions: bool) -> None:
     torch.backends.cudnn.allow_tf32 = of_convolutions
 
 
+@contextmanager
+def in_full(device: torch.device) -> Iterator[bool]:
+    """All bits of float32 in products there meanwhile, for what a few of them would drown; true if it was otherwise.
+
+    >>> with torch.autocast("cpu", torch.bfloat16), in_full(torch.device("cpu")) as otherwise:
+    ...     otherwise, (torch.eye(2) @ torch.eye(2)).dtype
+    (True, torch.float32)
+    """
+    autocast = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+    shortened = torch.get_float32_matmul_precision() != "highest" or torch.backends.cudnn.allow_tf32
+    if not autocast and not (device.type == "cuda" and shortened):
+        yield False
+        return
+    with without_autocast(device), float32_products("ieee"):
+        yield True
+
+
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     """Where gradients are made: those of lower precision are so already, by what went before."""
     available = torch.amp.is_autocast_available(device.type)

@@ -171,7 +171,7 @@ def measured(bench: Bench, generator: Generator) -> dict[str, Any]:
     plan = plan_of(chosen, len(bench.dataset.test))
     try:
         sets = evaluation.draw(generator, bench.extractor, plan, conditions(generator, bench.dataset))
-        made = generator.sample(min(COMPARED, len(bench.dataset.train)), chosen.seed)
+        made = generator.sample(COMPARED, chosen.seed, batch_size=COMPARED)
     except NotFinite as error:
         return {"evaluations": None, "failed": str(error)}
     found = evaluation.measure(sets, bench.real)

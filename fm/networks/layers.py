@@ -1,6 +1,8 @@
 """What the networks have in common."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -102,6 +104,26 @@ def zero_init(layer: Layer) -> Layer:
 def dropped_out(h: Tensor, layer: nn.Module, rate: float) -> Tensor:
     """h without a share `rate` of its numbers, while `layer` trains. Without dropout no random number is drawn."""
     return F.dropout(h, rate, layer.training) if rate else h
+
+
+@contextmanager
+def without_dropout(network: nn.Module) -> Iterator[bool]:
+    """Nothing is left out meanwhile; true if something was.
+
+    >>> network = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    >>> with without_dropout(network) as otherwise:
+    ...     otherwise, network.training
+    (True, False)
+    """
+    rates = [getattr(layer, "p" if isinstance(layer, nn.Dropout) else "dropout", 0.0) for layer in network.modules()]
+    otherwise = network.training and any(isinstance(rate, float) and rate > 0 for rate in rates)
+    if otherwise:
+        network.eval()
+    try:
+        yield otherwise
+    finally:
+        if otherwise:
+            network.train()
 
 
 def in_channels_last(network: Built) -> Built:

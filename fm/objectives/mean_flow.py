@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from fm.arithmetic import in_full
 from fm.components import option
 from fm.lazy import torch
 from fm.noise import Purpose
@@ -54,7 +55,8 @@ class MeanFlow(
     tangent: Literal["network", "pair"] = option("network", says="whose velocity u is differentiated along")
     derivative: Literal["difference", "forward"] = option(
         "difference",
-        says="by a finite difference, or by forward-mode differentiation, which costs more",
+        says="by a finite difference, all of float32 whatever the training's precision, or by forward-mode "
+        "differentiation, which costs more",
     )
     step: float = option(0.005, above=0, most=0.1, says="of the finite difference")
     exponent: float = option(
@@ -93,10 +95,15 @@ class MeanFlow(
         Args:
             u: what the network says at (x, t, until).
         """
-        if self.derivative == "difference":
+        if self.derivative == "forward":
+            return forward_mode(network, x, t, until, given, v)
+        from fm.networks.layers import without_dropout
+
+        # What u is rounded by is divided by the step: in bfloat16 that would be as much as du/dt, and dropout more.
+        with in_full(x.device) as rounded, without_dropout(network) as random:
+            now = network(x, t, given, until=until) if rounded or random else u
             later: Tensor = network(x + self.step * v, t + self.step, given, until=until)
-            return (later - u) / self.step
-        return forward_mode(network, x, t, until, given, v)
+        return (later - now) / self.step
 
 
 def forward_mode(network: nn.Module, x: Tensor, t: Tensor, until: Tensor, given: Condition, v: Tensor) -> Tensor:
