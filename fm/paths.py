@@ -263,8 +263,9 @@ class Path(Component, ABC, kind="path"):
 
     def require_rising(self) -> None:
         """Raises ValueError where alpha or sigma is negative or infinite, or alpha / sigma does not rise strictly."""
-        t = torch.linspace(*self.interval, 1001, dtype=torch.float64)
-        alpha, sigma = self.alpha(t), self.sigma(t)
+        with torch.device("cpu"):  # also where networks of sizes alone are made
+            t = torch.linspace(*self.interval, 1001, dtype=torch.float64)
+            alpha, sigma = self.alpha(t), self.sigma(t)
         for name, values in (("alpha", alpha), ("sigma", sigma)):
             wrong = ~torch.isfinite(values) | (values < 0)
             if bool(wrong.any()):
@@ -555,3 +556,52 @@ class DDPM(
         after = torch.searchsorted(table, fallen).clamp(min=1)
         left, right = table[after - 1], table[after]
         return 1 - (after - 1 + (fallen - left) / (right - left)) / self.steps
+
+
+class Chain(
+    DDPM,
+    name="chain",
+    says="a noising chain of other steps than DDPM's, as diffusers' schedulers name them",
+    source="Ho et al. 2020, arXiv 2006.11239; Nichol & Dhariwal 2021, arXiv 2102.09672; Rombach et al. 2021, "
+    "arXiv 2112.10752",
+    formula=r"$\alpha = \sqrt{\bar\alpha_k}$ at $t = 1 - k/$`steps`, $\sigma = \sqrt{1 - \alpha^2}$",
+):
+    """A chain of so many steps with betas by the name of their schedule; between its states log alpha-bar is linear.
+
+        linear              evenly spaced                                           (Ho et al. 2020)
+        scaled_linear       the squares of evenly spaced roots                      (Rombach et al. 2021)
+        squaredcos_cap_v2   alpha-bar is cos^2((s + 0.008) / 1.008 * pi / 2)   (Nichol & Dhariwal 2021)
+        sigmoid             a sigmoid from -6 to 6                                  (Xu et al. 2022, arXiv 2203.02923)
+
+    >>> t = torch.linspace(0, 1, 7, dtype=torch.float64)
+    >>> torch.equal(Chain().alpha(t), DDPM().alpha(t))
+    True
+    """
+
+    schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"] = option("linear", says="of the betas")
+    steps: int = option(1000, least=2, most=100_000, says="of the chain")  # type: ignore[misc]
+    beta_start: float = option(1e-4, above=0, most=0.999, says="of the step next to the data")
+    beta_end: float = option(0.02, above=0, most=0.999, says="of the step next to the noise")
+
+    def table(self, device: torch.device) -> Tensor:  # type: ignore[override]
+        return chain_table(self, device)
+
+    def betas(self) -> Tensor:
+        """Of every step, the one next to the data first; float64 (steps,)."""
+        start, end, steps = self.beta_start, self.beta_end, self.steps
+        match self.schedule:
+            case "linear":
+                return torch.linspace(start, end, steps, dtype=torch.float64)
+            case "scaled_linear":
+                return torch.linspace(math.sqrt(start), math.sqrt(end), steps, dtype=torch.float64).square()
+            case "sigmoid":
+                return torch.linspace(-6, 6, steps, dtype=torch.float64).sigmoid() * (end - start) + start
+        s = torch.arange(steps + 1, dtype=torch.float64) / steps
+        alpha_bar = torch.cos((s + 0.008) / 1.008 * (math.pi / 2)).square()
+        return (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
+
+
+@cache
+def chain_table(chain: Chain, device: torch.device) -> Tensor:
+    """log alpha-bar after 0 to all of its steps, float64."""
+    return torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-chain.betas()).cumsum(0)]).to(device)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from fm import diffusers_folders
 from fm.codecs import Codec
 from fm.components import Choice
 from fm.conditions import Conditioner, Spec
@@ -48,16 +49,20 @@ class Original(NamedTuple):
 
 
 def original_in(folder: Path) -> Original:
-    """The one in a folder: a generator's (Generator.save).
+    """The one in a folder: a generator's (Generator.save), or one of diffusers (fm.diffusers_folders).
 
     Raises:
         GeneratorError: there is none.
     """
+    if diffusers_folders.is_one(folder):
+        return Original(*diffusers_folders.network_in(folder))
     return Original.of(read_config(folder))
 
 
 def weights_in(folder: Path) -> "dict[str, Tensor]":
     """Those of the network itself, by name. Raises GeneratorError: they cannot be read."""
+    if diffusers_folders.is_one(folder):
+        return diffusers_folders.weights_in(folder)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

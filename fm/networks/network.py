@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from fm.components import Component
 from fm.conditions import Spec
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 class Network(Component, ABC, kind="network"):
     """The options of a kind of network; `build` makes one of random weights.
 
+    Attributes:
+        from_elsewhere: whether it is there for weights that have been trained elsewhere, not to be trained from none.
+
     >>> import torch
     >>> network = Network.of({"name": "transformer", "width": 16}).build((3, 8, 8), {})
     >>> network(torch.zeros(2, 3, 8, 8), torch.zeros(2), {}).shape
     torch.Size([2, 3, 8, 8])
     """
+
+    from_elsewhere: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False) -> nn.Module:

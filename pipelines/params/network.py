@@ -41,8 +41,9 @@ class Network(BaseModel):
 
     @classmethod
     def options(cls) -> dict[str, None]:
-        """The keys beside `kind` that the library's networks have, in their order."""
-        return {key: None for one in components.known("network").values() for key in components.options_of(one)}
+        """The keys beside `kind` that the library's networks have, in their order, but for those from elsewhere."""
+        known = [one for one in components.known("network").values() if not getattr(one, "from_elsewhere", False)]
+        return {key: None for one in known for key in components.options_of(one)}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -23,9 +23,10 @@ print("torch._dynamo" in sys.modules)
 
 @pytest.mark.parametrize("name", list(known("network")))
 def test_it_has_the_shapes_of_the_real_one_and_no_numbers(name: str) -> None:
-    real = Network.of(name).build((1, 8, 8), FIELDS, until=True)
+    until = not name.startswith("diffusers")  # which know none
+    real = Network.of(name).build((1, 8, 8), FIELDS, until)
     with sizes_alone():
-        sized = Network.of(name).build((1, 8, 8), FIELDS, until=True)
+        sized = Network.of(name).build((1, 8, 8), FIELDS, until)
     tensors = [*sized.parameters(), *sized.buffers()]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
     assert [tensor.shape for tensor in tensors] == [tensor.shape for tensor in (*real.parameters(), *real.buffers())]
