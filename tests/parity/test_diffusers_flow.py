@@ -1,4 +1,4 @@
-"""Held against diffusers 0.42.1: its Euler and UniPC steps of flow matching, the shifted grid, and guidance.
+"""Held against diffusers 0.42.1: its Euler, UniPC and flow-map steps of flow matching, the shifted grid, and guidance.
 
 Their sigma is our 1 - t and their model says x0 - x1, minus our velocity. They list the steps' starts and add the end
 themselves. With shift, the default list shifts its least sigma twice, so the times are compared as their pipelines
@@ -10,15 +10,18 @@ from functools import partial
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from diffusers import FlowMapEulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from diffusers.guiders import ClassifierFreeGuidance
 from torch import Tensor
 
+from fm.conditions import Condition
+from fm.field import Field
 from fm.grids import Shifted
 from fm.guidance import Guidance, guided
 from fm.paths import CondOT, Ends
-from fm.solvers import solve
+from fm.solvers import Solver, solve
 from fm.solvers.unipc import UniPC
+from fm.targets import Velocity
 from fm.timesteps import shifted
 from tests.parity.agreement import COEFFICIENTS, SHAPE, Fault, Network, noise_and_data, normal, notices, same
 from tests.parity.schedulers import stepped
@@ -65,6 +68,30 @@ def test_unipc(order: int, shift: float, steps: int, fault: Fault) -> None:
     for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
         x = stepped(scheduler.step, -network(x, 1 - sigma), timestep, x)
     same(ours, x, 1e-8)  # 1e-6 is divided by at the first step
+
+
+class TwoTimes(Network):
+    """Says a velocity that depends on where the step ends."""
+
+    def forward(self, x: Tensor, t: Tensor, condition: Condition | None = None, until: Tensor | None = None) -> Tensor:
+        return super().forward(x, t if until is None else t - 3 * until, condition)
+
+
+@notices("time")
+@pytest.mark.parametrize("shift", [0.5, 3.0])
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+def test_jumps(shift: float, steps: int, fault: Fault) -> None:
+    """A flow map by its mean velocity, on a grid that is not even: they step from timestep to r_timestep."""
+    scheduler = FlowMapEulerDiscreteScheduler(shift=shift)
+    scheduler.set_timesteps(steps)
+    network, x = TwoTimes(), normal(*SHAPE)
+    times = fault.times(Shifted(shift)(CondOT(), steps, 0.0, 1.0))
+    field = Field(network, CondOT(), Velocity())
+    ours = Solver.of("jump").draw(field, x, times, lambda: x)
+    for timestep, sigma, later in zip(scheduler.timesteps, scheduler.sigmas[:-1], scheduler.sigmas[1:], strict=True):
+        x = stepped(scheduler.step, -network(x, 1 - sigma, until=1 - later), timestep, x, 1000 * later)
+    same(ours, x)
+    assert field.nfe == steps
 
 
 @notices("shift")
