@@ -13,10 +13,11 @@ from fm.networks.converted import unconverted
 from fm.networks.grids import sine_cosine_positions
 from fm.networks.layers import TimeEmbedding, Tokens
 
-SMOOTH = 10.0
-"""The fastest frequency of times that are differentiated in: du/dt is part of what MeanFlow regresses on (Geng et al.
-2025, arXiv 2505.13447), and as large as the frequencies. After 800 steps of it one jump onto eight spots ended 0.41
-from them (2-Wasserstein) with 10, 0.65 with the 1000 of other networks; two draws of the spots are 0.31 apart."""
+FASTEST, SMOOTH = 1000.0, 10.0
+"""The fastest frequency of times in radians per unit, and of those that are differentiated in: du/dt is part of what
+MeanFlow regresses on (Geng et al. 2025, arXiv 2505.13447), and as large as the frequencies. After 800 steps of it one
+jump onto eight spots ended 0.41 from them (2-Wasserstein) with 10, 0.65 with 1000; two draws of the spots are 0.31
+apart."""
 
 
 class Conditioned(nn.Module):
@@ -29,6 +30,7 @@ class Conditioned(nn.Module):
         width: numbers of the embedding, and of a token.
         fields: what the condition consists of, by name.
         until: whether the network is told a second time.
+        time_frequency: the fastest frequency of times; SMOOTH or FASTEST if left out, with a second time or without.
 
     Attributes:
         recomputed: whether what lies inside a block is computed again for the gradient, and not kept until then.
@@ -43,11 +45,14 @@ class Conditioned(nn.Module):
 
     recomputed = False
 
-    def __init__(self, width: int, fields: Mapping[str, Spec], until: bool) -> None:
+    def __init__(
+        self, width: int, fields: Mapping[str, Spec], until: bool, time_frequency: float | None = None
+    ) -> None:
         super().__init__()
         self.fields = dict(fields)
-        self.embed_time = TimeEmbedding(width, SMOOTH) if until else TimeEmbedding(width)
-        self.embed_until = TimeEmbedding(width, SMOOTH) if until else None
+        fastest = time_frequency or (SMOOTH if until else FASTEST)
+        self.embed_time = TimeEmbedding(width, fastest)
+        self.embed_until = TimeEmbedding(width, fastest) if until else None
         for name, field in self.fields.items():
             if name in ("time", "until"):
                 raise ValueError(f"a condition's field cannot be called {name}: a network is told that anyway")

@@ -21,11 +21,11 @@ class TimeEmbedding(nn.Module):
         width: numbers that come out.
         fastest: the highest frequency, in radians per unit of t; the lowest is a ten-thousandth of it.
 
-    >>> TimeEmbedding(16)(torch.rand(3)).shape
+    >>> TimeEmbedding(16, fastest=1000.0)(torch.rand(3)).shape
     torch.Size([3, 16])
     """
 
-    def __init__(self, width: int, fastest: float = 1000.0, features: int = 64) -> None:
+    def __init__(self, width: int, fastest: float, features: int = 64) -> None:
         super().__init__()
         # t lies in [0, 1]: periods from 1/1000 of that interval to ten times it, as DDPM's over 1000 steps.
         with torch.device("cpu"):  # on `meta`, where networks have sizes alone, arithmetic takes a second of imports

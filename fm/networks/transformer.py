@@ -37,6 +37,13 @@ class TransformerOptions(
     heads: int = option(4, least=1, most=256, says="attention heads")
     patch_size: int = option(2, least=1, most=512, says="side of the patches that become one token")
     dropout: float = option(0.0, least=0, below=1, says="share of what a block adds that is left out in training")
+    time_frequency: float | None = option(
+        None,
+        above=0,
+        most=10_000,
+        says="fastest of the frequencies that times are embedded by, radians per unit; null: 1000, or 10 with a second "
+        "time",
+    )
 
     def check(self) -> None:
         if self.width % self.heads:

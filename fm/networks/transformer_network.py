@@ -33,7 +33,7 @@ class Transformer(Conditioned):
         self, options: TransformerOptions, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False
     ) -> None:
         width, patch = options.width, options.patch_size ** (len(shape) - 1)
-        super().__init__(width, fields, until)
+        super().__init__(width, fields, until, options.time_frequency)
         self.patch_size = options.patch_size
         self.grid = grid_of(shape, options.patch_size)
         self.first = nn.Linear((shape[0] + self.map_channels) * patch, width)

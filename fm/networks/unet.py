@@ -55,6 +55,13 @@ class UNetOptions(
     )
     heads: int = option(1, least=1, most=256, says="heads of that attention")
     dropout: float = option(0.0, least=0, below=1, says="share of what passes a block that is left out in training")
+    time_frequency: float | None = option(
+        None,
+        above=0,
+        most=10_000,
+        says="fastest of the frequencies that times are embedded by, radians per unit; null: 1000, or 10 with a second "
+        "time",
+    )
 
     def build(self, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False) -> UNet:
         from fm.networks.unet_network import UNet  # which needs PyTorch

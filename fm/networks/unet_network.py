@@ -47,7 +47,7 @@ class UNet(Conditioned):
         if missing := set(options.attention) - {max(grid) for grid in grids}:
             there = ", ".join(str(max(grid)) for grid in grids)
             raise ValueError(f"attention {min(missing)}: this network's grids have the sides {there}")
-        super().__init__(4 * options.width, fields, until)
+        super().__init__(4 * options.width, fields, until, options.time_frequency)
         self.patch_size = options.patch_size
         width, embedding, patch = options.width, 4 * options.width, options.patch_size**axes
         convolution = CONVOLUTIONS[axes]

@@ -7,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fm.conditions import Label, Map, Sequence, Spec, Vector
 from fm.networks import Network, TransformerOptions, UNetOptions
-from fm.networks.layers import in_channels_last
+from fm.networks.layers import TimeEmbedding, in_channels_last
 from tests.fm.networks.random import random
 
 UNET = UNetOptions(width=8, multipliers=(1, 2), blocks=1, patch_size=1)
@@ -85,6 +85,16 @@ def test_the_order_of_tokens_matters(options: Network) -> None:
     x, t, condition = inputs((1, 8, 8))
     turned = condition | {"text": condition["text"][:, [1, 0, 2, 3]]}
     assert differs(network(x, t, condition), network(x, t, turned))
+
+
+@pytest.mark.parametrize(("chosen", "until", "fastest"), [(None, False, 1000), (None, True, 10), (40.0, True, 40)])
+@pytest.mark.parametrize("kind", [UNetOptions, TransformerOptions])
+def test_times_are_embedded_as_fast_as_is_asked(
+    kind: type[UNetOptions | TransformerOptions], chosen: float | None, until: bool, fastest: float
+) -> None:
+    network = kind(8, heads=1, time_frequency=chosen).build((1, 8, 8), {}, until=until)
+    embeddings = [layer for layer in network.modules() if isinstance(layer, TimeEmbedding)]
+    assert [float(layer.frequencies.max()) for layer in embeddings] == [fastest] * (1 + until)
 
 
 @NETWORKS
