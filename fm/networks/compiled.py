@@ -5,11 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fm.networks.converted import Converted, unconverted
+
 COMPILING = "compiling the network, which takes minutes the first time"
 
 
 class Compiled(nn.Module):
-    """Answers as the network does, but for rounding: sums are taken in another order.
+    """Answers as the network does, but for rounding: sums are taken in another order. Of a network that is converted,
+    the factors are made as always: they are few numbers, in float64.
 
     It is compiled at the first call with each size of batch, which takes minutes for a large network. On a GPU calls
     are CUDA graphs, which spare a small batch the time that it takes to ask for its work.
@@ -22,7 +25,8 @@ class Compiled(nn.Module):
         super().__init__()
         self.network = network
         on_gpu = next(network.parameters()).device.type == "cuda"
-        self.compiled = torch.compile(network, dynamic=False, mode="reduce-overhead" if on_gpu else None)
+        compiled = torch.compile(unconverted(network), dynamic=False, mode="reduce-overhead" if on_gpu else None)
+        self.compiled = network.around(compiled) if isinstance(network, Converted) else compiled
 
     def forward(self, *inputs: Any, **more: Any) -> Tensor:
         out: Tensor = self.compiled(*inputs, **more)

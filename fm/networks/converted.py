@@ -1,6 +1,6 @@
 """A network that was made for one path and target, asked on another path for another target."""
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,10 @@ class Converted(nn.Module):
             return a * x1 + b * x0
 
         return answered(zero, one), answered(one, zero)
+
+    def around(self, network: Any) -> Self:
+        """The same of another network that was made for the same."""
+        return type(self)(network, self.path, self.target, self.along, self.answer)
 
     def extra_repr(self) -> str:
         return f"{self.target.name} on {self.path.name} as {self.answer.name} on {self.along.name}"

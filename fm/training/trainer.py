@@ -31,6 +31,7 @@ from fm.errors import UserError
 from fm.generator import Generator
 from fm.networks.compiled import COMPILING
 from fm.networks.conditioned import recompute
+from fm.networks.converted import unconverted
 from fm.objectives import Objective
 from fm.training.callbacks import Curve, Ema, Point, ProgressLine, Samples, Totals
 from fm.training.checkpoint_folders import Folders
@@ -276,13 +277,13 @@ def computed(network: torch.nn.Module, arithmetic: Arithmetic) -> Iterator[None]
         recompute(network)
     if arithmetic.compiled:
         # Each size by itself: else the second makes code for any, which one that is resumed has from another step on.
-        network.compile(dynamic=False)
+        unconverted(network).compile(dynamic=False)
     try:
         with float32_products(arithmetic.products):
             yield
     finally:
         recompute(network, False)
-        network._compiled_call_impl = None  # there is no public way back
+        unconverted(network)._compiled_call_impl = None  # there is no public way back
 
 
 @contextmanager
