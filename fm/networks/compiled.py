@@ -25,8 +25,8 @@ class Compiled(nn.Module):
         super().__init__()
         self.network = network
         on_gpu = next(network.parameters()).device.type == "cuda"
-        compiled = torch.compile(unconverted(network), dynamic=False, mode="reduce-overhead" if on_gpu else None)
-        self.compiled = network.around(compiled) if isinstance(network, Converted) else compiled
+        compiled: Any = torch.compile(unconverted(network), dynamic=False, mode="reduce-overhead" if on_gpu else None)
+        self.compiled: Any = network.around(compiled) if isinstance(network, Converted) else compiled
 
     def forward(self, *inputs: Any, **more: Any) -> Tensor:
         out: Tensor = self.compiled(*inputs, **more)
