@@ -22,7 +22,7 @@ from fm.training.checkpoint_folders import Folders
 from fm.training.checkpoints import Files
 from fm.training.ema import Average
 from fm.training.loop import optimizer_of
-from fm.training.planning import step
+from fm.training.planning import Setting, step
 
 WIDTH, SHAPE, BATCH = 512, (4, 16, 16), 16
 STEPS, ROUNDS = 5, 3  # after a checkpoint; with one
@@ -42,7 +42,7 @@ def main(millions: int) -> None:
 
     def one() -> float:
         started = time.perf_counter()
-        step(network, average, optimizer, torch.randn(BATCH, *SHAPE, device=device), {}, "32-true")
+        step(network, average, optimizer, torch.randn(BATCH, *SHAPE, device=device), {}, Setting(precision="32-true"))
         if device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - started

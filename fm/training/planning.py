@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
@@ -38,6 +40,7 @@ class Setting:
         sharded: whether each holds a part of every weight (fm.training.sharding), or all of all.
         precision: as lightning.Trainer takes it.
         recomputed: whether what lies inside a network's blocks is computed again for the gradient, not kept.
+        on_gpu: whether bf16-mixed means a GPU's autocast, which has norms in float32, or a CPU's, which has not.
 
     >>> Setting(devices=8, sharded=True).precision
     'bf16-mixed'
@@ -47,6 +50,7 @@ class Setting:
     sharded: bool = False
     precision: str = "bf16-mixed"
     recomputed: bool = False
+    on_gpu: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def needs(
         optimizer, _ = optimizer_of(network, Budget(images_seen=1, batch_size=1, learning_rate=1e-3))
         held.restart()
         for _ in range(STEPS):
-            step(network, average, optimizer, torch.empty(data, *shape), repeated(condition, data), setting.precision)
+            step(network, average, optimizer, torch.empty(data, *shape), repeated(condition, data), setting)
         weights = list(network.parameters())
         gradients = [one.grad for one in weights if one.grad is not None]
         states = [one for state in optimizer.state.values() for one in state.values() if one.ndim]
@@ -112,12 +116,17 @@ def needs(
 
 
 def step(
-    network: nn.Module, average: Average, optimizer: torch.optim.Optimizer, x1: Tensor, under: Condition, precision: str
+    network: nn.Module,
+    average: Average,
+    optimizer: torch.optim.Optimizer,
+    x1: Tensor,
+    under: Condition,
+    setting: Setting,
 ) -> None:
     """As fm.training.trainer's, of a regression."""
     x0, t = torch.zeros_like(x1), x1.new_zeros(len(x1))
     optimizer.zero_grad()
-    with autocast(precision):
+    with autocast(setting):
         x_t, target = x0 + x1, x1 - x0
         loss = (network(x_t, t, under).float() - target).square().flatten(1).mean(dim=1).mean()
     loss.backward()
@@ -126,8 +135,29 @@ def step(
     average.update(network)
 
 
-def autocast(precision: str) -> AbstractContextManager[Any]:
-    return torch.autocast("cpu", torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
+@contextmanager
+def autocast(setting: Setting) -> Iterator[None]:
+    if setting.precision != "bf16-mixed":
+        yield
+        return
+    with torch.autocast("cpu", torch.bfloat16), NormsInFloat32() if setting.on_gpu else nullcontext():
+        yield
+
+
+class NormsInFloat32(TorchFunctionMode):
+    """What goes into them is kept for the gradient, and what comes out of them for the next layer's.
+
+    >>> with NormsInFloat32():
+    ...     nn.LayerNorm(4)(torch.zeros(1, 4, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func in (F.group_norm, F.layer_norm):
+            args = (args[0].float(), *args[1:])
+        return func(*args, **kwargs or {})
 
 
 def repeated(condition: Condition, count: int) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from benchmarks.gpu.sizes import LARGE
 from fm.batches import Budget
 from fm.conditions import Labels
 from fm.networks import Network
@@ -51,7 +52,7 @@ def measured(network: dict[str, Any], setting: Setting) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         for _ in range(1 + STEPS):
             with record_function(STEP):
-                step(trained, average, optimizer, torch.randn(DATA, *SHAPE), under, setting.precision)
+                step(trained, average, optimizer, torch.randn(DATA, *SHAPE), under, setting)
     kept = size([*trained.parameters(), *gradients(trained), *moments(optimizer), *average.network.parameters()])
     most: list[int] = []
     for event in sorted(profiled.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
@@ -82,14 +83,23 @@ def moments(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     ],
 )
 def test_a_plan_is_within_a_tenth_of_what_is_taken(network: dict[str, Any], precision: str, recomputed: bool) -> None:
-    setting = Setting(precision=precision, recomputed=recomputed)
+    setting = Setting(precision=precision, recomputed=recomputed, on_gpu=False)
     planned = needs(partial(build, network), SHAPE, LABELS.read([None]), setting, DATA)
     assert planned.total == pytest.approx(measured(network, setting), rel=0.1)
 
 
+@pytest.mark.parametrize(("number", "taken"), [(0, 6.08), (4, 30.5)])
+def test_a_plan_is_what_a_gpu_has_taken(number: int, taken: float) -> None:
+    """GiB that an NVIDIA H200 held at most in two steps of `make gpu-check`, bf16-mixed: a UNet and a transformer."""
+    case = LARGE.cases[number]
+    network = partial(Network.of(case.options).build, case.shape, LABELS.fields)
+    planned = needs(network, case.shape, LABELS.read([None]), Setting(), case.batch)
+    assert planned.total / 2**30 == pytest.approx(taken, rel=0.05)
+
+
 @pytest.mark.parametrize(("count", "recomputed"), [(2, False), (4, True)])
 def test_a_plan_for_several_processes_is_too(count: int, recomputed: bool) -> None:
-    setting = Setting(count, sharded=True, recomputed=recomputed)
+    setting = Setting(count, sharded=True, recomputed=recomputed, on_gpu=False)
     planned = needs(partial(build, TRANSFORMER), SHAPE, LABELS.read([None]), setting, DATA)
     for taken in together(count, measured, TRANSFORMER, setting):
         assert planned.total == pytest.approx(taken, rel=0.1)
