@@ -11,7 +11,7 @@ from fm import devices
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.generator import Generator
-from pipelines import methods, params
+from pipelines import averages, methods, params
 from pipelines.dataset import opened
 from pipelines.methods import Method
 from pipelines.params import Params
@@ -23,7 +23,7 @@ from pipelines.rehearsal import silent
 from pipelines.sample_sets import sharers
 
 BATCH = 64
-TYPICAL_BEST = 20  # evaluations of the sampler that snapshots are measured with
+TYPICAL_BEST = 20  # evaluations of the sampler that snapshots and lengths are measured with
 OVERHEAD = 15.0  # of a stage: imports, MLflow, features, distances
 COMPARE_CALLS = 140_000  # network calls for one image in the stage compare, a method: steps, timings, guidance
 
@@ -45,7 +45,8 @@ def of_method(settings: Params, dataset: Prepared, method: Method, device: torch
     generator = method.untrained().to(device)
     step, call = rates(settings, dataset, method, generator, device)
     images = settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets
-    evaluations = calls(method) + settings.train.snapshots * TYPICAL_BEST
+    lengths = len(averages.TRIED) if settings.train.average_lengths else 0
+    evaluations = calls(method) + (settings.train.snapshots + lengths) * TYPICAL_BEST
     return {
         f"train@{method.name}": OVERHEAD + methods.budget(settings).steps * step,
         f"evaluate@{method.name}": OVERHEAD + images * evaluations * call / sharers(settings.evaluate, device),

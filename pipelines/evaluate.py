@@ -23,7 +23,7 @@ from fm.metrics.extractors import Extractor, Floats, load
 from fm.networks.compiled import COMPILING
 from fm.pictures import pictures
 from fm.work_queue import Workers
-from pipelines import params, snapshots
+from pipelines import averages, params, snapshots
 from pipelines.dataset import opened
 from pipelines.params import Evaluate, Params
 from pipelines.program import run
@@ -74,7 +74,11 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
             young = model(folder, chosen, device, weaker).with_sampler(sampler)
             return measure(young, extractor, dataset, real, chosen, workers)
 
-        rows = []
+        def measure_at(length: float) -> EvaluationRow:
+            other = at_length(method, length, generator, chosen).with_sampler(rows[best].sampler)
+            return measure(other, extractor, dataset, real, chosen, workers)
+
+        rows: list[EvaluationRow] = []
         with whole_folder(SAMPLES / method) as folder:
             for sampler in samplers:
                 current = generator.with_sampler(sampler)
@@ -83,6 +87,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
                 report(tracked, method, extractor.name, rows[-1])
             best = workers.agree(int(np.argmin([row.distance for row in rows])))
             along = snapshots.along(method, rows[best], measure_young)
+            lengths = averages.read(method, rows[best], measure_at)
             require_unchanged(stage)
 
         evaluation = Evaluation(
@@ -97,6 +102,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
             floor=real.floor,
             rows=rows,
             along=along,
+            lengths=lengths,
         )
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
         for grid in sorted((SAMPLES / method).glob("*.png")):
@@ -129,11 +135,20 @@ def help_draw(workers: Workers, method: str, threads: int | None = None) -> None
     best = samplers[workers.agree(0)]
     for folder in snapshots.folders(method):
         draw(model(folder, chosen, device, weaker).with_sampler(best), extractor, dataset, chosen, workers)
+    for length in averages.tried(method):
+        draw(at_length(method, length, generator, chosen).with_sampler(best), extractor, dataset, chosen, workers)
 
 
 def model(folder: Path, chosen: Evaluate, device: torch.device, weaker: Mapping[int, Path]) -> Generator:
     """Args: weaker: folders of the networks that samplers lead away from."""
     return Generator.load(folder, weaker=weaker).to(device).evaluated(chosen.precision, chosen.compile)
+
+
+def at_length(method: str, length: float, generator: Generator, chosen: Evaluate) -> Generator:
+    """A method's generator with its weights averaged at another length, drawn from as it is."""
+    other = averages.of_length(method, length).to(generator.device).evaluated(chosen.precision, chosen.compile)
+    other.weaker = generator.weaker
+    return other
 
 
 def save_grid(

@@ -21,7 +21,7 @@ from fm.training.callbacks import Point, Totals
 from fm.training.checkpoint_folders import remove, require_writable
 from fm.training.processes import is_helper, launched
 from fm.training.trainer import Hardware, Keeping, Watching
-from pipelines import finished, forecast, methods, params, snapshots
+from pipelines import averages, finished, forecast, methods, params, snapshots
 from pipelines.dataset import opened
 from pipelines.machine import Moment
 from pipelines.methods import Method
@@ -72,7 +72,8 @@ def train(stage: Stage, name: str) -> None:
     generator = method.begun(hardware.needs_weights)
     kept = settings.train
     elsewhere = checkpoints_elsewhere(stage.name, stage.key)
-    keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots, elsewhere)
+    lengths = tuple(kept.average_lengths)
+    keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots, elsewhere, lengths)
     if is_helper():
         fit(settings, method, dataset, generator, keeping, hardware, None)
         return
@@ -93,6 +94,7 @@ def train(stage: Stage, name: str) -> None:
             require_unchanged(stage)
             write(name, generator, totals, metrics)
             snapshots.keep(name, workspace / "snapshots", metrics.images_seen)
+            averages.keep(name, workspace / "averages")
             finished.keep(stage, outputs(name))
             tracked.params(metrics.chosen())
             tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from fm.arithmetic import Arithmetic
 from fm.batches import Batch
 from fm.generator import Generator
-from fm.training.ema import Average
+from fm.training.ema import Average, PowerAverage
 from fm.training.processes import mean_of_all
 from fm.training.sharding import Sharded, without_weights
 
@@ -62,6 +62,35 @@ class Ema(Callback):
     def _average(self) -> Average:
         assert self.average is not None
         return self.average
+
+
+class PowerAverages(Callback):
+    """Averages the weights at several lengths, whatever the network's own average is; they are kept in snapshots.
+
+    Attributes:
+        averages: by their length; there from the callbacks' `setup` on.
+    """
+
+    def __init__(self, lengths: Sequence[float]) -> None:
+        self.lengths = lengths
+        self.averages: dict[float, PowerAverage] = {}
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        for length in self.lengths:
+            self.averages[length] = PowerAverage(pl_module.network, length)
+            self.averages[length].network.to(trainer.strategy.root_device)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        for average in self.averages.values():
+            average.update(pl_module.network)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        for length, average in self.averages.items():
+            checkpoint[f"{AVERAGED}_{length:g}"] = average.state_dict()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        for length, average in self.averages.items():
+            average.load_state_dict(checkpoint[f"{AVERAGED}_{length:g}"])
 
 
 class Point(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from fm import averaging
 from fm.training.parts import local
 
 
@@ -44,10 +45,14 @@ class Average:
         if self.updates == 0:
             torch._foreach_copy_(means, current)
         else:
-            torch._foreach_lerp_(means, current, 1 - decay_after(self.updates, self.decay))
+            torch._foreach_lerp_(means, current, 1 - self.kept())
         if buffers := list(self.network.buffers()):
             torch._foreach_copy_(buffers, list(network.buffers()))
         self.updates += 1
+
+    def kept(self) -> float:
+        """What it keeps of itself at the next update."""
+        return decay_after(self.updates, self.decay)
 
     @torch.no_grad()
     def give_to(self, network: nn.Module) -> None:
@@ -61,6 +66,29 @@ class Average:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.updates = state["updates"]
+
+
+class PowerAverage(Average):
+    """An average whose profile is a power of the step, so that its length grows with the training (fm.averaging).
+
+    Args:
+        length: the standard deviation of its profile, as a share of the training so far.
+
+    >>> network = nn.Linear(1, 1, bias=False)
+    >>> average = PowerAverage(network, length=0.1)
+    >>> for value in (0.0, 1.0):
+    ...     _ = nn.init.constant_(network.weight, value)
+    ...     average.update(network)
+    >>> average.network.weight.round(decimals=4)  # 1 / 2 to the 7.9th part of the old
+    tensor([[0.9959]])
+    """
+
+    def __init__(self, network: nn.Module, length: float) -> None:
+        super().__init__(network, decay=0.0)
+        self.length = length
+
+    def kept(self) -> float:
+        return averaging.kept(self.length, self.updates)
 
 
 def decay_after(updates: int, decay: float) -> float:

@@ -17,13 +17,22 @@ class Snapshots(Callback):
     """Keeps the averaged network after some of the steps, as generator folders named by the images seen.
 
     Those that have changed since by the training's end, resumed or not, are left out with a word.
+
+    Args:
+        name: of those beside the network's own average.
     """
 
-    def __init__(self, folder: Path, steps: Sequence[int], averaged: Callable[[], Generator]) -> None:
+    def __init__(self, folder: Path, steps: Sequence[int], averaged: Callable[[], Generator], name: str = "") -> None:
         self.folder = folder
         self.steps = frozenset(steps)
         self.sums: dict[str, str | None] = {}
         self.averaged = averaged
+        self.name = name
+
+    @property
+    def state_key(self) -> str:
+        """Lightning's, by which checkpoints tell callbacks of one class apart."""
+        return super().state_key + self.name
 
     def due(self, trainer: Trainer) -> bool:
         return trainer.global_step in self.steps

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from fm.networks.compiled import COMPILING
 from fm.networks.conditioned import recompute
 from fm.networks.converted import unconverted
 from fm.objectives import Objective
-from fm.training.callbacks import Curve, Ema, Point, ProgressLine, Samples, Totals
+from fm.training.callbacks import Curve, Ema, Point, PowerAverages, ProgressLine, Samples, Totals
 from fm.training.checkpoint_folders import Folders
 from fm.training.checkpoints import Checkpoint, Files, Store, arithmetic_of
 from fm.training.data import TrainingData
@@ -45,6 +46,8 @@ from fm.training.processes import is_helper, launched, launcher
 from fm.training.sharding import SHARDED, Sharded, fill, hand_out, shard, whole, without_weights
 from fm.training.snapshots import Snapshots, snapshot_steps
 
+MOMENTS = 16
+"""At so many steps averages of several lengths are kept: with 0.05 and 0.1 those from 0.03 to 0.2 follow within 4%."""
 HALF_MIXED = ("16", "16-mixed")
 """Lightning's names for products in half precision, with gradients that are scaled."""
 
@@ -98,6 +101,7 @@ class Keeping:
         key: names this training, so that it resumes from no other's checkpoint.
         every: so many steps a checkpoint is saved.
         snapshots: how many averaged networks to keep along the way, in the folder `snapshots` beside the checkpoint.
+        lengths: of averages to keep too, MOMENTS times each, in the folder `averages` (fm.averaging).
         elsewhere: URL of a folder, as fsspec takes it (s3://bucket/prefix), that has the checkpoints instead.
 
     >>> Keeping(Path("run/last.ckpt"), key="of these settings", every=500).snapshots
@@ -109,6 +113,7 @@ class Keeping:
     every: int
     snapshots: int = 0
     elsewhere: str | None = None
+    lengths: tuple[float, ...] = ()
 
     def store(self, sharded: bool) -> Files | Folders:
         """Where the checkpoints are: one file, or a folder to which every process that holds a part writes it."""
@@ -231,6 +236,8 @@ def train(
         UserError: hardware that is not here, or that does not go together.
         Diverged: a UserError; loss, gradient or weights are not finite. Nothing of that step is kept.
     """
+    if hardware.sharded and keeping.lengths:
+        raise UserError("averages of several lengths are not kept where weights are divided among processes (fsdp)")
     keeping.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     hush()
     store = keeping.store(hardware.sharded)
@@ -251,9 +258,10 @@ def train(
     folder = keeping.checkpoint.parent / "snapshots"
     snapshots = Snapshots(folder, snapshot_steps(budget.steps, keeping.snapshots), together)
     saving = Checkpoint(store, keeping.every, arithmetic, resumed)
-    divergence = Divergence([curve, samples, snapshots, saving], saving.last_good)
+    powers, of_lengths = at_lengths(keeping, budget, generator)
+    divergence = Divergence([curve, samples, snapshots, *of_lengths, saving], saving.last_good)
     progress = ProgressLine(watching.title, budget.batch_size)
-    callbacks = [divergence, ema, curve, samples, progress, snapshots, saving, Ending()]
+    callbacks = [divergence, ema, *powers, curve, samples, progress, snapshots, *of_lengths, saving, Ending()]
     trainer = trainer_on(hardware, arithmetic.precision, budget, callbacks, store)
     training = Training(generator.network, objective, budget, lambda: ema.network, arithmetic.parts, arithmetic.fused)
     if arithmetic.compiled and not is_helper():
@@ -268,6 +276,21 @@ def train(
         generator.network = whole(generator.network, empty)
     generator.network.eval()
     return replace(curve.totals, arithmetic=arithmetic)
+
+
+def at_lengths(keeping: Keeping, budget: Budget, generator: Generator) -> tuple[list[PowerAverages], list[Snapshots]]:
+    """What averages at several lengths, and what keeps each of these averages; nothing where none is asked for."""
+    if not keeping.lengths:
+        return [], []
+    powers = PowerAverages(keeping.lengths)
+    steps = [*snapshot_steps(budget.steps, MOMENTS - 1), budget.steps]
+
+    def averaged(length: float) -> Generator:
+        return Generator(generator.config, powers.averages[length].network)
+
+    folder = keeping.checkpoint.parent / "averages"
+    each = [Snapshots(folder / f"{one:g}", steps, partial(averaged, one), f"-{one:g}") for one in keeping.lengths]
+    return [powers], each
 
 
 @contextmanager

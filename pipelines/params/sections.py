@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from fm.averaging import LONGEST
 from fm.components import ANY, find, names_schema
 from fm.config import MOST_SNAPSHOTS, ChosenByName
 from fm.data.listing import FileDataset
@@ -130,6 +131,9 @@ class Train(Section):
     snapshots: int = Field(
         ge=0, le=MOST_SNAPSHOTS, description="averaged networks kept along the way, for evaluate to measure"
     )
+    average_lengths: list[Annotated[float, Field(gt=0, le=LONGEST)]] = Field(
+        default=[], max_length=8, description="of averages kept too, so that any length can be had of the training"
+    )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
     devices: Devices
     strategy: Strategy
@@ -165,6 +169,19 @@ class Train(Section):
     def parts_are_not_empty(self) -> "Train":
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate: {self.accumulate}: must be at most batch_size, {self.batch_size}")
+        return self
+
+    @field_validator("average_lengths")
+    @classmethod
+    def lengths_differ(cls, lengths: list[float]) -> list[float]:
+        if lengths and len({f"{length:g}" for length in lengths}) < max(2, len(lengths)):
+            raise ValueError(f"{shown(lengths)}: must be none, or two or more different ones, as [0.05, 0.1]")
+        return sorted(lengths)
+
+    @model_validator(mode="after")
+    def lengths_are_whole(self) -> "Train":
+        if self.average_lengths and self.strategy == "fsdp":
+            raise ValueError("average_lengths: must be [] with strategy fsdp, which divides weights among processes")
         return self
 
     @field_validator("strategy", mode="before")

@@ -7,7 +7,7 @@ from pipelines.claims.results import Results
 from pipelines.claims.words import as_markdown
 from pipelines.markup import table
 from pipelines.report.answer import answer
-from pipelines.report.page import Contents, times
+from pipelines.report.page import Contents, facts_of
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
 from pipelines.words import number, percent
 
@@ -67,7 +67,7 @@ def line(name: str, row: EvaluationRow, seconds: float | None) -> tuple[str, ...
 
 def protocol(contents: Contents) -> str:
     comparison = contents.comparison
-    facts = "; ".join(f"{label}: {text}" for label, text in [times(contents.results), *contents.facts])
+    facts = "; ".join(f"{label}: {text}" for label, text in facts_of(contents))
     return (
         f"{comparison.num_sets} independent sets of {comparison.num_images} images a sampler, against the "
         f"{comparison.reference}; intervals by Student's t over the sets. {facts}."

@@ -116,7 +116,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "strips": {method: strips(contents, method) for method in results.evaluations},
         # A column a label, where the sheets are laid out so.
         "columns": contents.label_names if columns(len(contents.label_names)) == len(contents.label_names) else [],
-        "facts": [times(results), *contents.facts],
+        "facts": facts_of(contents),
         "several": contents.several,
         **of_claims(comparison.claims, bool(contents.several.plots)),
     }
@@ -129,6 +129,28 @@ def of_claims(claims: Sequence[Claim], several: bool) -> dict[str, Any]:
         "verdicts": VERDICTS,
         "by_several": several,
     }
+
+
+def facts_of(contents: Contents) -> list[tuple[str, str]]:
+    """What the report says at its end: label and text."""
+    return [times(contents.results), *at_best_length(contents), *contents.facts]
+
+
+def at_best_length(contents: Contents) -> list[tuple[str, str]]:
+    """Each method read at the length of averaging that is best for it, where that was tried."""
+    tried = {method: one.lengths for method, one in contents.results.evaluations.items() if one.lengths is not None}
+    if not tried:
+        return []
+    key = distance_key(contents.comparison.extractor)
+    each = [
+        f"{contents.names[method]} {words.with_interval(one.distance, one.distance_low, one.distance_high)} at "
+        f"{one.best:g} ({words.number(one.untuned)} by train.ema_decay; {words.solver_name(one.sampler.label)}, "
+        f"{one.sampler.steps} steps)"
+        for method, one in tried.items()
+    ]
+    lengths = ", ".join(f"{one.length:g}" for one in next(iter(tried.values())).tried)
+    how = f"{key} with weights averaged over the best share of {lengths} of the training, chosen by other sample sets"
+    return [("averaging", f"{how}: {'; '.join(each)}")]
 
 
 def times(results: Results) -> tuple[str, str]:

@@ -68,6 +68,27 @@ class Snapshot(Schema):
     distance_infinity_sets: list[float]
 
 
+class AtLength(Schema):
+    """A method's finished training, its weights averaged at one length."""
+
+    length: float = Field(description="of the average, as a share of the training (fm.averaging)")
+    distance: float
+    distance_sets: list[float]
+
+
+class Lengths(Schema):
+    """A method at several lengths of averaging, by the sampler that is best for its own average."""
+
+    sampler: SamplerConfig
+    tried: list[AtLength]
+    best: float = Field(description="the length at which it is closest to the data")
+    distance: float = Field(description="there; each set is read at the length that is best by the other sets")
+    distance_low: float
+    distance_high: float
+    distance_sets: list[float]
+    untuned: float = Field(description="with the average of train.ema_decay")
+
+
 class Evaluation(Schema):
     """metrics/evaluate/<method>.json. On disk `distance` is called after its extractor (distance_key)."""
 
@@ -85,15 +106,21 @@ class Evaluation(Schema):
     floor: float = Field(description="the same distance of the test split, at num_images")
     rows: list[EvaluationRow]
     along: list[Snapshot] = Field(description="the way there, the finished network last; empty without train.snapshots")
+    lengths: Lengths | None = Field(default=None, description="none without train.average_lengths")
 
     def save(self, path: Path) -> None:
         content = self.model_dump(mode="json")
         for part in ("rows", "along"):
             content[part] = [self.row_on_disk(row) for row in getattr(self, part)]
+        if self.lengths is None:
+            del content["lengths"]  # which files of before have not
+        else:
+            content["lengths"] = self.row_on_disk(self.lengths)
+            content["lengths"]["tried"] = [self.row_on_disk(one) for one in self.lengths.tried]
         with whole_file(path) as partial:
             partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
-    def row_on_disk(self, row: EvaluationRow | Snapshot) -> dict[str, Any]:
+    def row_on_disk(self, row: EvaluationRow | Snapshot | AtLength | Lengths) -> dict[str, Any]:
         key = distance_key(self.extractor)
         return {
             name.replace("distance", key, 1) if name in DISTANCE_FIELDS else name: value
@@ -106,8 +133,14 @@ class Evaluation(Schema):
         key = distance_key(content["extractor"])
         on_disk = {name.replace("distance", key, 1): name for name in DISTANCE_FIELDS}
         on_disk[f"{key}_limit_sets"] = "distance_infinity_sets"  # as files of before call it
+
+        def read(row: dict[str, Any]) -> dict[str, Any]:
+            return {on_disk.get(name, name): value for name, value in row.items()}
+
         for part in ("rows", "along"):
-            content[part] = [{on_disk.get(name, name): value for name, value in row.items()} for row in content[part]]
+            content[part] = [read(row) for row in content[part]]
+        if (lengths := content.get("lengths")) is not None:
+            content["lengths"] = read(lengths) | {"tried": [read(one) for one in lengths["tried"]]}
         return cls.model_validate(content)
 
     def sets(self, row: EvaluationRow, metric: str) -> list[float]:

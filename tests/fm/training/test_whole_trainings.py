@@ -52,6 +52,7 @@ def train(
     precision: str = "32-true",
     objective: Objective = VELOCITY,
     hardware: Hardware | None = None,
+    lengths: tuple[float, ...] = (),
     **budget: Any,
 ) -> tuple[Generator, Totals]:
     def report(point: Point, images_per_second: float) -> None:
@@ -64,7 +65,7 @@ def train(
         objective,
         Examples(ROWS, generator.codec, generator.conditioner),
         Budget(**PLAN | budget),
-        Keeping(folder / "last.ckpt", key="this training", every=every, snapshots=2),
+        Keeping(folder / "last.ckpt", key="this training", every=every, snapshots=2, lengths=lengths),
         hardware or Hardware(accelerator, precision=precision),
         Watching("train", report, see),
     )
@@ -111,6 +112,34 @@ def test_dropout_is_the_same_by_either_loop_and_after_an_interruption(
     for generator in (resumed, by_loop):
         assert all(torch.equal(value, expected[name]) for name, value in generator.network.state_dict().items())
     assert not all(torch.equal(value, expected[name]) for name, value in unbroken[0].items())
+
+
+def test_averages_of_several_lengths_leave_the_training_as_it_is_and_are_the_same_after_an_interruption(
+    tmp_path: Path, unbroken: tuple[dict[str, torch.Tensor], list[Point]]
+) -> None:
+    lengths = (0.05, 0.1)
+    generator, _ = train(tmp_path / "whole", lengths=lengths)
+    assert all(torch.equal(value, unbroken[0][name]) for name, value in generator.network.state_dict().items())
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", killed_at=10, lengths=lengths)
+    train(tmp_path / "killed", lengths=lengths)
+
+    whole, killed = (
+        {file.relative_to(place): file.read_bytes() for file in place.rglob("*.safetensors")}
+        for place in (tmp_path / "whole" / "averages", tmp_path / "killed" / "averages")
+    )
+    assert whole == killed
+    steps = {int(file.parent.name) // 4 for file in whole}
+    assert steps == set(range(1, STEPS + 1))  # so short a training has fewer than there are moments
+    for seen in (12, 48):
+        assert len({whole[Path(length, str(seen), "model.safetensors")] for length in ("0.05", "0.1")}) == 2
+    snapshots = {file.parent.name for file in (tmp_path / "whole" / "snapshots").rglob("*.safetensors")}
+    assert snapshots == {"16", "32"}
+
+
+def test_averages_of_several_lengths_are_refused_where_weights_are_divided(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="averages of several lengths are not kept where weights are divided"):
+        train(tmp_path, lengths=(0.05, 0.1), hardware=Hardware("cpu", strategy="fsdp"))
 
 
 def test_a_plain_loop_ends_where_its_loss_is_not_finite() -> None:

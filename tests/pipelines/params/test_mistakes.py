@@ -14,6 +14,11 @@ from tests.pipelines.params.written import CONTENT, changed
     [
         ("train.lerning_rate", 1, "params.yaml: train.lerning_rate: there is no such setting"),
         ("train.learning_rate", -1, "params.yaml: train.learning_rate = -1: input should be greater than 0"),
+        (
+            "train.average_lengths",
+            [0.1],
+            "params.yaml: train.average_lengths: [0.1]: must be none, or two or more different ones, as [0.05, 0.1]",
+        ),
         ("evaluate.sets", "many", "params.yaml: evaluate.sets = 'many': input should be a valid integer"),
         (
             "dataset.name",

@@ -29,3 +29,11 @@ def test_fewer_images_than_features_are_refused(images: int | None, extractor: s
 def test_the_deciding_metric_is_one_that_is_measured(metric: str) -> None:
     with pytest.raises(params.ParamsError, match=r"register\.metric = .* one of fid_classifier, .*kid, .*accuracy"):
         params.parse(changed("register.metric", metric))
+
+
+def test_averages_are_not_kept_of_weights_that_are_divided() -> None:
+    content = changed("train.average_lengths", [0.1, 0.05])
+    assert params.parse(content).train.average_lengths == [0.05, 0.1]
+    content["train"]["strategy"] = "fsdp"
+    with pytest.raises(params.ParamsError, match=r"average_lengths: must be \[\] with strategy fsdp"):
+        params.parse(content)

@@ -44,6 +44,8 @@ NO_VALUE = [
     ("train.accelerator", "cpuu"),
     ("train.precision", 33),
     ("train.strategy", "dpp"),
+    ("train.average_lengths", [0.1, 0.5]),
+    ("train.average_lengths", "long"),
     ("train.devices", 0),
     ("train.devices", "two"),
     ("train.devices", []),

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.claims.table import CLAIMS
-from pipelines.report import Contents, markdown
+from pipelines.report import Contents, markdown, render
+from pipelines.schemas.evaluation import AtLength, Lengths
 from tests.pipelines.report.made_up import TWO
 from tests.pipelines.report.test_report import contents
 
@@ -32,6 +33,26 @@ def test_says_what_the_page_says(given: Contents) -> None:
     assert len(samplers) == 2 + sum(map(len, TWO.values()))
     assert "it is not FID" in text
     assert "commit: c0ffee" in text
+
+
+def test_methods_are_read_at_their_best_lengths_where_these_were_tried(given: Contents) -> None:
+    assert "averaging" not in markdown(given)
+    flow = given.results.evaluations["flow_matching"]
+    lengths = Lengths(
+        sampler=flow.rows[0].sampler,
+        tried=[AtLength(length=length, distance=9.0, distance_sets=[9.0, 9.0]) for length in (0.05, 0.1)],
+        best=0.05,
+        distance=9.0,
+        distance_low=8.5,
+        distance_high=9.5,
+        distance_sets=[9.0, 9.0],
+        untuned=10.0,
+    )
+    evaluations = {**given.results.evaluations, "flow_matching": flow.model_copy(update={"lengths": lengths})}
+    found = replace(given, results=replace(given.results, evaluations=evaluations))
+    says = "Flow matching 9.00 (8.50 to 9.50) at 0.05 (10.0 by train.ema_decay; Euler, 5 steps)"
+    assert f"over the best share of 0.05, 0.1 of the training, chosen by other sample sets: {says}" in markdown(found)
+    assert says in render(found)
 
 
 def test_every_line_of_a_table_has_its_columns(given: Contents) -> None:

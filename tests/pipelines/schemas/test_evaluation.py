@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipelines.schemas.evaluation import Evaluation, EvaluationRow, Snapshot, distance_key
+from pipelines.schemas.evaluation import AtLength, Evaluation, EvaluationRow, Lengths, Snapshot, distance_key
 
 
 def row(**changes: object) -> EvaluationRow:
@@ -40,6 +40,27 @@ def test_a_distance_is_named_after_its_extractor(tmp_path: Path, extractor: str,
     assert not any(name.startswith("distance") for name in on_disk)
     assert Evaluation.load(tmp_path / "a.json") == written
     assert distance_key(extractor) == key
+
+
+def test_lengths_are_written_where_there_are_any(tmp_path: Path) -> None:
+    plain = evaluation(row())
+    plain.save(tmp_path / "plain.json")
+    assert "lengths" not in json.loads((tmp_path / "plain.json").read_text())
+    lengths = Lengths(
+        sampler=row().sampler,
+        tried=[AtLength(length=0.05, distance=4.0, distance_sets=[3.0, 5.0])],
+        best=0.05,
+        distance=4.0,
+        distance_low=2.0,
+        distance_high=6.0,
+        distance_sets=[3.0, 5.0],
+        untuned=4.5,
+    )
+    written = plain.model_copy(update={"lengths": lengths})
+    written.save(tmp_path / "a.json")
+    on_disk = json.loads((tmp_path / "a.json").read_text())["lengths"]
+    assert (on_disk["fid_classifier"], on_disk["tried"][0]["fid_classifier_sets"]) == (4.0, [3.0, 5.0])
+    assert Evaluation.load(tmp_path / "a.json") == written
 
 
 def test_best_row() -> None:

@@ -1,0 +1,113 @@
+"""Averages of a training's weights at several lengths (train.average_lengths): from train, which keeps them, to
+evaluate, which reads the method at the length that is best for it; and one of any length as a generator's folder:
+
+    .venv/bin/python -m pipelines.averages flow_matching 0.08 --out generator/
+"""
+
+import argparse
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fm.averaging import LONGEST, Profile
+from fm.errors import UserError
+from fm.evaluation import CONFIDENCE
+from fm.metrics.intervals import mean_interval
+from pipelines.program import run
+from pipelines.project import SNAPSHOTS
+from pipelines.schemas.evaluation import AtLength, EvaluationRow, Lengths
+
+if TYPE_CHECKING:
+    from fm.generator import Generator
+
+FOLDER = "averages"  # in that of the method's snapshots
+TRIED = (0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
+"""Lengths that evaluate reads a method at."""
+
+
+def keep(method: str, made: Path) -> None:
+    """Put the generator folders `made`/<length>/<images seen> where evaluate finds them."""
+    if made.exists():
+        shutil.copytree(made, SNAPSHOTS / method / FOLDER)
+
+
+def there(method: str) -> dict[Profile, Path]:
+    """The averages that a method's training kept."""
+    found = (SNAPSHOTS / method / FOLDER).glob("*/*")
+    return {Profile(float(folder.name), float(folder.parent.name)): folder for folder in found}
+
+
+def of_length(method: str, length: float) -> "Generator":
+    """The generator of a method's whole training, its weights averaged at this length.
+
+    Raises:
+        UserError: the training kept no averages, or it has been changed since.
+    """
+    from fm.combining import combined
+
+    kept = there(method)
+    if not kept:
+        raise UserError(f"{SNAPSHOTS / method}: no averages are kept: train.average_lengths = [0.05, 0.1] keeps some")
+    return combined(kept, Profile(max(one.step for one in kept), length))
+
+
+def tried(method: str) -> tuple[float, ...]:
+    """The lengths that a method is read at: none where its training kept no averages."""
+    return TRIED if there(method) else ()
+
+
+def read(method: str, finished: EvaluationRow, measure: Callable[[float], EvaluationRow]) -> Lengths | None:
+    """A method by its best sampler at every length; nothing where its training kept no averages."""
+    rows = {length: measure(length) for length in tried(method)}
+    if not rows:
+        return None
+    each = [
+        AtLength(length=length, distance=row.distance, distance_sets=row.distance_sets) for length, row in rows.items()
+    ]
+    sets = at_best({length: row.distance_sets for length, row in rows.items()})
+    interval = mean_interval(sets, CONFIDENCE)
+    return Lengths(
+        sampler=finished.sampler,
+        tried=each,
+        best=min(each, key=lambda one: one.distance).length,
+        distance=interval.mean,
+        distance_low=interval.low,
+        distance_high=interval.high,
+        distance_sets=sets,
+        untuned=finished.distance,
+    )
+
+
+def at_best(sets: Mapping[float, list[float]]) -> list[float]:
+    """The distance of each sample set at the length that is best by all the others: the best by itself would be that by
+    luck too.
+
+    >>> at_best({0.05: [1.0, 9.0, 1.0], 0.1: [2.0, 2.0, 2.0]})
+    [2.0, 9.0, 2.0]
+    """
+    values = np.array(list(sets.values()))
+    others = values.sum(axis=1, keepdims=True) - values
+    chosen = others.argmin(axis=0)
+    found: list[float] = values[chosen, np.arange(values.shape[1])].tolist()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.averages", description="A trained method, its weights averaged at another length."
+    )
+    parser.add_argument("method")
+    parser.add_argument("length", type=float, help=f"the average's, as a share of the training: 0 to {LONGEST}")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the generator that is made")
+    chosen = parser.parse_args()
+    if not 0 < chosen.length <= LONGEST:
+        parser.error(f"the length must be above 0 and at most {LONGEST}, not {chosen.length:g}")
+    of_length(chosen.method, chosen.length).save(chosen.out)
+    print(chosen.out)
+
+
+if __name__ == "__main__":
+    run(main)
