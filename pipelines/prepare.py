@@ -86,6 +86,8 @@ def write_arrays(stage: Stage, settings: params.Dataset, dataset: Dataset) -> No
     height, width = source.train_images.shape[1:3]
     resized = "" if (height, width) == (settings.image_size,) * 2 else f", from {height}x{width}"
     tell(settings, source.origin, metrics, resized)
+    if settings.store is not None:
+        print(f"warning: dataset.store: {settings.store} is not used: only shards lie there, and these are arrays")
 
 
 def write_shards(stage: Stage, settings: params.Dataset, listing: Listing) -> None:

@@ -53,9 +53,11 @@ def test_a_second_run_makes_the_same_bytes(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / PREPARED).iterdir()} == first
 
 
-def test_another_size(tmp_path: Path) -> None:
-    done = prepare(tmp_path, name="digits", image_size=16)
-    assert done.stdout.endswith("10 labels, 16x16x1, from 8x8\n")
+def test_another_size_and_a_store_that_is_not_used(tmp_path: Path) -> None:
+    done = prepare(tmp_path, name="digits", image_size=16, store="s3://bucket/digits")
+    last, warning = done.stdout.splitlines()[-2:]
+    assert last.endswith("10 labels, 16x16x1, from 8x8")
+    assert warning.startswith("warning: dataset.store: s3://bucket/digits is not used")
     prepared = Prepared.open(tmp_path / PREPARED)
     assert prepared.train.data.shape == (1500, 16, 16, 1)
     assert np.ptp(prepared.train.data) > 200
