@@ -62,10 +62,10 @@ def marks_of(bench: Bench, rows: Sequence[str], asked: argparse.Namespace) -> di
     budgets, size = asked.images or [bench.settings.train.images_seen], bench.settings.train.batch_size
     marks = {row: [Mark(images, "images", images // size) for images in budgets] for row in rows}
     if asked.equal == "time":
-        took = cost.seconds_of_steps(bench, rows, asked.precision, asked.seconds)
+        ratios = dict(asked.ratios) or cost.ratios_of_steps(bench, rows, asked.precision, asked.seconds)
         for row in rows:
-            share = took[rows[0]] / took[row]
-            print(f"{row}: {1000 * took[row]:.2f} ms a step, {1 / share:.3f} of {rows[0]}'s", flush=True)
+            share = 1 / ratios[row]
+            print(f"{row}: a step takes {ratios[row]:.3f} of {rows[0]}'s", flush=True)
             steps = [max(round(images // size * share), 1) for images in budgets]
             marks[row] += [Mark(images, "time", at) for images, at in zip(budgets, steps, strict=True)]
     return marks
@@ -123,6 +123,11 @@ def tables(files: Sequence[Path], beside: str) -> None:
     )
 
 
+def ratio(text: str) -> tuple[str, float]:
+    row, _, value = text.partition("=")
+    return row, float(value)
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.few_steps",
@@ -134,6 +139,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", nargs="+", type=int, help="budgets; the dataset's own by default")
     parser.add_argument("--equal", choices=("images", "time"), default="images", help="time: both are measured")
+    parser.add_argument(
+        "--ratios",
+        nargs="+",
+        type=ratio,
+        default=[],
+        metavar="ROW=RATIO",
+        help="of each row's step to the first row's, as they were timed before",
+    )
     parser.add_argument("--evaluations", nargs="+", type=int, default=list(EVALUATIONS))
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of the training")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, which share the device")

@@ -19,12 +19,12 @@ from pipelines.methods import Method
 DERIVATIVES = ("difference", "forward")
 
 
-def seconds_of_steps(bench: Bench, rows: Sequence[str], precision: str, seconds: float) -> dict[str, float]:
-    """Of one training step of each row; its batch is there already."""
+def ratios_of_steps(bench: Bench, rows: Sequence[str], precision: str, seconds: float) -> dict[str, float]:
+    """Of one training step of each row to the first row's; its batch is there already."""
+    jobs = {row: job(bench, bench.method(row), precision) for row in rows}
     with products(precision):
-        return alternate(
-            {row: job(bench, bench.method(row), precision) for row in rows}, bench.device, seconds * len(rows)
-        )
+        took = alternate(jobs, bench.device, seconds * len(rows))
+    return {row: took[row] / took[rows[0]] for row in rows}
 
 
 def lines(bench: Bench, rows: Sequence[str], network: str, precision: str, seconds: float) -> Iterator[dict[str, Any]]:

@@ -36,7 +36,7 @@ from pipelines.sample_sets import conditions, plan_of
 
 PRECISIONS = ("float32", "tf32", "bf16")
 SHEET_ROWS, SHEET_EVALUATIONS = 4, (1, 2, 4)
-COMPARED = 1000
+COMPARED = 500
 """Images that are looked for among the training images."""
 
 
