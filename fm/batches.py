@@ -87,6 +87,7 @@ class Batch(NamedTuple):
         source: noise like `data`, where the pairs are given; it is drawn otherwise.
         pairs: which row of the noise that is drawn goes to each datum, int64 (B,), where a coupling has been asked
             already.
+        null: "no condition" for all of them, for objectives that hold one against the other.
 
     >>> from fm.codecs import Pixels
     >>> from fm.conditions import Labels
@@ -104,6 +105,7 @@ class Batch(NamedTuple):
     draws: Draws
     source: Tensor | None = None
     pairs: Tensor | None = None
+    null: Condition | None = None
 
     def noise(self) -> Tensor:
         """What the data are mixed with, like them."""
@@ -116,14 +118,22 @@ class Batch(NamedTuple):
         """On another device, by Tensor.to's own options."""
         condition, given = moved(self.condition, device, **how), moved(self.given, device, **how)
         source, pairs = (None if one is None else one.to(device, **how) for one in (self.source, self.pairs))
-        return type(self)(self.data.to(device, **how), condition, given, self.draws.to(device, **how), source, pairs)
+        null = None if self.null is None else moved(self.null, device, **how)
+        data, draws = self.data.to(device, **how), self.draws.to(device, **how)
+        return type(self)(data, condition, given, draws, source, pairs, null)
 
     def part(self, rows: slice) -> Self:
         """Some of the data with all that belongs to them, as they are in the whole batch."""
-        condition, given = ({name: value[rows] for name, value in one.items()} for one in (self.condition, self.given))
         source = self.source if self.pairs is None else self.noise()
-        source = None if source is None else source[rows]
-        return type(self)(self.data[rows], condition, given, self.draws.part(rows), source)
+        return self._replace(
+            data=self.data[rows],
+            condition=rows_of(self.condition, rows),
+            given=rows_of(self.given, rows),
+            draws=self.draws.part(rows),
+            source=None if source is None else source[rows],
+            pairs=None,
+            null=None if self.null is None else rows_of(self.null, rows),
+        )
 
     def in_parts(self, count: int) -> list[Self]:
         """One after the other, as equal as can be; fewer where there are not so many data."""
@@ -165,6 +175,10 @@ class Fetched:
 
 def moved(condition: Condition, device: torch.device | str, **how: Any) -> Condition:
     return {name: value.to(device, **how) for name, value in condition.items()}
+
+
+def rows_of(condition: Condition, rows: slice) -> Condition:
+    return {name: value[rows] for name, value in condition.items()}
 
 
 class Batches(Dataset[Batch]):
@@ -229,8 +243,9 @@ class Batches(Dataset[Batch]):
         draws, condition, codec = fetched.draws, fetched.condition, self.examples.codec
         data = self._flipped(codec.encode(cast(Any, fetched.data), draws) if codec.on_device else fetched.data, draws)
         drop = draws.uniform(1, Purpose.DROPOUT)[:, 0] < self.budget.label_dropout
-        given = withheld(condition, self.examples.conditioner.null(condition), drop)
-        return Batch(data, condition, given, draws, pairs=fetched.pairs)
+        null = self.examples.conditioner.null(condition)
+        given = withheld(condition, null, drop)
+        return Batch(data, condition, given, draws, pairs=fetched.pairs, null=null)
 
     def _draws(self, step: int) -> Draws:
         size = self.budget.batch_size

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fm.batches import Batch
     from fm.conditions import Condition
+    from fm.paths import PathSample
 
 SMALL = 1e-3
 """What keeps the adaptive weight finite (Geng et al. 2025, section 4.3)."""
@@ -41,7 +42,13 @@ class MeanFlow(
     `tangent` is the v of the derivative: a pair's own velocity in MeanFlow; in its improved form the network's, u(x_t,
     t, t), which is less noisy (Geng et al. 2025, arXiv 2512.02012, algorithm 1). The two losses are otherwise the same.
 
-    Not taken from either: guidance within the target.
+    Guidance can be learnt, so that one call of the network is guided: where the network says u with a condition and
+    u' without, the velocity of a pair is replaced by
+
+        v + (1 - 1 / w) (u(x_t, t, t) - u'(x_t, t, t)),
+
+    whose mean is u where u is the velocity guided by w, u' + w (v - u') (Geng et al. 2025, arXiv 2512.02012, as in its
+    authors' code; the scale w is a number here, and no condition of the network).
 
     >>> parts = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
     >>> MeanFlow.of({"name": "mean_flow", **parts}).spanning
@@ -62,6 +69,12 @@ class MeanFlow(
     exponent: float = option(
         1.0, least=0, most=2, says="of the adaptive weight 1 / error, in which the network has no part; 0 means none"
     )
+    guidance: float = option(
+        1.0,
+        least=1,
+        most=100,
+        says="scale of classifier-free guidance that the network learns, so that sampling needs none; 1 means none",
+    )
 
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         batch = self.paired(batch)
@@ -70,10 +83,10 @@ class MeanFlow(
         point = self.path.sample(batch.noise(), batch.data, t)
         u = network(point.x_t, t, batch.given, until=until)
         with torch.no_grad():
+            velocity, v = self.velocities(network, batch, point, rows)
             x, start, end, given = point.x_t[rows], t[rows], until[rows], part_of(batch.given, rows)
-            v = network(x, start, given, until=start) if self.tangent == "network" else point.velocity[rows]
             rate = self.rate(network, x, start, end, given, v.to(x), u[rows])
-            target = point.velocity.index_add(0, rows, like(end - start, x) * rate)
+            target = velocity.index_add(0, rows, like(end - start, x) * rate)
         error = (u - target).square().flatten(1).mean(dim=1)
         weight = (error.detach() + SMALL).pow(-self.exponent)
         loss: Tensor = (weight * error).mean()
@@ -86,6 +99,23 @@ class MeanFlow(
         one, other = (self.timesteps(u, self.path).clamp(low, high) for u in drawn.unbind(1))
         spans = torch.zeros_like(one, dtype=torch.bool).index_fill(0, rows, True)
         return torch.where(spans, torch.minimum(one, other), one), torch.where(spans, torch.maximum(one, other), one)
+
+    def velocities(self, network: nn.Module, batch: Batch, point: PathSample, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What is learnt where a step has no length, like x_t (B, ...), and along which u of `rows` is differentiated.
+
+        Raises:
+            ValueError: guidance is to be learnt, and the batch has no "no condition".
+        """
+        x, t, learnt = point.x_t, point.t, point.velocity
+        if self.guidance == 1:
+            if self.tangent == "pair":
+                return learnt, learnt[rows]
+            return learnt, network(x[rows], t[rows], part_of(batch.given, rows), until=t[rows])
+        if batch.null is None:
+            raise ValueError("guidance is learnt from batches that have a null condition, and this one has none")
+        strong, weak = (network(x, t, told, until=t) for told in (batch.given, batch.null))
+        learnt = learnt + (1 - 1 / self.guidance) * (strong - weak)
+        return learnt, (strong if self.tangent == "network" else learnt)[rows]
 
     def rate(
         self, network: nn.Module, x: Tensor, t: Tensor, until: Tensor, given: Condition, v: Tensor, u: Tensor

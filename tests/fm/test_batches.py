@@ -57,6 +57,11 @@ def test_a_batch_is_made_of_the_numbers_of_its_positions() -> None:
     assert torch.equal(batch.draws.stratified(Purpose.TIME), strata)
     drop = draws.uniform(1, Purpose.DROPOUT).squeeze(1)
     assert torch.equal(batch.given["label"], torch.where(drop < 0.5, 10, batch.condition["label"]))
+    assert batch.null is not None
+    assert batch.null["label"].tolist() == [10] * len(batch.data)
+    some = batch.part(slice(1, 3))
+    assert some.null is not None
+    assert [len(one) for one in (some.data, some.condition["label"], some.null["label"])] == [2, 2, 2]
 
 
 def test_no_sample_of_the_same_seed_starts_from_noise_seen_in_training() -> None:
@@ -172,6 +177,8 @@ def test_a_batch_moves_to_a_device_with_all_it_has() -> None:
     assert batch.noise().is_meta
     assert batch.condition["label"].is_meta
     assert batch.given["label"].is_meta
+    assert batch.null is not None
+    assert batch.null["label"].is_meta
     assert batch.draws.uniform(1, Purpose.TIME).is_meta
     assert batch._replace(source=torch.zeros(16, 1, 8, 8)).to("meta").noise().is_meta
 

@@ -8,11 +8,12 @@ from torch import nn
 
 from fm.batches import Batch
 from fm.field import Field
+from fm.guidance import guided
 from fm.networks import TransformerOptions, UNetOptions
 from fm.noise import Draws, Purpose
 from fm.objectives import MeanFlow, Objective, Shortcut
 from fm.objectives.parting import rows_of
-from fm.paths import CondOT, Path, like
+from fm.paths import CondOT, Path, PathSample, like
 from fm.solvers import Solver
 from fm.targets import Velocity
 from tests.fm.gaussian_data import DEVIATION, MEAN
@@ -80,6 +81,39 @@ def test_what_is_learnt_is_the_mean_velocity(objective: Objective) -> None:
     assert abs(slope(1.0)) < 0.006
     assert slope(WRONG) > 0.008
     assert slope(1 / WRONG) < -0.008
+
+
+@pytest.mark.parametrize("scale", [2.0, 1.3])
+def test_guidance_is_learnt_as_it_would_be_sampled(scale: float) -> None:
+    """Where the network says the guided velocity, that is what its pairs' mean velocity is turned into."""
+    objective = replace(MEAN_FLOW, guidance=scale)
+    labels = torch.tensor([0, 1, 2, 1]).double()
+    x, t = torch.tensor([[-1.0], [0.3], [0.5], [2.0]], dtype=torch.float64), torch.linspace(0.1, 0.9, 4).double()
+    rows = torch.tensor([1, 3])
+
+    def of_label(label: torch.Tensor) -> torch.Tensor:
+        return torch.sin(3 * x + like(label + t, x))
+
+    class Knows(nn.Module):
+        def forward(self, x, t, condition, until):  # type: ignore[no-untyped-def]
+            label = condition["label"]
+            none = of_label(torch.full_like(label, 2.0))
+            return torch.where(like(label == 2, x), none, off * guided(none, of_label(label), torch.tensor(scale)))
+
+    mean = PathSample(x, of_label(labels), x, x, t)
+    given, null = {"label": labels}, {"label": torch.full_like(labels, 2.0)}
+    some = Batch(x, given, given, Draws(0, range(4)), null=null)
+    off = 1.0
+    learnt, along = objective.velocities(Knows(), some, mean, rows)
+    right = Knows()(x, t, given, t)
+    torch.testing.assert_close(learnt, right)
+    torch.testing.assert_close(along, right[rows])
+    assert torch.equal(learnt[2], of_label(labels)[2])  # its label is withheld
+    off = WRONG
+    learnt, _ = objective.velocities(Knows(), some, mean, rows)
+    assert float((learnt - Knows()(x, t, given, t)).abs().max()) > 1e-3
+    with pytest.raises(ValueError, match="this one has none"):
+        objective.velocities(Knows(), some._replace(null=None), mean, rows)
 
 
 def test_two_halves_are_a_whole() -> None:
