@@ -1,10 +1,11 @@
-"""The first screen: which one, by how much, at what cost."""
+"""The first screen: which one, by how much, at what cost; and what few evaluations and coming over cost."""
 
 from dataclasses import dataclass
 
 from pipelines.claims.distances import best_row, paired_difference
 from pipelines.claims.results import Results
 from pipelines.ranking import Ranking
+from pipelines.report.questions import coming_over, few_evaluations
 from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 from pipelines.words import duration, method_in_text, method_name, number, size, solver_name, unless_none
@@ -12,11 +13,20 @@ from pipelines.words import duration, method_in_text, method_name, number, size,
 
 @dataclass(frozen=True)
 class Answer:
-    """The headline, the sentences under it, and the small table of costs (label, one figure and remark a method)."""
+    """Three questions and their answers, and the small table of costs.
 
+    Attributes:
+        question: which method it is to be.
+        headline, sentences: the answer to that.
+        table: label, one figure and remark a method.
+        others: the other two questions, with the sentences that answer them.
+    """
+
+    question: str
     headline: str
     sentences: list[str]
     table: list[tuple[str, list[tuple[str, str]]]]
+    others: list[tuple[str, list[str]]]
 
 
 def answer(comparison: Comparison, ranking: Ranking, results: Results) -> Answer:
@@ -32,7 +42,16 @@ def answer(comparison: Comparison, ranking: Ranking, results: Results) -> Answer
         headline = f"{name} makes the better images in {comparison.nfe} evaluations"
     else:
         headline = f"No clear winner: {name} is ahead, but not beyond doubt"
-    return Answer(headline, sentences, costs(comparison, ranking, results))
+    return Answer(
+        f"Which method, at {comparison.nfe} evaluations an image?",
+        headline,
+        sentences,
+        costs(comparison, ranking, results),
+        [
+            ("What does it cost to go down to 1 to 4?", few_evaluations(comparison, ranking, results)),
+            ("What does it cost to come over from diffusion?", coming_over(comparison.claims)),
+        ],
+    )
 
 
 def by_how_much(comparison: Comparison, ranking: Ranking, evaluations: dict[str, Evaluation]) -> tuple[list[str], bool]:

@@ -19,10 +19,12 @@ def markdown(contents: Contents) -> str:
     key = distance_key(comparison.extractor)
     sections = [
         f"# {first.headline}",
+        f"**{first.question}**",
         f"{comparison.dataset}, same network and budget, {contents.several.trainings}. " + " ".join(first.sentences),
         costs(list(contents.names.values()), first.table),
         f"Lower is better; real test images score {number(comparison.floor)} at this sample size. `{key}`: "
         + words.distance_in_words(comparison.extractor),
+        *(f"**{question}**\n\n{' '.join(sentences)}" for question, sentences in first.others),
         "## Claims about flow matching",
         as_markdown(comparison.claims),
         "## Every sampler",

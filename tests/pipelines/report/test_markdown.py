@@ -32,6 +32,10 @@ def test_says_what_the_page_says(given: Contents) -> None:
     assert len(claims) == 2 + len(CLAIMS)
     assert len(samplers) == 2 + sum(map(len, TWO.values()))
     assert "it is not FID" in text
+    first, few, over = (
+        text.index(f"**{words}") for words in ("Which method", "What does it cost to go", "What does it cost to come")
+    )
+    assert first < few < over < text.index("## Claims")
     assert "commit: c0ffee" in text
 
 

@@ -150,6 +150,14 @@ def test_a_lead_within_the_interval_is_no_win(tmp_path: Path):
     assert headline(render(replace(given, ranking=ranking))).startswith("No clear winner: Flow matching is ahead")
 
 
+def test_three_questions_are_answered_before_any_picture(page: str):
+    questions = re.findall(r'<p class="question">(.*?)</p>', page)
+    assert len(questions) == 3
+    assert page.index(questions[0]) < page.index("<h1>")
+    assert page.index(questions[1]) < page.index(questions[2]) < page.index("<img")
+    assert "Not measured." in page[page.index(questions[2]) : page.index("<img")]
+
+
 def test_a_lead_that_turns_with_more_evaluations_is_told(tmp_path: Path):
     turning: dict[str, Rows] = {
         "flow_matching": [("euler", 10, 10, 9.0)],

@@ -1,0 +1,93 @@
+"""What the first page says of few evaluations and of coming over."""
+
+import pytest
+
+from pipelines.claims.judge import judge
+from pipelines.claims.results import Results
+from pipelines.params import Roles
+from pipelines.ranking import rank
+from pipelines.report.questions import MIGRATION, coming_over, few_evaluations
+from pipelines.schemas.comparison import Claim, Comparison
+from tests.pipelines.report.made_up import DIFFUSION, FLOW, Rows, evaluation, probes, training
+
+JUMPS: Rows = [("jump", 1, 1, 15.0), ("jump", 4, 4, 12.0), ("jump", 10, 10, 12.0)]
+
+
+def answered(methods: dict[str, Rows], nfe: int = 10) -> list[str]:
+    results = Results(
+        roles=Roles(),
+        train={method: training() for method in methods},
+        evaluations={method: evaluation(rows) for method, rows in methods.items()},
+        probes=probes(methods),
+        classifier_accuracy=None,
+    )
+    ranking = rank(results.evaluations, "fid_classifier", nfe)
+    comparison = Comparison(
+        dataset="digits",
+        extractor="classifier",
+        reference="training split",
+        num_images=250,
+        num_sets=4,
+        floor=4.0,
+        metric="fid_classifier",
+        nfe=nfe,
+        winner=ranking[0][0],
+        data_md5="",
+        claims=judge(results),
+    )
+    return few_evaluations(comparison, ranking, results)
+
+
+def test_the_best_of_all_at_each_number_is_held_against_the_winner() -> None:
+    """Sets share their luck, so that ratios have none; all but the first method take twice as long."""
+    flow: Rows = [("euler", 1, 1, 30.0), ("euler", 2, 2, 20.0), *FLOW]
+    assert answered({"flow_matching": flow, "diffusion": DIFFUSION, "mean_flow": JUMPS}) == [
+        "With 1, mean flow by jump is best: fid_classifier 15.0, 1.50 times (1.50 to 1.50) that of flow matching with "
+        "10; an image takes 2.00 ms instead of 10.0 ms; its training takes 2.00 times as long.",
+        "With 2, flow matching by Euler is best: fid_classifier 20.0, 2.00 times (2.00 to 2.00) that of flow matching "
+        "with 10; an image takes 2.00 ms instead of 10.0 ms.",
+        "With 4, mean flow by jump is best: fid_classifier 12.0, 1.20 times (1.20 to 1.20) that of flow matching with "
+        "10; an image takes 8.00 ms instead of 10.0 ms; its training takes 2.00 times as long.",
+    ]
+
+
+def test_what_was_not_measured_is_told_with_what_to_add() -> None:
+    first, second = answered({"flow_matching": FLOW, "diffusion": DIFFUSION})
+    assert first == "No row has 1 or 2 or 4 evaluations: Euler's method with as many steps is one."
+    assert 'make run SET="methods.mean_flow=@methods/mean_flow.yaml"' in second
+
+
+def test_numbers_that_are_no_fewer_than_the_deciding_one_are_left_out() -> None:
+    assert all("4" not in one.split(",")[0] for one in answered({"mean_flow": JUMPS}, nfe=4))
+
+
+def migration(measured: float | None) -> Claim:
+    return Claim(
+        id=MIGRATION,
+        claim="A training that goes on from diffusion is sooner as good.",
+        source_value="half of it",
+        measured=measured,
+        low=None if measured is None else 0.3,
+        high=None if measured is None else 0.5,
+        unit="share",
+        better="up",
+        null=0,
+        threshold=0.5,
+        verdict="not_measured" if measured is None else "partly",
+        protocol="",
+        note="no row starts from another." if measured is None else "as good after 6,000 images as after 10,000.",
+    )
+
+
+@pytest.mark.parametrize("claims", [[], [migration(None)]])
+def test_coming_over_is_not_measured_and_how_it_would_be(claims: list[Claim]) -> None:
+    *_, last = said = coming_over(claims)
+    assert said[0].startswith("Not measured.")
+    assert "start_from" in last
+
+
+def test_coming_over_by_its_claim() -> None:
+    assert coming_over([migration(0.4)]) == [
+        "A training that starts from the diffusion model saves 40.0% of one from scratch (30.0% to 50.0%). Claimed: "
+        "half of it; partly. As good after 6,000 images as after 10,000."
+    ]
