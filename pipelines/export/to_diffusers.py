@@ -1,0 +1,79 @@
+"""A generator as a folder that diffusers loads by its custom pipeline: code, configuration and safetensors."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from fm.codecs import Pixels
+from fm.components import options_of
+from fm.conditions import Label
+from fm.errors import UserError
+from fm.generator import Generator
+from fm.networks import Network
+from pipelines.export import network_code
+from pipelines.export.table import table_of
+
+PORTABLE = Path(__file__).parent / "portable"
+NETWORK = "network"  # the pipeline's component, its folder and its module
+
+
+def write(generators: Sequence[Generator], folder: Path) -> None:
+    """A generator with each of its samplers; they differ in that alone.
+
+    Raises:
+        UserError: something of it that diffusers' own classes and the code in the folder cannot do.
+    """
+    generator = generators[0]
+    labels = count_of_labels(generator)
+    if not isinstance(generator.codec, Pixels):
+        raise UserError(f"only pixels can be exported, and this makes {generator.codec.name}")
+    code = network_code.files_of(generator.network)
+    samplers = {str(one.config.sampler.steps): table_of(one) for one in generators}
+    network = folder / NETWORK
+    network.mkdir(parents=True)
+    for name, text in code.items():
+        (network / name).write_text(text, encoding="utf-8")
+    weights = {f"{NETWORK}.{name}": value.contiguous() for name, value in generator.network.state_dict().items()}
+    save_file(weights, network / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    options = Network.of(generator.config.network)
+    save(
+        network / "config.json",
+        {
+            "_class_name": "Network",
+            "options": {name: getattr(options, name) for name in options_of(type(options))},
+            "shape": list(generator.shape),
+            "labels": labels,
+            "until": generator.config.until,
+        },
+    )
+    for name in ("pipeline.py", "walk.py"):
+        shutil.copyfile(PORTABLE / name, folder / name)
+    save(
+        folder / "model_index.json",
+        {
+            "_class_name": ["pipeline", "GeneratorPipeline"],
+            NETWORK: [NETWORK, "Network"],
+            "labels": {"names": list(generator.conditioner.choices)},
+            "samplers": samplers,
+        },
+    )
+
+
+def count_of_labels(generator: Generator) -> int:
+    """Raises UserError where there is more to a condition than a label."""
+    match dict(generator.conditioner.fields):
+        case {"label": Label(count), **others} if not others:
+            return count
+        case {**fields} if not fields:
+            return 0
+    raise UserError(
+        f"only labels can be exported, and this is conditioned on {', '.join(generator.conditioner.fields)}"
+    )
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

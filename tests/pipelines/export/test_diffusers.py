@@ -1,0 +1,153 @@
+"""What is exported makes the same images by diffusers, in a process that cannot import fm."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from torch import nn
+
+from fm.config import Config, SamplerConfig
+from fm.errors import UserError
+from fm.generator import Generator
+from pipelines.export import __main__ as export
+from pipelines.export import to_diffusers
+from pipelines.export.table import noise_of
+from tests.fm.conftest import tiny_generator
+
+COUNT = 6
+WITHOUT_FM = """
+import json, sys
+sys.modules |= dict.fromkeys(("fm", "pipelines"))  # importing either is an error
+import numpy as np, torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import logging
+logging.disable_progress_bar()
+for folder in sys.argv[1:]:
+    pipe = DiffusionPipeline.from_pretrained(
+        folder, custom_pipeline=folder, trust_remote_code=True, use_safetensors=True
+    )
+    given = np.load(f"{folder}.npz")
+    asked = json.loads(str(given["asked"]))
+    noise = [torch.from_numpy(one) for one in given["noise"]]
+    np.save(f"{folder}.npy", pipe(latents=noise, output_type="np", **asked).images)
+    first = pipe(num_images=2, generator=torch.Generator().manual_seed(0)).images
+    again = pipe(num_images=2, generator=torch.Generator().manual_seed(0)).images
+    assert [one.tobytes() for one in first] == [one.tobytes() for one in again], folder
+    try:
+        pipe(num_inference_steps=77)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def few_step_transformer() -> Generator:
+    config = Config(
+        path="cond_ot",
+        target="velocity",
+        network={"name": "transformer", "width": 16, "blocks": 1},
+        codec={"name": "pixels", "stored": [8, 8, 3]},
+        conditioner={"name": "none"},
+        until=True,
+        sampler={"solver": "jump", "steps": 2},
+    )
+    torch.manual_seed(0)
+    generator = Generator.untrained(config)
+    for weight in generator.network.parameters():
+        nn.init.normal_(weight, std=0.1)
+    return generator
+
+
+DDPM = SamplerConfig(solver={"name": "ddpm", "clip": "codec"}, steps=4, guidance=2.0)
+CASES: dict[str, tuple[list[Generator], dict[str, Any]]] = {
+    "labels": ([tiny_generator(label_names=("cat", "dog"))], {"labels": ["dog", "cat", None] * 2}),
+    "steps": ([tiny_generator().adjusted(steps, "euler") for steps in (1, 3)], {"num_inference_steps": 3}),
+    "diffusion": ([tiny_generator("ddpm", "noise").with_sampler(DDPM)], {"num_images": COUNT}),
+    "few_steps": ([few_step_transformer()], {"num_images": COUNT}),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Each case as a folder, and what the other process made of it and printed."""
+    root = tmp_path_factory.mktemp("exported")
+    for name, (generators, asked) in CASES.items():
+        to_diffusers.write(generators, root / name)
+        draw = noise_of(generators[-1], COUNT)
+        noise = [draw().numpy() for _ in range(generators[-1].config.sampler.steps)]
+        np.savez(root / f"{name}.npz", noise=noise, asked=json.dumps(asked | {"num_images": COUNT}))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FM, *(str(root / name) for name in CASES)],
+        cwd=root,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        | {"HF_HOME": str(root / "home"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return root, done.stdout
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_images_of_the_same_noise(made: tuple[Path, str], name: str) -> None:
+    generators, asked = CASES[name]
+    expected = generators[-1].sample(COUNT, seed=0, labels=asked.get("labels")).astype(int)
+    found = np.load(made[0] / f"{name}.npy").astype(int)
+    assert np.abs(found - expected).max() <= 1
+    assert (found != expected).mean() < 1e-3
+    assert expected.std() > 10  # a wrong factor would show
+
+
+def test_a_number_of_steps_that_was_not_exported_is_told(made: tuple[Path, str]) -> None:
+    assert "num_inference_steps = 77: what was exported takes 1 or 3" in made[1]
+
+
+def test_weights_are_safetensors_and_nothing_else(made: tuple[Path, str]) -> None:
+    files = {path.suffix for path in (made[0] / "labels").rglob("*") if path.is_file()}
+    assert files == {".json", ".py", ".safetensors"}
+    kept = load_file(made[0] / "labels" / "network" / "diffusion_pytorch_model.safetensors")
+    network = CASES["labels"][0][0].network
+    assert {name.removeprefix("network."): value.shape for name, value in kept.items()} == {
+        name: tuple(value.shape) for name, value in network.state_dict().items()
+    }
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["export", *arguments])
+    export.main()
+
+
+def test_a_folder_of_ours_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_generator().save(tmp_path / "ours")
+    out = tmp_path / "out"
+    ask(monkeypatch, str(tmp_path / "ours"), "--to", "diffusers", str(out), "--steps", "1", "4", "--solver", "euler")
+    index = json.loads((out / "model_index.json").read_text())
+    assert [(table["solver"], table["steps"]) for table in index["samplers"].values()] == [("euler", 1), ("euler", 4)]
+    assert f'from_pretrained("{out}", custom_pipeline="{out}", trust_remote_code=True)' in capsys.readouterr().out
+    with pytest.raises(UserError, match="is there already"):
+        ask(monkeypatch, str(tmp_path / "ours"), "--to", "diffusers", str(out))
+
+
+def test_what_cannot_be_is_refused_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_generator().save(tmp_path / "ours")
+    with pytest.raises(UserError, match="another --solver"):
+        ask(monkeypatch, str(tmp_path / "ours"), "--to", "diffusers", str(tmp_path / "out"), "--solver", "dopri5")
+    measured = tiny_generator()
+    config = measured.config.model_copy(update={"codec": {"name": "standardised", "stored": [1, 8, 8]}})
+    with pytest.raises(UserError, match="only pixels can be exported, and this makes standardised"):
+        to_diffusers.write([Generator(config, measured.network)], tmp_path / "out")
+    own = tiny_generator()
+    own.network = nn.Sequential(own.network)
+    with pytest.raises(UserError, match="not of the library"):
+        to_diffusers.write([own], tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
