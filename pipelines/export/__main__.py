@@ -32,9 +32,8 @@ def main() -> None:
         raise UserError(str(error)) from None
     except OSError as error:
         raise UserError(f"can't write {chosen.folder}: {error.strerror or error}") from None
-    print(
-        f'DiffusionPipeline.from_pretrained("{chosen.folder}", custom_pipeline="{chosen.folder}", trust_remote_code=True)'
-    )
+    loaded = f'"{chosen.folder}", custom_pipeline="{chosen.folder}", trust_remote_code=True'
+    print(f"diffusers.DiffusionPipeline.from_pretrained({loaded})")
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The code of a network without the rest of the library: the modules of fm.networks that it is made of, side by side."""
+"""The code of a network without the rest of the library: the modules of fm.networks that it is made of."""
 
 import ast
 import inspect
@@ -39,7 +39,7 @@ def files_of(network: nn.Module) -> dict[str, str]:
     kind = type(network)
     if not kind.__module__.startswith(f"{HOME}."):
         raise UserError(
-            f"the network is {kind.__module__}:{kind.__qualname__}, not of the library: its code stays here"
+            f"the network is {kind.__module__}:{kind.__qualname__}, not of the library: it has to stay here"
         )
     texts = {CONDITIONS: code_of_conditions()}
     waiting = [kind.__module__]

@@ -70,9 +70,8 @@ def count_of_labels(generator: Generator) -> int:
             return count
         case {**fields} if not fields:
             return 0
-    raise UserError(
-        f"only labels can be exported, and this is conditioned on {', '.join(generator.conditioner.fields)}"
-    )
+    fields = ", ".join(generator.conditioner.fields)
+    raise UserError(f"only labels can be exported as a condition, and this has {fields}")
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
