@@ -6,6 +6,7 @@ from fm import devices
 from fm.config import SamplerConfig
 from fm.generator import Generator
 from fm.metrics.extractors import load
+from fm.networks.compiled import COMPILING
 from fm.paths import CondOT
 from pipelines import params, snapshots
 from pipelines.dataset import opened
@@ -14,17 +15,19 @@ from pipelines.methods import budget, build
 from pipelines.params import Params
 from pipelines.probes.guidance import guided
 from pipelines.probes.repetition import repetitions
-from pipelines.probes.timing import one_at_a_time, timings
+from pipelines.probes.timing import latencies, one_at_a_time, timings
 from pipelines.probes.training_step import costs
 from pipelines.probes.trajectories import MANY, change_of_path, convergence, pixels_of, straightness_of
 from pipelines.project import FEATURES, METRICS, MODELS, compute_slot
 from pipelines.ranking import rank, read_evaluations
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads, Probes
 from pipelines.stage import Stage, require_unchanged
 
 MOST_TIMED = 32  # images in a batch
 MOST_GUIDED = 250  # images in a set
 ALONE = SamplerConfig(solver="ddim", steps=10)
+MOST_ALONE = 10  # evaluations for an image that somebody waits for
 
 
 def measure(stage: Stage) -> None:
@@ -41,7 +44,8 @@ def probe(settings: Params, device: torch.device) -> Probes:
     """All methods of params.yaml, as they lie trained in artifacts/models."""
     dataset = opened()
     methods = build(settings, dataset)
-    deciding = dict(rank(read_evaluations(list(methods)), settings.register_.metric, settings.register_.nfe))
+    evaluations, metric = read_evaluations(list(methods)), settings.register_.metric
+    deciding = dict(rank(evaluations, metric, settings.register_.nfe))
     guided_images = min(settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets // 2, MOST_GUIDED)
     chosen = settings.evaluate.model_copy(update={"images": guided_images})
     samplers = {name: method.samplers for name, method in methods.items()}
@@ -54,6 +58,10 @@ def probe(settings: Params, device: torch.device) -> Probes:
     timed = timings(generators, samplers, batch_size, seed)
     after_samplers = Moment.now()
     alone = one_at_a_time(generators, ALONE, seed)
+    quick = {method: best_of_each(evaluation, metric) for method, evaluation in evaluations.items()}
+    if settings.evaluate.compile:
+        tell(COMPILING)
+    waited = latencies(generators, quick, settings.evaluate.compile, seed)
     after_alone = Moment.now()
     tell("timing training steps")
     step = costs(generators, {name: one.objective for name, one in methods.items()}, budget(settings), dataset)
@@ -71,6 +79,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
         found[method] = MethodProbe(
             timings=timed[method],
             one_at_a_time=alone[method],
+            latency=waited[method],
             repetitions=repeated[method],
             convergence=convergence(generator, seed),
             many=MANY,
@@ -90,6 +99,12 @@ def probe(settings: Params, device: torch.device) -> Probes:
         change_of_path=as_a_flow(settings.compare.baseline, generators, seed),
         machine_load=loads,
     )
+
+
+def best_of_each(evaluation: Evaluation, metric: str) -> list[EvaluationRow]:
+    """The best row of each number of evaluations that one may wait for."""
+    numbers = sorted({row.nfe for row in evaluation.rows if row.nfe <= MOST_ALONE})
+    return [evaluation.best(metric, nfe) for nfe in numbers]
 
 
 def as_a_flow(method: str, generators: dict[str, Generator], seed: int) -> ChangeOfPath | None:

@@ -34,6 +34,7 @@ MEASURED_ANEW = {
     "resumed",
     "seconds_per_image",
     "one_at_a_time",
+    "latency",
     "step_seconds",
 }
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from fm.config import SamplerConfig
 from fm.generator import Generator
-from pipelines.schemas.probes import SamplerTiming
+from pipelines.schemas.evaluation import EvaluationRow
+from pipelines.schemas.probes import Latency, SamplerTiming
 
 ROUNDS = 6
 ALONE = 30
@@ -32,6 +33,28 @@ def one_at_a_time(generators: Mapping[str, Generator], sampler: SamplerConfig, s
         seconds(generator, sampler, 1, seed)
     rounds = [{m: seconds(generator, sampler, 1, seed) for m, generator in generators.items()} for _ in range(ALONE)]
     return {method: [one[method] for one in rounds] for method in generators}
+
+
+def latencies(
+    generators: Mapping[str, Generator], rows: Mapping[str, Sequence[EvaluationRow]], compiled: bool, seed: int
+) -> dict[str, list[Latency]]:
+    """One image alone by each sampler of each method, in turn image by image.
+
+    Args:
+        compiled: time the networks as torch.compile makes them too, which takes minutes first.
+    """
+    called = {(m, False): generator for m, generator in generators.items()}
+    if compiled:
+        called |= {(m, True): generator.evaluated(compiled=True) for m, generator in generators.items()}
+    each = [(m, how, row) for m, how in called for row in rows[m]]
+    for m, how, row in each:
+        seconds(called[m, how], row.sampler, 1, seed)  # the first call is slow
+    rounds = [[seconds(called[m, how], row.sampler, 1, seed) for m, how, row in each] for _ in range(ALONE)]
+    found: dict[str, list[Latency]] = {method: [] for method in generators}
+    for (method, how, row), taken in zip(each, zip(*rounds, strict=True), strict=True):
+        one = Latency(solver=row.solver, steps=row.steps, nfe=row.nfe, compiled=how, seconds=list(taken))
+        found[method].append(one)
+    return found
 
 
 def seconds(generator: Generator, sampler: SamplerConfig, count: int, seed: int) -> float:

@@ -19,6 +19,21 @@ class SamplerTiming(Schema):
     seconds: list[float] = Field(description="per image, in each round")
 
 
+class Latency(Schema):
+    """One image alone by one sampler, in turn with all others of all methods."""
+
+    solver: str = Field(description="the sampler in one word (SamplerSettings.label)")
+    steps: int
+    nfe: int
+    compiled: bool = Field(description="whether the network was called by torch.compile")
+    seconds: list[float] = Field(description="of each image")
+
+    @property
+    def mean(self) -> float:
+        """Seconds."""
+        return fmean(self.seconds)
+
+
 class Repetition(Schema):
     """One sampler drawn three times from the same noise: twice in a process, once in another."""
 
@@ -62,6 +77,9 @@ class MethodProbe(Schema):
 
     timings: list[SamplerTiming]
     one_at_a_time: list[float] = Field(description="seconds for one image alone, by DDIM with 10 evaluations")
+    latency: list[Latency] = Field(
+        default=[], description="the best sampler of each number of evaluations up to 10; empty in files of before"
+    )
     repetitions: list[Repetition]
     convergence: list[Convergence]
     many: int = Field(default=1000, description="the steps that `convergence` compares with")

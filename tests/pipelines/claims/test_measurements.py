@@ -277,6 +277,46 @@ def test_one_image_at_a_time():
     assert "Diffusion makes 50 a second" in found.note
 
 
+def waited_for(given: Results, method: str, *timed: tuple[str, int, bool, float]) -> Results:
+    """With latencies of a method: solver, steps (one evaluation each), whether compiled, seconds an image."""
+    latency = [
+        {
+            "solver": solver,
+            "steps": steps,
+            "nfe": steps,
+            "compiled": how,
+            "seconds": [mean * (1 + luck) for luck in LUCK],
+        }
+        for solver, steps, how, mean in timed
+    ]
+    return changed_probe(given, method, latency=latency)
+
+
+def test_real_time_is_that_of_the_fastest_sampler_that_is_good_enough():
+    """The best with ten evaluations or fewer has 10: 15.1 is too far from it, and 14.9 near enough."""
+    flow: Rows = [("euler", 1, 1, 15.1), ("euler", 2, 2, 14.9), ("euler", 10, 10, 10.0)]
+    given = waited_for(
+        results(flow), "flow_matching", ("euler", 1, False, 0.01), ("euler", 2, False, 0.02), ("euler", 10, False, 0.1)
+    )
+    found = judged(waited_for(given, "diffusion", ("ddim", 10, False, 0.005)))["real_time"]
+    assert found.measured == pytest.approx(50)
+    assert found.low < 50 < found.high
+    assert found.verdict == "reproduced"
+    assert "4 images alone by flow matching by Euler, 2 evaluations, the fastest of all whose fid_classifier, 14.9" in (
+        found.protocol
+    )
+    for said in ("Euler, 1 evaluation: 10.0 ms", "Euler, 10 evaluations: 100 ms", "diffusion by DDIM, 10 evaluations"):
+        assert said in found.note
+
+
+def test_a_compiled_network_counts_where_it_is_faster():
+    timed = ("euler", 10, False, 0.1), ("euler", 10, True, 0.05)
+    found = judged(waited_for(results(), "flow_matching", *timed))["real_time"]
+    assert found.measured == pytest.approx(20)
+    assert "flow matching by Euler, 10 evaluations, compiled, the fastest" in found.protocol
+    assert "10 evaluations: 100 ms; flow matching by Euler, 10 evaluations, compiled: 50.0 ms" in found.note
+
+
 def under_load(given: Results, others: float) -> Results:
     quiet, load = Load(others=0.0, cpus=2, average=1.0), Load(others=others, cpus=2, average=3.0)
     loads = ProbeLoads(samplers=quiet, one_at_a_time=load, training_steps=quiet)

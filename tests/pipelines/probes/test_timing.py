@@ -1,9 +1,11 @@
 import time
 
 import pytest
+import torch
 
 from fm.config import SamplerConfig
 from pipelines.probes import timing
+from tests.pipelines.report.made_up import row
 
 
 def test_every_sampler_of_every_method_once_a_round(generators: dict) -> None:
@@ -34,3 +36,25 @@ def test_seconds_are_of_the_whole_batch(generators: dict, monkeypatch: pytest.Mo
     assert found["diffusion"][0].seconds == [2 / 4] * timing.ROUNDS
     alone = timing.one_at_a_time({"diffusion": generators["diffusion"]}, two, seed=0)
     assert alone == {"diffusion": [2.0] * timing.ALONE}
+
+
+def test_one_image_alone_by_each_sampler_compiled_too(generators: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands at the number of network calls so far. Compiling for real takes minutes: here the network is
+    left as it is, and who asks for it is counted."""
+    calls, compiled = [0], []
+    for generator in generators.values():
+        generator.network.register_forward_hook(lambda *_: calls.append(calls.pop() + 1))
+    monkeypatch.setattr(time, "perf_counter", lambda: calls[0])
+    monkeypatch.setattr(torch, "compile", lambda network, **_: compiled.append(network) or network)
+    rows = {
+        "flow_matching": [row("euler", 1, 1, 9.0), row("midpoint", 2, 4, 5.0)],
+        "diffusion": [row("ddim", 3, 3, 8.0)],
+    }
+    found = timing.latencies(generators, rows, compiled=True, seed=0)
+    assert [(one.solver, one.nfe, one.compiled) for one in found["flow_matching"]] == [
+        ("euler", 1, False), ("midpoint", 4, False), ("euler", 1, True), ("midpoint", 4, True)
+    ]  # fmt: skip
+    assert all(one.seconds == [one.nfe] * timing.ALONE for each in found.values() for one in each)
+    assert compiled == [generator.network for generator in generators.values()]
+    found = timing.latencies(generators, rows, compiled=False, seed=0)
+    assert [one.compiled for one in found["diffusion"]] == [False]
