@@ -6,7 +6,7 @@ what the network is called with is the mixture that it is called with.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +92,7 @@ class Recorded(Field):
 
     def ends(self, x: Tensor, t: Tensor) -> Ends:
         found = super().ends(x, t)
-        return found._replace(x1=Clippable(found.x1, self.rows)) if self.clips else found
+        return found._replace(x1=cast(Tensor, Clippable(found.x1, self.rows))) if self.clips else found
 
 
 class Clippable:

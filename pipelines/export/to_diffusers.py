@@ -63,15 +63,14 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
     )
 
 
-def count_of_labels(generator: Generator) -> int:
-    """Raises UserError where there is more to a condition than a label."""
-    match dict(generator.conditioner.fields):
-        case {"label": Label(count), **others} if not others:
-            return count
-        case {**fields} if not fields:
-            return 0
-    fields = ", ".join(generator.conditioner.fields)
-    raise UserError(f"only labels can be exported as a condition, and this has {fields}")
+def count_of_labels(generator: Generator) -> int | None:
+    """How many the network is told of, none where it is told none. Raises UserError where there is more to a condition than a label."""
+    fields = dict(generator.conditioner.fields)
+    label = fields.pop("label", None)
+    if fields or not (label is None or isinstance(label, Label)):
+        told = ", ".join(generator.conditioner.fields)
+        raise UserError(f"only labels can be exported as a condition, and this has {told}")
+    return None if label is None else label.count
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ class GeneratorPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _network(self, indices: Sequence[int]) -> Any:
         names = self.config.labels["names"]
-        told = torch.tensor(indices, device=self.device) if names else None
+        told = None if self.network.config.labels is None else torch.tensor(indices, device=self.device)
 
         def network(x: torch.Tensor, t: float, until: float | None, null: bool) -> torch.Tensor:
             labels = torch.full_like(told, len(names)) if null and told is not None else told

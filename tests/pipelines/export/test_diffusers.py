@@ -69,6 +69,7 @@ CASES: dict[str, tuple[list[Generator], dict[str, Any]]] = {
     "labels": ([tiny_generator(label_names=("cat", "dog"))], {"labels": ["dog", "cat", None] * 2}),
     "steps": ([tiny_generator().adjusted(steps, "euler") for steps in (1, 3)], {"num_inference_steps": 3}),
     "diffusion": ([tiny_generator("ddpm", "noise").with_sampler(DDPM)], {"num_images": COUNT}),
+    "unlabelled": ([tiny_generator(label_names=())], {}),
     "few_steps": ([few_step_transformer()], {"num_images": COUNT}),
 }
 
