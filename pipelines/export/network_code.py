@@ -1,33 +1,64 @@
-"""The code of a network without the rest of the library: the modules of fm.networks that it is made of."""
+"""The code of a network without the rest of the library: of each module what the network's class needs, and no more."""
 
 import ast
 import inspect
-import re
 import sys
-from types import ModuleType
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
 
 from torch import nn
 
-from fm import conditions
 from fm.errors import UserError
 from pipelines import templates
 from pipelines.project import ROOT
 
-HOME = "fm.networks"
-CONDITIONS = "fm_conditions"
-IMPORT = re.compile(r"^from fm\.(?:networks\.)?(\w+) import (.*)$", re.MULTILINE)
-SPECS = (conditions.Label, conditions.Vector, conditions.Sequence, conditions.Map)
-HEAD = '''"""What a datum is under."""
+LIBRARY = "fm"
+LAZY = f"{LIBRARY}.lazy"
+Needed = dict[str, set[str]]
 
-from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+@dataclass(frozen=True)
+class Module:
+    """A module of the library as its text has it.
 
-from torch import Tensor
+    Attributes:
+        defined: the statement that defines each name at its top.
+        ours: where the names that it imports from the library come from: module and name.
+        others: what it imports from elsewhere, as it says so.
+    """
 
-Condition = Mapping[str, Tensor]
-'''
+    name: str
+    lines: list[str]
+    defined: dict[str, ast.stmt]
+    ours: dict[str, tuple[str, str]]
+    others: list[str]
+
+    def text(self, node: ast.stmt) -> str:
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+        return "\n".join(self.lines[first - 1 : node.end_lineno])
+
+
+class Names(ast.NodeVisitor):
+    """The names that a statement needs to run: its annotations are read by nobody."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.found.add(node.id)
+
+    def visit_arg(self, node: ast.arg) -> None:
+        pass
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        for each in (node.target, node.value):
+            if each is not None:
+                self.visit(each)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        for each in (*node.decorator_list, node.args, *node.body):
+            self.visit(each)
 
 
 def files_of(network: nn.Module) -> dict[str, str]:
@@ -37,54 +68,74 @@ def files_of(network: nn.Module) -> dict[str, str]:
         UserError: the network is not the library's.
     """
     kind = type(network)
-    if not kind.__module__.startswith(f"{HOME}."):
+    if kind.__module__.partition(".")[0] != LIBRARY:
         raise UserError(
             f"the network is {kind.__module__}:{kind.__qualname__}, not of the library: it has to stay here"
         )
-    texts = {CONDITIONS: code_of_conditions()}
-    waiting = [kind.__module__]
-    while waiting:
-        module = waiting.pop()
-        if (name := called(module)) not in texts:
-            texts[name] = alone(sys.modules[module])
-            waiting += imported(sys.modules[module])
+    needed: Needed = defaultdict(set)
+    for module, name in (
+        (kind.__module__, kind.__name__),
+        ("fm.conditions", "Label"),
+        ("fm.networks.layers", "in_channels_last"),
+    ):
+        collect(module, name, needed)
+    texts = {called(module): shortened(read(module), needed) for module in needed}
     page = templates.environment(ROOT / "pipelines" / "export").get_template("network.py.j2")
     entry = page.render({"modules": sorted(texts), "module_of_class": called(kind.__module__), "class": kind.__name__})
     return {f"{name}.py": text for name, text in {**texts, "network": f"{entry}\n"}.items()}
 
 
+def collect(module: str, name: str, needed: Needed) -> None:
+    """Note a name of a module and all that it needs in turn."""
+    here = read(module)
+    if name in here.ours:
+        collect(*here.ours[name], needed)
+    elif name in here.defined and name not in needed[module]:
+        needed[module].add(name)
+        for other in names_in(here.defined[name]):
+            collect(module, other, needed)
+
+
+def names_in(node: ast.stmt) -> set[str]:
+    names = Names()
+    names.visit(node)
+    return names.found
+
+
+@cache
+def read(module: str) -> Module:
+    text = inspect.getsource(sys.modules[module])
+    found = Module(module, text.splitlines(), {}, {}, [])
+    for node in ast.parse(text).body:
+        match node:
+            case ast.ImportFrom(module="__future__"):
+                pass
+            case ast.ImportFrom(module=str(place), names=names) if place == LAZY:
+                found.others.extend(f"import {one.name}" for one in names)
+            case ast.ImportFrom(module=str(place), names=names) if place.partition(".")[0] == LIBRARY:
+                found.ours.update({one.asname or one.name: (place, one.name) for one in names})
+            case ast.Import() | ast.ImportFrom():
+                found.others.append(found.text(node))
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                found.defined[name] = node
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found.defined[name] = node
+    return found
+
+
 def called(module: str) -> str:
-    """What a module of fm is called where the others are not: beside files of other people."""
-    return f"fm_{module.rpartition('.')[2]}"
+    """What a module is called in a folder where files of others lie too."""
+    return module.replace(".", "_")
 
 
-def imported(module: ModuleType) -> list[str]:
-    """The modules of fm.networks that are needed to run it: options are only named in annotations."""
-    found = [node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.ImportFrom)]
-    return [
-        node.module
-        for node in found
-        if node.module and node.module.startswith(f"{HOME}.") and not only_options([one.name for one in node.names])
+def shortened(module: Module, needed: Needed) -> str:
+    """The module's text: what is needed of it, and where it finds what it needs of others."""
+    kept = [node for name, node in module.defined.items() if name in needed[module.name]]
+    used = set().union(*map(names_in, kept))
+    imported = [
+        f"from .{called(place)} import {name}" + (f" as {local}" if local != name else "")
+        for local, (place, name) in module.ours.items()
+        if local in used
     ]
-
-
-def only_options(names: list[str]) -> bool:
-    return all(name.endswith("Options") for name in names)
-
-
-def alone(module: ModuleType) -> str:
-    """A module's text with fm's modules beside it, and annotations that nobody evaluates."""
-
-    def beside(found: re.Match[str]) -> str:
-        module, names = found.groups()
-        return "" if only_options(names.split(", ")) else f"from .{called(module)} import {names}"
-
-    text = IMPORT.sub(beside, inspect.getsource(module))
-    end = ast.parse(text).body[0].end_lineno  # of the docstring
-    lines = text.splitlines(keepends=True)
-    return "".join([*lines[:end], "\nfrom __future__ import annotations\n", *lines[end:]])
-
-
-def code_of_conditions() -> str:
-    specs = "".join(f"\n\n{inspect.getsource(spec)}" for spec in SPECS)
-    return f"{HEAD}{specs}\n\nSpec = {' | '.join(spec.__name__ for spec in SPECS)}\n"
+    head = [f'"""Of {module.name}."""', "from __future__ import annotations", "\n".join([*module.others, *imported])]
+    return "\n\n\n".join(["\n\n".join(head), *map(module.text, kept)]) + "\n"

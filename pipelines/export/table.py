@@ -16,6 +16,7 @@ from fm.errors import UserError
 from fm.field import Field
 from fm.generator import Generator
 from fm.guidance import Guidance
+from fm.networks.converted import Converted, unconverted
 from fm.noise import Draws, Purpose
 from fm.paths import Ends
 from fm.paths import Path as ProbabilityPath
@@ -26,8 +27,8 @@ from pipelines.export.portable.walk import walk
 
 MOST_ROWS = 1024
 """A table grows with the square of its rows."""
-NEAR = 1e-3
-"""How close a table has to come to the sampler, on pixels in -1 to 1: an eighth of a grey level."""
+NEAR = 2e-4
+"""How close a table has to come to the sampler, in parts of the largest value: a fortieth of a grey level."""
 Table = dict[str, Any]
 
 
@@ -78,13 +79,15 @@ class Recorded(Field):
     def __init__(self, generator: Generator, rows: Rows) -> None:
         sampler = generator.config.sampler
         solver = Solver.of(sampler.solver)
+        if sampler.snapshot is not None and sampler.scale != 1:
+            raise UserError(f"{sampler.label}: the weaker network stays here: take --guidance 1, which is none")
         super().__init__(
-            rows,
+            inside(generator.network, rows),
             generator.path,
             generator.target,
             {"null": torch.tensor([False])},
             {"null": torch.tensor([True])},
-            Guidance(sampler.guidance, sampler.guidance_interval),
+            Guidance(sampler.scale, sampler.guidance_interval),
             along=None if sampler.path is None else ProbabilityPath.of(sampler.path),
         )
         self.rows = rows
@@ -93,6 +96,13 @@ class Recorded(Field):
     def ends(self, x: Tensor, t: Tensor) -> Ends:
         found = super().ends(x, t)
         return found._replace(x1=cast(Tensor, Clippable(found.x1, self.rows))) if self.clips else found
+
+
+def inside(network: nn.Module, rows: Rows) -> nn.Module:
+    """The rows in the place of a network that was made for another path: the change is a mixture too."""
+    if not isinstance(network, Converted):
+        return rows
+    return Converted(rows, network.path, network.target, network.along, network.answer)
 
 
 class Clippable:
@@ -153,7 +163,9 @@ def network_of(generator: Generator, asked: Sequence[Any]) -> Any:
 
     def network(x: Tensor, t: float, until: float | None, without: bool) -> Tensor:
         second = {} if until is None else {"until": x.new_full((len(x),), until)}
-        said: Tensor = generator.network(x, x.new_full((len(x),), t), null if without else condition, **second)
+        said: Tensor = unconverted(generator.network)(
+            x, x.new_full((len(x),), t), null if without else condition, **second
+        )
         return said
 
     return network

@@ -14,6 +14,7 @@ from fm.conditions import Label
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.networks import Network
+from fm.networks.converted import unconverted
 from pipelines.export import network_code
 from pipelines.export.table import table_of
 
@@ -31,17 +32,18 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
     labels = count_of_labels(generator)
     if not isinstance(generator.codec, Pixels):
         raise UserError(f"only pixels can be exported, and this makes {generator.codec.name}")
-    code = network_code.files_of(generator.network)
+    network = unconverted(generator.network)
+    code = network_code.files_of(network)
     samplers = {str(one.config.sampler.steps): table_of(one) for one in generators}
-    network = folder / NETWORK
-    network.mkdir(parents=True)
+    place = folder / NETWORK
+    place.mkdir(parents=True)
     for name, text in code.items():
-        (network / name).write_text(text, encoding="utf-8")
-    weights = {f"{NETWORK}.{name}": value.contiguous() for name, value in generator.network.state_dict().items()}
-    save_file(weights, network / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+        (place / name).write_text(text, encoding="utf-8")
+    weights = {f"{NETWORK}.{name}": value.contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, place / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
     options = Network.of(generator.config.network)
     save(
-        network / "config.json",
+        place / "config.json",
         {
             "_class_name": "Network",
             "options": {name: getattr(options, name) for name in options_of(type(options))},
@@ -64,7 +66,11 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
 
 
 def count_of_labels(generator: Generator) -> int | None:
-    """How many the network is told of, none where it is told none. Raises UserError where there is more to a condition than a label."""
+    """How many labels the network is told of, none where it is told no label.
+
+    Raises:
+        UserError: there is more to a condition than a label.
+    """
     fields = dict(generator.conditioner.fields)
     label = fields.pop("label", None)
     if fields or not (label is None or isinstance(label, Label)):
