@@ -1,6 +1,7 @@
 """The whole pipeline on digits, run as its users run it: through the Prefect flow and by `dvc repro`."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
@@ -131,6 +132,26 @@ def test_dvc_repro_gives_the_same_bytes(by_flow: tuple[Project, str], by_dvc: Pr
         other = by_dvc.folder / file.relative_to(project.folder)
         mine, theirs = json.loads(file.read_text()), json.loads(other.read_text())
         assert without_timings(mine) == without_timings(theirs), file.name
+
+
+LOADED = """
+import sys
+sys.modules["fm"] = None  # importing it is an error
+from diffusers import DiffusionPipeline
+pipe = DiffusionPipeline.from_pretrained("exported", custom_pipeline="exported", trust_remote_code=True)
+print([one.size for one in pipe(labels=["3", "7"]).images])
+"""
+
+
+def test_the_champion_goes_out_to_diffusers(by_flow: tuple[Project, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    project, _ = by_flow
+    monkeypatch.setitem(project.environment, "HF_HUB_OFFLINE", "1")
+    printed = project.run("python", "-m", "pipelines.export", "champion", "--to", "diffusers", "exported").stdout
+    assert "digits-generator, version 1" in printed
+    try:
+        assert "[(8, 8), (8, 8)]" in project.run("python", "-c", LOADED).stdout
+    finally:
+        shutil.rmtree(project.folder / "exported")
 
 
 def test_a_mistake_in_the_settings_is_one_line(project: Project) -> None:

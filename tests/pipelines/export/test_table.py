@@ -1,7 +1,9 @@
 """A sampler that is written down makes what it makes."""
 
+import doctest
 import json
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from torch import Tensor, nn
 from fm.config import Config, SamplerConfig
 from fm.errors import UserError
 from fm.generator import Generator
+from pipelines.export import table as tables
+from pipelines.export.portable import walk as walking
 from pipelines.export.portable.walk import walk
 from pipelines.export.table import NEAR, network_of, noise_of, require_same, table_of
 from tests.fm.conftest import tiny_generator
@@ -120,3 +124,9 @@ def test_a_sampler_that_chooses_its_steps_cannot_be_written_down() -> None:
 def test_what_would_be_too_long_is_refused() -> None:
     with pytest.raises(UserError, match="fewer --steps"):
         table_of(tiny_generator().adjusted(steps=2000, solver="euler"))
+
+
+@pytest.mark.parametrize("module", [tables, walking])
+def test_examples_run(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
+    assert doctest.testmod(module).attempted > 0
