@@ -118,9 +118,15 @@ def read(module: str) -> Module:
                 found.others.append(found.text(node))
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 found.defined[name] = node
-            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                found.defined[name] = node
+            case ast.Assign() | ast.AnnAssign():
+                found.defined.update(dict.fromkeys(assigned(node), node))
     return found
+
+
+def assigned(node: ast.Assign | ast.AnnAssign) -> set[str]:
+    """The names that it gives something to."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
 
 
 def called(module: str) -> str:
@@ -130,7 +136,7 @@ def called(module: str) -> str:
 
 def shortened(module: Module, needed: Needed) -> str:
     """The module's text: what is needed of it, and where it finds what it needs of others."""
-    kept = [node for name, node in module.defined.items() if name in needed[module.name]]
+    kept = list(dict.fromkeys(node for name, node in module.defined.items() if name in needed[module.name]))
     used = set().union(*map(names_in, kept))
     imported = [
         f"from .{called(place)} import {name}" + (f" as {local}" if local != name else "")
