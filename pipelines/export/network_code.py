@@ -15,6 +15,14 @@ from pipelines.project import ROOT
 
 LIBRARY = "fm"
 LAZY = f"{LIBRARY}.lazy"
+ARGUMENTS = {
+    "options": "SimpleNamespace(**options)",
+    "shape": "shape",
+    "channels": "shape[0]",
+    "fields": "fields",
+    "until": "until",
+}
+"""What a network of the library may be made of, in the words of network.py.j2."""
 Needed = dict[str, set[str]]
 
 
@@ -81,7 +89,14 @@ def files_of(network: nn.Module) -> dict[str, str]:
         collect(module, name, needed)
     texts = {called(module): shortened(read(module), needed) for module in needed}
     page = templates.environment(ROOT / "pipelines" / "export").get_template("network.py.j2")
-    entry = page.render({"modules": sorted(texts), "module_of_class": called(kind.__module__), "class": kind.__name__})
+    entry = page.render(
+        {
+            "modules": sorted(texts),
+            "module_of_class": called(kind.__module__),
+            "class": kind.__name__,
+            "arguments": ", ".join(ARGUMENTS[name] for name in inspect.signature(kind).parameters),
+        }
+    )
     return {f"{name}.py": text for name, text in {**texts, "network": f"{entry}\n"}.items()}
 
 

@@ -1,5 +1,6 @@
 """A generator as a folder that diffusers loads by its custom pipeline: code, configuration and safetensors."""
 
+import inspect
 import json
 import shutil
 from collections.abc import Sequence
@@ -41,12 +42,11 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
         (place / name).write_text(text, encoding="utf-8")
     weights = {f"{NETWORK}.{name}": value.contiguous() for name, value in network.state_dict().items()}
     save_file(weights, place / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
-    options = Network.of(generator.config.network)
     save(
         place / "config.json",
         {
             "_class_name": "Network",
-            "options": {name: getattr(options, name) for name in options_of(type(options))},
+            "options": options_in_full(Network.of(generator.config.network)),
             "shape": list(generator.shape),
             "labels": labels,
             "until": generator.config.until,
@@ -63,6 +63,13 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
             "samplers": samplers,
         },
     )
+
+
+def options_in_full(network: Network) -> dict[str, Any]:
+    """Every option of a network, and what follows from them."""
+    follows = [name for name, _ in inspect.getmembers(type(network), lambda one: isinstance(one, property))]
+    names = [*options_of(type(network)), *(name for name in follows if name != "choice")]
+    return {name: getattr(network, name) for name in names}
 
 
 def count_of_labels(generator: Generator) -> int | None:

@@ -73,12 +73,30 @@ def on_another_path() -> Generator:
     return generator
 
 
+def made_by_diffusers(network: dict[str, Any], names: list[str]) -> Generator:
+    """A network of the kind of those that start_from takes."""
+    config = Config(
+        path="ddpm",
+        target="noise",
+        network=network,
+        codec={"name": "pixels", "stored": [8, 8, 1]},
+        conditioner={"name": "labels", "names": names} if names else {"name": "none"},
+        sampler={"solver": {"name": "ddim", "clip": "codec"}, "steps": 3},
+    )
+    torch.manual_seed(0)
+    return Generator.untrained(config)
+
+
+UNET = {"name": "diffusers_unet", "block_out_channels": [8, 8], "norm_num_groups": 4, "layers_per_block": 1}
+DIT = {"name": "diffusers_transformer", "num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 1}
 DDPM = SamplerConfig(solver={"name": "ddpm", "clip": "codec"}, steps=4, guidance=2.0)
 CASES: dict[str, tuple[list[Generator], dict[str, Any]]] = {
     "labels": ([tiny_generator(label_names=("cat", "dog"))], {"labels": ["dog", "cat", None] * 2}),
     "steps": ([tiny_generator().adjusted(steps, "euler") for steps in (1, 3)], {"num_inference_steps": 3}),
     "diffusion": ([tiny_generator("ddpm", "noise").with_sampler(DDPM)], {"num_images": COUNT}),
     "unlabelled": ([tiny_generator(label_names=())], {}),
+    "diffusers_unet": ([made_by_diffusers(UNET, [])], {}),
+    "diffusers_transformer": ([made_by_diffusers(DIT | {"classes": 2}, ["cat", "dog"])], {"labels": ["dog"] * COUNT}),
     "converted": ([on_another_path()], {}),
     "few_steps": ([few_step_transformer()], {"num_images": COUNT}),
 }
