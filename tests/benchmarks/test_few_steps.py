@@ -1,30 +1,32 @@
 """The study of few-step methods, at a size that shows that it runs and measures what it says."""
 
 import json
-from pathlib import Path
+from pathlib import Path as FilePath
 
 import pytest
 import torch
 
-from benchmarks import few_steps
+from benchmarks import consistency, few_steps
 from benchmarks.few import table, trial
 from benchmarks.few.bench import Bench, make, settings_of
 from benchmarks.few.copies import RARE, copies
 from benchmarks.few.trial import Mark, Trial
 from fm.metrics.extractors import ClassifierExtractor
+from fm.noise import Draws, Purpose
+from fm.paths import Path
 
 SMALL = ["network.width=8", "evaluate.sets=2", "evaluate.images=70", "train.batch_size=32"]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> FilePath:
     monkeypatch.setattr(ClassifierExtractor, "least_steps", 1)
     monkeypatch.setattr(ClassifierExtractor, "epochs", 1)
     return tmp_path
 
 
 def test_every_row_is_measured_at_equal_images_and_at_equal_time(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: FilePath, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial, "COMPARED", 100)
     given = "digits --rows flow_matching mean_flow --images 128 --equal time --seconds 0.01 --evaluations 1 2"
@@ -46,7 +48,7 @@ def test_every_row_is_measured_at_equal_images_and_at_equal_time(
     assert "| mean_flow, jump | " in page
 
 
-def test_on_the_way_a_training_is_what_a_shorter_one_ends_with(folder: Path) -> None:
+def test_on_the_way_a_training_is_what_a_shorter_one_ends_with(folder: FilePath) -> None:
     settings = settings_of("digits", SMALL)
     make(folder, settings, folder)
     bench = Bench.load(folder, settings)
@@ -65,7 +67,7 @@ def test_on_the_way_a_training_is_what_a_shorter_one_ends_with(folder: Path) -> 
     assert not all(torch.equal(alone[name], value) for name, value in last.items())
 
 
-def test_steps_of_each_objective_are_timed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_steps_of_each_objective_are_timed(folder: FilePath, capsys: pytest.CaptureFixture[str]) -> None:
     given = f"digits --cost --rows flow_matching mean_flow --seconds 0.01 --out {folder} --set network.width=8"
     few_steps.costs(few_steps.arguments().parse_args([*given.split(), "network.blocks=1"]))
     printed = capsys.readouterr().out
@@ -93,3 +95,29 @@ def test_a_ratio_is_taken_seed_by_seed() -> None:
     assert table.ratio(mine, other) == "0.4 (0.4 to 0.4)"
     assert table.ratio({0: mine[0]}, other) == "0.4"
     assert table.ratio(mine, None) == "–"
+
+
+def test_consistency_models_are_run_beside_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consistency, "MEASURED", 50)
+    consistency.main(steps=2, seeds=[0])
+    printed = capsys.readouterr().out
+    assert all(f"| {name} | " in printed for name in consistency.METHODS)
+
+
+def test_a_consistency_model_that_is_exact_ends_among_the_spots() -> None:
+    """Whether it takes one step or four, with fresh noise in between."""
+
+    class Exact(torch.nn.Module):
+        def forward(self, x, t, condition, until):  # type: ignore[no-untyped-def]
+            path, start, h = Path.of("cosine"), x, (until - t) / 32
+            for number in range(32):
+                middle = t + (number + 0.5) * h
+                half = x + 0.5 * h[:, None] * consistency.exact(path, x, t + number * h)
+                x = x + h[:, None] * consistency.exact(path, half, middle)
+            return (x - start) / (until - t)[:, None]
+
+    data, noise = consistency.spots(Draws(1, range(400))), Draws(2, range(400)).normal((2,), Purpose.NOISE)
+    for steps in (1, 4):
+        assert consistency.distance(consistency.ends(Exact(), Path.of("cosine"), noise, steps), data) < 0.6
