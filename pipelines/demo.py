@@ -1,5 +1,5 @@
-"""A page on which to see the trained methods side by side, from the same noise. `python -m pipelines.demo`, or
-`make demo`; then http://127.0.0.1:7860."""
+"""A page on which to see the trained methods side by side, from the same noise, and redrawn while one drags.
+`python -m pipelines.demo`, or `make demo`; then http://127.0.0.1:7860."""
 
 import argparse
 import math
@@ -12,7 +12,7 @@ from typing import Self
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from PIL import Image
 from torch import Tensor
 
@@ -31,6 +31,7 @@ from pipelines.words import method_name, solver_name
 
 ALL_LABELS = ""  # what no label can be called
 MOST_IMAGES, MOST_EVALUATIONS = 64, 200
+LAST_SEED = 999  # of the slider
 DEFAULTS = {"label": ALL_LABELS, "seed": "0", "evaluations": "10", "count": "16"}
 
 
@@ -135,24 +136,34 @@ def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
 def create_app(known: Mapping[str, Trained]) -> FastAPI:
     """The page for these methods, which are all of one dataset."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    pages = templates.environment(Path(__file__).parent, method=method_name, solver=solver_name)
+    pages = templates.environment(Path(__file__).parent, method=method_name)
     template = pages.get_template("demo.html.j2")
     one_at_a_time = threading.Lock()  # two at once would spoil each other's timing
     label_names = next(iter(known.values())).generator.conditioner.choices
 
+    @app.get("/frame")
+    def frame(request: Request) -> JSONResponse:
+        """What the page's script shows while somebody drags: nothing is drawn but what is asked for."""
+        try:
+            wanted = Wanted.of(given_by(request), request.query_params.getlist("method"), known)
+            with one_at_a_time:
+                made = [draw(method, known[method].at(wanted.evaluations), wanted) for method in wanted.methods]
+        except ValueError as error:
+            return JSONResponse({"mistake": str(error)}, status_code=400)
+        return JSONResponse({"frames": [as_frame(one, wanted) for one in made]})
+
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request) -> HTMLResponse:
-        given = {name: request.query_params.get(name, default) for name, default in DEFAULTS.items()}
+        given = given_by(request)
         methods = request.query_params.getlist("method")
-        made: list[Made] = []
-        mistake, what = "", "images"
+        frames: list[dict[str, str]] = []
+        mistake = ""
         try:
             wanted = Wanted.of(given, methods, known)
             if wanted.label is not None:
                 given["label"] = wanted.label
-                what = f"images of the label {given['label']}"
             with one_at_a_time:
-                made = draw_all(known, wanted)
+                frames = [as_frame(one, wanted) for one in draw_all(known, wanted)]
         except ValueError as error:
             mistake = str(error)
         content = template.render(
@@ -161,15 +172,32 @@ def create_app(known: Mapping[str, Trained]) -> FastAPI:
             methods=list(known),
             label_names=label_names,
             all_labels=ALL_LABELS,
-            made=made,
-            what=what,
+            frames=frames,
             mistake=mistake,
+            last_seed=LAST_SEED,
             most_images=MOST_IMAGES,
             most_evaluations=MOST_EVALUATIONS,
         )
         return HTMLResponse(content, status_code=400 if mistake else 200)
 
     return app
+
+
+def given_by(request: Request) -> dict[str, str]:
+    """What the form says, or would say by itself."""
+    return {name: request.query_params.get(name, default) for name, default in DEFAULTS.items()}
+
+
+def as_frame(made: Made, wanted: Wanted) -> dict[str, str]:
+    """A method's sheet in the words of the page."""
+    what = "images" if wanted.label is None else f"images of the label {wanted.label}"
+    return {
+        "method": made.method,
+        "seconds": f"{made.seconds:.2f} s",
+        "sampler": f"{solver_name(made.solver)}, {made.nfe} evaluations an image",
+        "sheet": made.sheet,
+        "alt": f"{what} by {method_name(made.method)}",
+    }
 
 
 def trained(settings: params.Params) -> dict[str, Trained]:

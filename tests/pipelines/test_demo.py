@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ from pipelines.project import METRICS, MODELS, ROOT
 from tests.fm.conftest import tiny_generator
 from tests.pipelines.report.made_up import evaluation
 from tests.pipelines.test_serving import free_port
+from tests.services.browser import needs_chromium, open_page
 
 METHODS = {"flow_matching": 0, "diffusion": 1}
 METRIC = "fid_classifier"
@@ -63,9 +65,11 @@ def site() -> Iterator[str]:
     yield from serving(generators())
 
 
-def get(site: str, **query: object) -> tuple[int, str]:
+def get(site: str, page: str = "", **query: object) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"{site}?{urllib.parse.urlencode(query, doseq=True)}", timeout=60) as response:
+        with urllib.request.urlopen(
+            f"{site}{page}?{urllib.parse.urlencode(query, doseq=True)}", timeout=60
+        ) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -198,3 +202,48 @@ def test_in_a_browser(site: str) -> None:
     assert len(sheets(done.stdout)) == 2
     assert "Flow matching" in done.stdout
     assert "4 evaluations an image" in done.stdout
+
+
+def test_a_frame_is_what_the_page_would_show(site: str) -> None:
+    _, page = get(site, label="dog", seed=5, evaluations=3, count=4)
+    status, frame = get(site, "frame", label="dog", seed=5, evaluations=3, count=4)
+    assert status == 200
+    frames = json.loads(frame)["frames"]
+    assert [one["method"] for one in frames] == list(METHODS)
+    assert [one["sheet"] for one in frames] == re.findall(r'<img src="([^"]*)"', page)
+    assert frames[0]["sampler"] == "Euler, 3 evaluations an image"
+    status, mistake = get(site, "frame", seed="-1")
+    assert (status, json.loads(mistake)["mistake"][:26]) == (400, "seed must be a whole numbe")
+
+
+@needs_chromium
+def test_the_images_follow_while_a_slider_is_dragged(site: str) -> None:
+    """Before the mouse is let go; and at the end they are those of where it is."""
+    with open_page() as page:
+        page.goto(f"{site}?evaluations=2&count=4")
+        image, rate = page.locator("figure img").first, page.locator("#rate")
+        slider = page.locator("input[data-of=seed]")
+        box = slider.bounding_box()
+        assert box is not None
+        middle = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + 2, middle)
+        page.mouse.down()
+        seen = set()
+        for place in range(1, 9):
+            before = image.get_attribute("src")
+            page.mouse.move(box["x"] + place * box["width"] / 9, middle)
+            page.wait_for_function("before => document.querySelector('figure img').src !== before", arg=before)
+            seen.add(image.get_attribute("src"))
+        assert len(seen) == 8
+        assert re.fullmatch(r"\d+\.\d frames a second", rate.inner_text())
+        page.mouse.up()
+        label = page.locator("input[data-of=label]")
+        label.focus()
+        label.press("End")
+        page.wait_for_function("document.querySelector('figure img').alt.includes('the label dog')")
+        seed = int(page.locator("input[name=seed]").input_value())
+        assert seed > 500
+        expected = images.grid(generators()["flow_matching"].sample(4, seed, [1] * 4, steps=2, solver="euler"), 4)
+        shown = str(image.get_attribute("src")).partition(",")[2]
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(shown)))), expected.squeeze(2))
+        assert page.locator("select").input_value() == "dog"
