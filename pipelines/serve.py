@@ -1,4 +1,5 @@
-"""The champion over HTTP by `mlflow models serve`, with what that needs to be told. `python -m pipelines.serve`."""
+"""The champion over HTTP by `mlflow models serve`, with what that needs to be told, or what lies in a folder.
+`python -m pipelines.serve`."""
 
 import argparse
 import os
@@ -9,7 +10,7 @@ from pipelines import params
 from pipelines.program import run
 from pipelines.project import cache_dir, whole_folder
 from pipelines.records import tracking
-from pipelines.registry import saved_models, versions
+from pipelines.registry import model_version, saved_models, versions
 
 
 def main() -> None:
@@ -20,24 +21,49 @@ def main() -> None:
         TryLater: MLflow does not answer.
     """
     parser = argparse.ArgumentParser(prog="python -m pipelines.serve", description="Serve a registered generator.")
-    parser.add_argument("--model", default="champion", help="an alias or a version (%(default)s)")
+    parser.add_argument(
+        "--model",
+        default="champion",
+        help="an alias or a version (%(default)s), or a folder: a generator's, or one of pipelines.export --to torch, "
+        "which is code, so let it be yours",
+    )
     parser.add_argument("--port", type=int, default=5001, help="on 127.0.0.1 (%(default)s)")
     chosen = parser.parse_args()
-    name = params.load().register_.model_name
-    version = versions.find_version(name, chosen.model)
-    place = cache_dir() / "served" / f"{name}-{version}"
-    with versions.asking(), whole_folder(place) as partial:
-        saved_models.fetch_whole(name, version, partial)
+    name, place = laid_out(chosen.model)
     programs = Path(sys.executable).parent
     # MLflow starts uvicorn by its name, and no shell may have the environment on its path.
     environment = os.environ | {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "MLFLOW_TRACKING_URI": tracking.uri(),
     }
-    print(f"{name}, version {version}: http://127.0.0.1:{chosen.port}/invocations; Ctrl-C ends it", flush=True)
+    print(f"{name}: http://127.0.0.1:{chosen.port}/invocations; Ctrl-C ends it", flush=True)
     model = ["-m", str(place), "--env-manager", "local"]
     command = ["mlflow", "models", "serve", *model, "--host", "127.0.0.1", "--port", str(chosen.port)]
     os.execve(programs / "mlflow", command, environment)
+
+
+def laid_out(model: str) -> tuple[str, Path]:
+    """What is served, as people call it, and the folder from which MLflow runs it."""
+    if Path(model).is_dir() or "/" in model:
+        return model, of_folder(Path(model))
+    name = params.load().register_.model_name
+    version = versions.find_version(name, model)
+    place = cache_dir() / "served" / f"{name}-{version}"
+    with versions.asking(), whole_folder(place) as partial:
+        saved_models.fetch_whole(name, version, partial)
+    return f"{name}, version {version}", place
+
+
+def of_folder(folder: Path) -> Path:
+    """A generator that nobody registered, laid out as a registered one is."""
+    from fm import exported
+    from fm.generator import Generator
+
+    generator = exported.load(folder) if exported.is_there(folder) else Generator.load(folder)
+    place = cache_dir() / "served" / f"folder-{folder.resolve().name}"
+    with whole_folder(place) as partial:
+        model_version.save(generator, folder, partial)
+    return place
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A generator in the format of others.
 
 python -m pipelines.export fashion-mnist-generator@champion --to diffusers exported/     a folder that diffusers loads
-python -m pipelines.export artifacts/models/mean_flow --to diffusers exported/ --steps 1 2 4
+python -m pipelines.export artifacts/models/mean_flow --to torch exported/ --steps 1 2 4      a program of torch.export
 """
 
 import argparse
@@ -12,7 +12,7 @@ from fm.errors import UserError
 from pipelines.program import run
 from pipelines.project import whole_folder
 
-FORMATS = ("diffusers",)
+FORMATS = ("diffusers", "torch")
 
 
 def main() -> None:
@@ -20,20 +20,27 @@ def main() -> None:
     chosen = arguments().parse_args()
     if chosen.folder.exists():
         raise UserError(f"{chosen.folder} is there already: name a folder that is not")
-    from pipelines.export import to_diffusers
+    from pipelines.export import to_diffusers, to_torch
     from pipelines.registry import saved_models
 
     model = saved_models.load(chosen.model, chosen.own).to("cpu")
     try:
         generators = [model.adjusted(steps, chosen.solver, chosen.guidance) for steps in chosen.steps or [None]]
         with whole_folder(chosen.folder) as partial:
-            to_diffusers.write(generators, partial)
+            (to_torch if chosen.to == "torch" else to_diffusers).write(generators, partial)
     except ValueError as error:  # a solver that can't walk the model's path
         raise UserError(str(error)) from None
     except OSError as error:
         raise UserError(f"can't write {chosen.folder}: {error.strerror or error}") from None
-    loaded = f'"{chosen.folder}", custom_pipeline="{chosen.folder}", trust_remote_code=True'
-    print(f"diffusers.DiffusionPipeline.from_pretrained({loaded})")
+    print(used(chosen.to, chosen.folder))
+
+
+def used(to: str, folder: Path) -> str:
+    """What to do with it then."""
+    if to == "torch":
+        return f"python {folder / 'sample.py'} images.npy; python -m pipelines.serve --model {folder}"
+    loaded = f'"{folder}", custom_pipeline="{folder}", trust_remote_code=True'
+    return f"diffusers.DiffusionPipeline.from_pretrained({loaded})"
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -1,7 +1,6 @@
 """A generator as a folder that diffusers loads by its custom pipeline: code, configuration and safetensors."""
 
 import inspect
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,17 +8,14 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from fm.codecs import Pixels
 from fm.components import options_of
-from fm.conditions import Label
-from fm.errors import UserError
 from fm.generator import Generator
 from fm.networks import Network
 from fm.networks.converted import unconverted
 from pipelines.export import network_code
+from pipelines.export.files import PORTABLE, count_of_labels, require_pixels, save
 from pipelines.export.table import table_of
 
-PORTABLE = Path(__file__).parent / "portable"
 NETWORK = "network"  # the pipeline's component, its folder and its module
 
 
@@ -30,9 +26,8 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
         UserError: something of it that diffusers' own classes and the code in the folder cannot do.
     """
     generator = generators[0]
+    require_pixels(generator)
     labels = count_of_labels(generator)
-    if not isinstance(generator.codec, Pixels):
-        raise UserError(f"only pixels can be exported, and this makes {generator.codec.name}")
     network = unconverted(generator.network)
     code = network_code.files_of(network)
     samplers = {str(one.config.sampler.steps): table_of(one) for one in generators}
@@ -70,21 +65,3 @@ def options_in_full(network: Network) -> dict[str, Any]:
     follows = [name for name, _ in inspect.getmembers(type(network), lambda one: isinstance(one, property))]
     names = [*options_of(type(network)), *(name for name in follows if name != "choice")]
     return {name: getattr(network, name) for name in names}
-
-
-def count_of_labels(generator: Generator) -> int | None:
-    """How many labels the network is told of, none where it is told no label.
-
-    Raises:
-        UserError: there is more to a condition than a label.
-    """
-    fields = dict(generator.conditioner.fields)
-    label = fields.pop("label", None)
-    if fields or not (label is None or isinstance(label, Label)):
-        told = ", ".join(generator.conditioner.fields)
-        raise UserError(f"only labels can be exported as a condition, and this has {told}")
-    return None if label is None else label.count
-
-
-def save(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

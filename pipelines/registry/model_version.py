@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,24 +67,40 @@ def log(run_id: str, generator: "Generator", folder: Path, pages: Path) -> Any:
     """Log the generator as code and safetensors: no pickle, and no need of this project to load it."""
     import mlflow
 
-    from pipelines.registry import served_model
-
     names = generator.conditioner.choices
     mlflow.set_tracking_uri(tracking.uri())
     # MLflow's active run is good enough here: this command has one thread.
     with mlflow.start_run(run_id=run_id):
         return mlflow.pyfunc.log_model(
             name="generator",
-            python_model=str(ROOT / "pipelines" / "registry" / "served_model.py"),
-            artifacts={
-                served_model.GENERATOR: str(folder),
-                **{page.stem: str(page) for page in sorted(pages.iterdir())},
-            },
-            code_paths=[str(ROOT / name) for name in code(generator)],
-            signature=served_model.signature(generator.codec),
             input_example=([{"label": names[0]} if names else {}], {"num_samples": 2, "seed": 0}),
-            pip_requirements=requirements(),
+            **contents(generator, folder, sorted(pages.iterdir())),
         )
+
+
+def save(generator: "Generator", folder: Path, place: Path) -> None:
+    """Put a model into a folder from which MLflow can run it, without registering it.
+
+    Args:
+        folder: the generator's, or that of a program (fm.exported).
+        place: an empty folder.
+    """
+    import mlflow
+
+    mlflow.pyfunc.save_model(path=str(place), **contents(generator, folder, []))
+
+
+def contents(generator: "Generator", folder: Path, pages: Sequence[Path]) -> dict[str, Any]:
+    """What a model is, as MLflow takes it."""
+    from pipelines.registry import served_model
+
+    return {
+        "python_model": str(ROOT / "pipelines" / "registry" / "served_model.py"),
+        "artifacts": {served_model.GENERATOR: str(folder), **{page.stem: str(page) for page in pages}},
+        "code_paths": [str(ROOT / name) for name in code(generator)],
+        "signature": served_model.signature(generator.codec),
+        "pip_requirements": requirements(),
+    }
 
 
 def code(generator: "Generator") -> list[str]:

@@ -7,6 +7,7 @@ with the model, and nothing else of this project.
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from numpy.typing import NDArray
 
-from fm import devices
+from fm import devices, exported
 from fm.codecs import Codec
 from fm.components import ANY
 from fm.errors import shown
@@ -64,7 +65,11 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: PythonModelContext) -> None:
         # Who loads a model by MLflow runs the code that came with it: what is not the library's lies there too.
-        self.generator = Generator.load(context.artifacts[GENERATOR], own=ANY).to(devices.pick("auto"))
+        folder = Path(context.artifacts[GENERATOR])
+        if exported.is_there(folder):
+            self.generator = exported.load(folder)
+        else:
+            self.generator = Generator.load(folder, own=ANY).to(devices.pick("auto"))
 
     # MLflow makes a schema of the hint of model_input, or warns; a DataFrame's alone it leaves in peace.
     def predict(
