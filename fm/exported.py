@@ -1,6 +1,7 @@
 """A generator whose network is one program of torch.export, which runs where this library is not: a folder of
 config.json and network.pt2."""
 
+import warnings
 from collections.abc import Container
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def save(generator: Generator, folder: Path) -> None:
     shapes = (batch, batch, dict.fromkeys(condition, batch), *(batch for _ in second))
     program = torch.export.export(network, (x, t, dict(condition), *second), dynamic_shapes=shapes, strict=True)
     folder.mkdir(parents=True, exist_ok=True)
-    torch.export.save(program, folder / PROGRAM)
+    with warnings.catch_warnings():  # of weights in another memory format, which are saved as they are
+        warnings.filterwarnings("ignore", "No complete tensor found in the group")
+        torch.export.save(program, folder / PROGRAM)
     write_config(folder, generator.config)
 
 

@@ -29,7 +29,7 @@ def sample(labels: Sequence[str | None], noise: Iterable[torch.Tensor], steps: i
         noise: standard normal (B, C, *spatial), as often as the sampler draws.
         steps: one of the numbers that were exported.
     """
-    said = json.loads((FOLDER / "sampler.json").read_text())
+    said = json.loads((FOLDER / "sampler.json").read_text(encoding="utf-8"))
     table = said["samplers"][str(steps or next(iter(said["samplers"])))]
     names, count = said["labels"], len(labels)
     program = torch.export.load(FOLDER / "network.pt2").module()
@@ -48,7 +48,7 @@ def sample(labels: Sequence[str | None], noise: Iterable[torch.Tensor], steps: i
 
 
 def main() -> None:
-    said = json.loads((FOLDER / "sampler.json").read_text())
+    said = json.loads((FOLDER / "sampler.json").read_text(encoding="utf-8"))
     parser = argparse.ArgumentParser(description="Images from the program in this folder.")
     parser.add_argument("out", type=Path, help="a .npy file of the images, uint8 (B, *spatial, C)")
     parser.add_argument(
