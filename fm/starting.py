@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fm import diffusers_folders
 from fm.codecs import Codec
-from fm.components import Choice
+from fm.components import Choice, options_of, parts
 from fm.conditions import Conditioner, Spec
 from fm.config import Config, Native
 from fm.generator_files import WEIGHTS, GeneratorError, read_config, readable
+from fm.networks import Network
 from fm.paths import Path as ProbabilityPath
 from fm.targets import Target
 
@@ -78,21 +79,34 @@ def weights_in(folder: Path) -> "dict[str, Tensor]":
 
 CONVERTED = "network."
 """What the names of a converted network's weights begin with (fm.networks.converted)."""
+SECOND = "embed_until."
+"""What the names of those weights begin with that make something of a second time (fm.networks.conditioned)."""
+TIME_FREQUENCY = "time_frequency"
+"""The option by which networks say how fast the times are that they embed."""
 
 
 def take_weights(generator: "Generator", weights: "Mapping[str, Tensor]") -> None:
     """Give a generator that goes on from a network (gone_on) that network's weights.
+
+    Where it alone is told a second time, the embedding of that starts at zero: it says at any second time what the
+    original says, and so at until = t.
 
     Raises:
         GeneratorError: they are those of another network, or one is not finite.
     """
     from fm.finite import not_finite
     from fm.networks.converted import unconverted
+    from fm.networks.layers import zero_init
 
     if name := next(not_finite(weights), None):
         raise GeneratorError(f"it cannot be gone on from: the weight {name} is not finite")
+    network = unconverted(generator.network)
+    if generator.config.until and not any(name.startswith(SECOND) for name in weights):
+        zero_init(network.embed_until.second)  # whatever second time it is told, it says what the original said
+        second = {name: value for name, value in network.state_dict().items() if name.startswith(SECOND)}
+        weights = {**second, **weights}
     try:
-        unconverted(generator.network).load_state_dict(weights)
+        network.load_state_dict(weights)
     except RuntimeError as error:
         in_a_line = " ".join(str(error).split())
         raise GeneratorError(f"it cannot be gone on from: its weights are another network's: {in_a_line}") from None
@@ -116,11 +130,31 @@ def gone_on(config: Config, original: Original) -> Config:
     """
     require_same_data(config, original)
     asked = native_of(config.model_copy(update={"native": None}))
-    known = original.until, config.until
-    if any(known) and (original.native != asked or not all(known)):
+    if (original.until and not config.until) or (config.until and original.native != asked):
         raise ValueError("a network that is told where a step ends goes on only as such a network, on the same path")
+    network = original.network if original.until == config.until else told_where_steps_end(original.network)
     native = None if original.native == asked else original.native
-    return config.model_copy(update={"network": original.network, "native": native})
+    return config.model_copy(update={"network": network, "native": native})
+
+
+def told_where_steps_end(network: Choice) -> Choice:
+    """The choice of the network that is told a second time, and embeds the first as this one does.
+
+    Raises:
+        ValueError: one's own network, of which that is not known.
+
+    >>> told_where_steps_end({"name": "unet", "width": 8})
+    {'name': 'unet', 'width': 8, 'time_frequency': 1000.0}
+    """
+    from fm.networks.conditioned import FASTEST
+
+    name, options = parts(network)
+    if TIME_FREQUENCY not in options_of(type(Network.of(network))):
+        raise ValueError(
+            f"network {name}: without an option {TIME_FREQUENCY} a network that is told where a step ends cannot go on "
+            "from one that is not"
+        )
+    return {"name": name, **options, TIME_FREQUENCY: options.get(TIME_FREQUENCY, FASTEST)}
 
 
 def native_of(config: Config) -> Native:

@@ -7,16 +7,22 @@ from fm.components import Choice
 from fm.config import Config, SamplerConfig
 from fm.generator import Generator
 
+TINY: Choice = {"name": "unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "patch_size": 1}
+
 
 def tiny_generator(
-    path: Choice = "cond_ot", target: str = "velocity", label_names: Sequence[str] = tuple("0123456789"), seed: int = 0
+    path: Choice = "cond_ot",
+    target: str = "velocity",
+    label_names: Sequence[str] = tuple("0123456789"),
+    seed: int = 0,
+    network: Choice = TINY,
 ) -> Generator:
     """A small network of random weights, none of them zero, so that its images depend on everything."""
     torch.manual_seed(seed)
     config = Config(
         path=path,
         target=target,
-        network={"name": "unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "patch_size": 1},
+        network=network,
         sampler=SamplerConfig(solver="ddim", steps=4),
         codec={"name": "pixels", "stored": [8, 8, 1]},
         conditioner={"name": "labels", "names": list(label_names)},

@@ -11,7 +11,8 @@ import fm
 from fm.config import Config, Native, SamplerConfig
 from fm.generator import Generator, GeneratorError
 from fm.networks.converted import unconverted
-from fm.starting import Original, gone_on, original_in, take_weights, weights_in
+from fm.starting import Original, gone_on, original_in, take_weights, told_where_steps_end, weights_in
+from tests.extending.my_package.networks import Pointwise
 from tests.fm.conftest import tiny_generator
 
 
@@ -123,3 +124,37 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(others: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         flow_of(tiny_generator("ddpm", "noise"), **others)
+
+
+@pytest.mark.parametrize("kind", ["unet", "transformer"])
+@pytest.mark.parametrize("options", [{}, {"time_frequency": 30.0}], ids=["fast", "slow"])
+def test_told_a_second_time_it_says_what_the_original_says_to_the_bit(kind: str, options: dict[str, float]) -> None:
+    """Whichever second time it is told, so that one Euler step of both is the same; its gradient does not vanish."""
+    original = tiny_generator(network={"name": kind, "width": 8, "patch_size": 2, **options})
+    generator = Generator.untrained(flow_of(original, until=True))
+    take_weights(generator, original.network.state_dict())
+    generator.network.eval()
+    draws = torch.Generator().manual_seed(1)
+    x, t = torch.randn(4, 1, 8, 8, generator=draws), torch.rand(4, generator=draws)
+    label = {"label": torch.tensor([0, 3, 9, 10])}
+    expected = original.network(x, t, label)
+    for until in (None, t, torch.ones(4)):
+        assert torch.equal(generator.network(x, t, label, until=until), expected)
+    generator.network(x, t, label, until=torch.ones(4)).square().sum().backward()
+    assert float(generator.network.get_parameter("embed_until.second.weight").grad.abs().max()) > 0  # type: ignore[union-attr]
+
+
+def test_one_that_is_told_a_second_time_keeps_what_it_made_of_it(tmp_path: Path) -> None:
+    config = tiny_generator().config.model_copy(update={"until": True})
+    original = Generator.untrained(config)
+    original.save(tmp_path)
+    generator = Generator.untrained(gone_on(config, original_in(tmp_path)))
+    take_weights(generator, weights_in(tmp_path))
+    assert generator.config == original.config
+    for name, value in original.network.state_dict().items():
+        assert torch.equal(generator.network.state_dict()[name], value), name
+
+
+def test_how_fast_a_network_of_ones_own_embeds_times_is_not_known() -> None:
+    with pytest.raises(ValueError, match=r"network .*:Pointwise: without an option time_frequency"):
+        told_where_steps_end(Pointwise().choice)
