@@ -11,7 +11,7 @@ from typing import Any
 
 from fm.data.folder_contents import look_into
 from fm.errors import UserError
-from pipelines import params
+from pipelines import edges, params
 
 DVC = str(Path(sys.executable).parent / "dvc")
 
@@ -33,6 +33,7 @@ class GraphError(UserError):
 
 def read(root: Path) -> Graph:
     """The stages of the DVC project at `root`, in an order in which they can run."""
+    edges.renew(root)
     return parse(ask(root, "dag", "--dot"))
 
 
@@ -60,6 +61,7 @@ def changes(root: Path) -> dict[str, Any]:
 
     Where that is the stage before all others alone, it is brought up to date: a change of words ends there.
     """
+    edges.renew(root)
     found: dict[str, Any] = json.loads(ask(root, "status", "--json"))
     if found.keys() == {FIRST}:
         ask(root, "repro", "--single-item", FIRST)

@@ -27,10 +27,9 @@ from flows.publish import publish, times_in_turn, to_mlflow
 from flows.slots import holding
 from flows.steps import Step, StepsFailed, run_steps
 from flows.summary import UNCHANGED
-from flows.workers import Workers
+from flows.workers import KEPT, Workers
 from flows.workspace import branch_for, keep, run_workspace
 from fm.errors import UserError
-from pipelines import params
 from pipelines.checkout_locks import running_here, settings_free
 from pipelines.project import REPORTS, ROOT, cache_dir
 from pipelines.records import naming, provenance
@@ -105,7 +104,7 @@ def checkout(revision: str | None) -> Iterator[Path]:
 def kept(place: Path, queue: str | None, branch: str) -> str:
     """Put what the run has made on a branch of its own, where other machines took part on git's remote too; what to
     say of it."""
-    keep(place, branch, [params.FILE, *provenance.WRITTEN_BY_THE_PIPELINE], f"Pipeline run {flow_run.name}")
+    keep(place, branch, KEPT, f"Pipeline run {flow_run.name}")
     if queue is not None:
         remote.push(place, branch)
     return f" Its lock file, figures and reports are on the branch {branch}."

@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from fm.errors import shown
-from pipelines import params, yaml_reading
+from pipelines import edges, params, yaml_reading
 from pipelines.project import ROOT, whole_file
 
 
@@ -39,10 +39,11 @@ def planned(
 
 
 def write(path: Path, text: str) -> None:
-    """Nothing where the file has that text already."""
+    """Nothing where the file has that text already; dvc.yaml beside it gets the edges that its rows ask for."""
     if yaml_reading.text(path) != text:
         with whole_file(path) as partial:
             partial.write_text(text, encoding="utf-8")
+        edges.renew(path.parent)
 
 
 def content_of(text: str, source: str) -> Any:

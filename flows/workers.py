@@ -20,13 +20,15 @@ from flows.commands import Outcome, Runner, StepFailed
 from flows.processes import Processes, Stopped
 from flows.waiting import shown_waiting
 from flows.workspace import keep
-from pipelines import params
+from pipelines import edges, params
 from pipelines.records import provenance
 
 DEPLOYMENT = "stage/worker-stage"
 HERE = ("resolve", "prepare")
 """Stages that read what lies on this machine alone, or take no time."""
 SECONDS_BETWEEN = 2
+KEPT = (params.FILE, edges.FILE, *provenance.WRITTEN_BY_THE_PIPELINE)
+"""Files of a checkout that say what a run was, and what has come of it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Workers:
     def publish(self, name: str) -> str:
         """Commit settings and lock file as they are now, where workers can have them."""
         place = self.runner.root
-        commit = keep(place, self.branch, [params.FILE, *provenance.WRITTEN_BY_THE_PIPELINE], f"Before {name}")
+        commit = keep(place, self.branch, KEPT, f"Before {name}")
         remote.push(place, self.branch)
         return commit
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fm.errors import UserError
+from pipelines import edges
 from pipelines.program import run
 from pipelines.project import ROOT
 from pipelines.stage import changes, recorded
@@ -27,6 +28,7 @@ def main() -> None:
 
 def to_run(root: Path) -> dict[str, str]:
     """The stages that have to run, and why. Runs `resolve` first. Raises WorktreeError, which DVC's message is."""
+    edges.renew(root)
     dvc(root, "repro", "--single-item", RESOLVE)
     status: dict[str, list[Any]] = json.loads(dvc(root, "status", "--json").splitlines()[-1])
     return {stage: why(stage, said, root) for stage, said in status.items()}

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
+from torch import Tensor
+
 from fm.batches import Budget, Examples
 from fm.components import Choice, parts
 from fm.config import Config, SamplerConfig
@@ -12,9 +14,10 @@ from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective
-from fm.starting import gone_on, take_weights
+from fm.starting import Original, gone_on, original_in, take_weights, weights_in
 from pipelines import starts
 from pipelines.params import Params
+from pipelines.project import MODELS
 from pipelines.rehearsal import rehearse_settings
 
 
@@ -28,6 +31,7 @@ class Method:
         config: what an untrained generator is made from.
         samplers: all that it is measured with, each number of steps by itself.
         start_from: folder of the network that its own goes on from.
+        start: the method whose network it is.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Method:
     config: Config
     samplers: tuple[SamplerConfig, ...]
     start_from: str | None = None
+    start: Self | None = None
 
     @classmethod
     def build(cls, settings: Params, name: str, dataset: Prepared) -> Self:
@@ -53,7 +58,11 @@ class Method:
             )
             if row.start_from is not None:
                 config = gone_on(config, starts.original(row.start_from))
-            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from)
+        start = None if row.start is None else cls.build(settings, row.start, dataset)
+        with named(name):
+            if start is not None:
+                config = gone_on(config, Original.of(start.config))
+            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start)
 
     def untrained(self, weights: bool = True) -> Generator:
         """With random weights, from torch's global generator, or with none (Generator.untrained).
@@ -73,7 +82,21 @@ class Method:
         generator = self.untrained(weights)
         if self.start_from is not None and weights:
             take_weights(generator, starts.weights(self.start_from))
+        if self.start is not None and weights:
+            take_weights(generator, self.start.weights())
         return generator
+
+    def weights(self) -> dict[str, Tensor]:
+        """Of the network as it has been trained, by name.
+
+        Raises:
+            UserError: it has not been, or by other settings.
+        """
+        folder = MODELS / self.name
+        if not folder.is_dir() or original_in(folder) != Original.of(self.config):
+            what = "was trained by other settings" if folder.is_dir() else "is missing"
+            raise UserError(f"{folder} {what}: `dvc repro train@{self.name}` makes it")
+        return weights_in(folder)
 
 
 def build(settings: Params, dataset: Prepared) -> dict[str, Method]:

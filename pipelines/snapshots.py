@@ -11,31 +11,37 @@ from fm.errors import UserError
 from pipelines.project import SNAPSHOTS, whole_folder
 from pipelines.schemas.evaluation import EvaluationRow, Snapshot
 
-INDEX = "images_seen.json"
+INDEX, BEFORE = "images_seen.json", "before"
 
 
-def keep(method: str, made: Path, images_seen: int) -> None:
+def keep(method: str, made: Path, images_seen: int, before: int = 0) -> None:
     """Put the generator folders in `made` where evaluate finds them.
 
     Args:
-        images_seen: by the finished network.
+        images_seen: by the finished network, in this training.
+        before: by the network that it has gone on from.
     """
     found = sorted(int(folder.name) for folder in made.iterdir()) if made.exists() else []
     with whole_folder(SNAPSHOTS / method) as target:
         for seen in found:
             shutil.copytree(made / str(seen), target / str(seen))
-        (target / INDEX).write_text(json.dumps({"snapshots": found, "finished": images_seen}) + "\n", encoding="utf-8")
+        content = {"snapshots": found, "finished": images_seen, **({BEFORE: before} if before else {})}
+        (target / INDEX).write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def along(
     method: str, finished: EvaluationRow, measure: Callable[[Path, SamplerConfig], EvaluationRow]
 ) -> list[Snapshot]:
-    """Each network of the way, measured by the sampler that is best for the finished one, which comes last."""
+    """Each network of the way, measured by the sampler that is best for the finished one, which comes last.
+
+    What it had seen before it went on from another counts.
+    """
     seen = index(method)
     if not seen["snapshots"]:
         return []
     rows = {count: measure(SNAPSHOTS / method / str(count), finished.sampler) for count in seen["snapshots"]}
-    return [snapshot(count, row) for count, row in {**rows, seen["finished"]: finished}.items()]
+    before = seen.get(BEFORE, 0)
+    return [snapshot(before + count, row) for count, row in {**rows, seen["finished"]: finished}.items()]
 
 
 def folders(method: str) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from fm.errors import UserError
-from pipelines import params
+from pipelines import edges, params
 from pipelines.checkout_locks import working
 from pipelines.inputs.resolved import Inputs, file_of, resolve_one
 from pipelines.project import PREPARED, ROOT, require_repository, whole_file
@@ -122,6 +122,7 @@ def running(name: str) -> Iterator[Stage]:
     """
     with working(ROOT):
         params.load()  # a mistake is one line, which DVC's word on it is not
+        edges.require(ROOT)
         stage = declared(name)
         if str(file_of(name)) in stage.dependencies:
             renew_inputs(stage)

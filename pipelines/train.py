@@ -21,7 +21,7 @@ from fm.training.callbacks import Point, Totals
 from fm.training.checkpoint_folders import remove, require_writable
 from fm.training.processes import is_helper, launched
 from fm.training.trainer import Hardware, Keeping, Watching
-from pipelines import averages, finished, forecast, methods, params, snapshots
+from pipelines import averages, finished, forecast, methods, params, snapshots, words
 from pipelines.dataset import opened
 from pipelines.machine import Moment
 from pipelines.methods import Method
@@ -43,7 +43,7 @@ from pipelines.project import (
 )
 from pipelines.records import tracking
 from pipelines.schemas.machine import Load
-from pipelines.schemas.train import TrainMetrics
+from pipelines.schemas.train import Before, TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
 SAMPLE_SEED = 1
@@ -70,6 +70,7 @@ def train(stage: Stage, name: str) -> None:
     hardware = hardware_of(settings)
     torch.manual_seed(settings.train.seed)
     generator = method.begun(hardware.needs_weights)
+    before = None if method.start is None else measured(method.start.name).behind(method.start.name)
     kept = settings.train
     elsewhere = checkpoints_elsewhere(stage.name, stage.key)
     lengths = tuple(kept.average_lengths)
@@ -87,13 +88,15 @@ def train(stage: Stage, name: str) -> None:
             return
         with tracking.stage_run(stage, settings.dataset.name) as tracked:
             log_settings(tracked, stage, settings, method)
-            foretell(settings, method, dataset, generator, device)
+            foretell(settings, method, dataset, generator, device, before)
             began = Moment.now()
             totals = fit(settings, method, dataset, generator, keeping, hardware, tracked)
-            metrics = summarise(settings, generator, totals, began.load())
+            metrics = summarise(settings, generator, totals, began.load(), before)
             require_unchanged(stage)
             write(name, generator, totals, metrics)
-            snapshots.keep(name, workspace / "snapshots", metrics.images_seen)
+            snapshots.keep(
+                name, workspace / "snapshots", metrics.images_seen, 0 if before is None else before.images_seen
+            )
             averages.keep(name, workspace / "averages")
             finished.keep(stage, outputs(name))
             tracked.params(metrics.chosen())
@@ -116,13 +119,28 @@ def outputs(method: str) -> list[Path]:
     return [MODELS / method, SNAPSHOTS / method, CURVES / f"{method}.csv", METRICS / "train" / f"{method}.json"]
 
 
-def foretell(settings: Params, method: Method, dataset: Prepared, generator: Generator, device: torch.device) -> None:
+def measured(method: str) -> TrainMetrics:
+    """What a method's training has come to. Raises UserError where it has not been trained."""
+    return TrainMetrics.of_stage(METRICS / "train" / f"{method}.json")
+
+
+def foretell(
+    settings: Params,
+    method: Method,
+    dataset: Prepared,
+    generator: Generator,
+    device: torch.device,
+    before: Before | None,
+) -> None:
     """Say what the budget comes to, and what later stages will refuse."""
     plan = methods.budget(settings)
     seconds = None  # several devices share a step in ways that one does not show
     if settings.train.devices == 1 and not launched():
         seconds = forecast.seconds_of_a_step(generator, method.objective, plan, Examples.of(dataset), device)
     told = forecast.sentences(plan, len(dataset.train), seconds)
+    if before is not None:
+        seen = f"{before.images_seen:,} images in {words.duration(before.seconds)}"
+        told.append(f"goes on from {before.method}, which has seen {seen}")
     try:
         params.require_nfe(settings)
     except params.ParamsError as error:
@@ -187,7 +205,9 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
         run.image("samples", sheet, step)
 
 
-def summarise(settings: Params, generator: Generator, totals: Totals, load: Load) -> TrainMetrics:
+def summarise(
+    settings: Params, generator: Generator, totals: Totals, load: Load, before: Before | None
+) -> TrainMetrics:
     plan = methods.budget(settings)
     seen = plan.steps * plan.batch_size
     last_tenth = totals.curve[-max(len(totals.curve) // 10, 1) :]
@@ -204,6 +224,7 @@ def summarise(settings: Params, generator: Generator, totals: Totals, load: Load
         device=devices.name(devices.pick(settings.train.accelerator)),
         arithmetic=totals.arithmetic,
         machine_load=load,
+        before=before,
     )
 
 
@@ -223,7 +244,7 @@ def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method:
     chosen = {
         "method": method.name,
         **row.objective.model_dump(),
-        **({} if row.start_from is None else {"start_from": row.start_from}),
+        **row.beginning,
         **{f"network.{name}": value for name, value in {"kind": kind, **sizes}.items()},
         **{f"train.{name}": value for name, value in settings.train.model_dump().items()},
     }

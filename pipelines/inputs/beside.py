@@ -7,6 +7,7 @@ BESIDE_ALL = {
     "fm.training.callbacks:ProgressLine": "tells how far a training is",
     "fm.errors": "words",
     "fm.starting": "finds what a network goes on from: what that is, and its weights, are among the settings",
+    "pipelines.edges": "says which stage comes after which",
     "pipelines.checkout_locks": "who may work in a checkout",
     "pipelines.evaluate:log_settings": "tells MLflow",
     "pipelines.evaluate:report": "tells MLflow",

@@ -50,6 +50,7 @@ def of_network(settings: Params, method: str) -> Settings:
         "network": row.network.model_dump(mode="json"),
         "path": row.objective.path,
         "target": row.objective.target,
+        **({} if row.start is None else {"start": {"method": row.start, **of_network(settings, row.start)}}),
     }
 
 

@@ -13,6 +13,7 @@ from pipelines import params
 from pipelines.lineage.links import Link, code_with_patch, lock, patch
 from pipelines.lineage.stored_objects import md5_of
 from pipelines.lineage.traced import Traced
+from pipelines.params.params import beginnings
 from pipelines.project import CACHE_VARIABLE, MODELS
 from pipelines.records import provenance, tracking
 from pipelines.registry.saved_models import download
@@ -35,7 +36,8 @@ def reproduce(version: Traced) -> Link:
     method = version.tags["method"]
     with tempfile.TemporaryDirectory() as scratch, checkout(version, Path(scratch) / "checkout") as place:
         fetch_data(place)
-        train(place, method, Path(scratch))
+        for name in beginnings(params.load(place / params.FILE).methods, method):
+            train(place, name, Path(scratch))
         again = md5_of(place / MODELS / method / WEIGHTS)
         registered = f"models:/{version.version.name}/{version.version.version}"
         before = md5_of(download(registered, Path(scratch) / "registered") / WEIGHTS)

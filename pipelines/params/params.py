@@ -1,5 +1,6 @@
 """The whole of params.yaml, and what its sections must be to each other."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -8,7 +9,7 @@ from fm.components import ANY
 from fm.errors import shown
 from fm.extractor_names import dimensions_of, extractor_name
 from pipelines.params.network import Network
-from pipelines.params.row import Method
+from pipelines.params.row import BEGINNINGS, Method
 from pipelines.params.section import Section
 from pipelines.params.sections import Dataset, Evaluate, Register, Roles, Train
 from pipelines.schemas.evaluation import deciding_metrics
@@ -31,14 +32,24 @@ class Params(Section):
         """A row without a network of its own has the common one; where that is wrong, it is told once."""
         if not isinstance(methods, dict):
             return methods
-        for name, row in methods.items():
-            if isinstance(row, dict) and row.get("start_from") is not None and row.get("network") is not None:
-                raise ValueError(f"{name}.network: must be null, since the network is that of start_from")
+        begun = {name: [key for key in BEGINNINGS if is_given(row, key)] for name, row in methods.items()}
+        for name, keys in begun.items():
+            if len(keys) > 1:
+                raise ValueError(f"{name}: {' and '.join(keys)}: it can have one beginning")
+            if keys and is_given(methods[name], "network"):
+                raise ValueError(f"{name}.network: must be null, since the network is that of {keys[0]}")
         common = known.data.get("network", Network.model_construct())
         return {
             name: {**row, "network": common} if isinstance(row, dict) and row.get("network", 0) is None else row
             for name, row in methods.items()
         }
+
+    @field_validator("methods")
+    @classmethod
+    def rows_start_from_others(cls, methods: dict[str, Method]) -> dict[str, Method]:
+        """And have their networks."""
+        first = {name: methods[beginnings(methods, name)[0]] for name in methods}
+        return {name: row.model_copy(update={"network": first[name].network}) for name, row in methods.items()}
 
     @field_validator("methods")
     @classmethod
@@ -94,6 +105,29 @@ class Params(Section):
                 f"{', '.join(measured)}"
             )
         return self
+
+
+def is_given(row: Any, key: str) -> bool:
+    """Whether a row as it is written has something of that name."""
+    return isinstance(row, dict) and row.get(key) is not None
+
+
+def beginnings(methods: Mapping[str, Method], name: str) -> list[str]:
+    """The rows by which a row's network comes about: the one that starts from none, those between, the row itself.
+
+    Raises:
+        ValueError: there is no such row, or they start from each other.
+    """
+    passed = [name]
+    while (start := methods[passed[0]].start) is not None:
+        if start not in methods:
+            there = ", ".join(methods)
+            raise ValueError(f"{passed[0]}.start = {shown(start)}: must be another row: there are {there}")
+        if start in passed:
+            circle = " from ".join([*reversed(passed), start])
+            raise ValueError(f"{name}.start: {circle}: must start from no row that starts from it")
+        passed.insert(0, start)
+    return passed
 
 
 def too_few(what: str, dimensions: int, extractor: str) -> str:

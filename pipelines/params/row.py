@@ -1,9 +1,9 @@
 """A row of `methods`: what is trained, by which network, and how images are drawn from it."""
 
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, WrapValidator, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, WrapValidator, field_validator, model_serializer
 
 from fm import components
 from fm.config import (
@@ -18,6 +18,8 @@ from pipelines.params.objective import Objective, OtherObjective, by_its_name
 from pipelines.params.section import Filled, Section
 
 STARTS = "starts"
+BEGINNINGS = ("start_from", "start")
+"""The settings by which a row goes on from a trained network, and has no network of its own."""
 
 
 class Sampler(SamplerSettings):
@@ -48,6 +50,13 @@ class Method(Section):
     start_from: str | None = Field(
         default=None, description="a folder below starts/ with a trained network that this one goes on from"
     )
+    start: str | None = Field(default=None, description="another row, whose trained network this one goes on from")
+
+    @model_serializer(mode="wrap")
+    def without_what_is_not_there(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A row that starts by itself says nothing of it, as rows did before any could do else."""
+        content: dict[str, Any] = written(self)
+        return {key: value for key, value in content.items() if key not in BEGINNINGS or value is not None}
 
     @field_validator("start_from")
     @classmethod
@@ -58,6 +67,11 @@ class Method(Section):
                 "link its files (cp -al)"
             )
         return folder
+
+    @property
+    def beginning(self) -> dict[str, str]:
+        """What it goes on from, by the setting's name; nothing where it begins by itself."""
+        return {key: value for key in BEGINNINGS if (value := getattr(self, key)) is not None}
 
     def each_sampler(self) -> list[SamplerConfig]:
         """Every sampler with each number of its steps, in the row's order."""

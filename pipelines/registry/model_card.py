@@ -205,6 +205,11 @@ def budget(facts: Facts) -> str:
         words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
     if trained is not None:
         words.append(timed(duration(trained.seconds), trained.machine_load))
+    if trained is not None and (before := trained.before) is not None:
+        words.append(
+            f"from the network of {before.method}, which had seen {before.images_seen:,} images in "
+            f"{duration(before.seconds)}"
+        )
     return ", ".join(words)
 
 

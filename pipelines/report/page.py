@@ -163,8 +163,20 @@ def times(results: Results) -> tuple[str, str]:
         "times",
         f"Every time on this page was taken method by method in turn, in one go ({probes.device}, {probes.threads} "
         f"threads, samples in batches of {probes.batch_size}); {load}. The trainings took {trained} in all: one after "
-        "the other, by themselves they say as much of the machine's load as of the methods.",
+        "the other, by themselves they say as much of the machine's load as of the methods."
+        + "".join(f" {sentence}" for sentence in gone_on(results)),
     )
+
+
+def gone_on(results: Results) -> list[str]:
+    """Which methods' networks go on from another's, and what they have cost in all."""
+    return [
+        f"{method} goes on from {before.method}: it has seen {before.images_seen:,} + {trained.images_seen:,} = "
+        f"{trained.images_seen_in_all:,} images in {words.duration(before.seconds)} + "
+        f"{words.duration(trained.seconds)} = {words.duration(trained.seconds_in_all)}."
+        for method, trained in results.train.items()
+        if (before := trained.before) is not None
+    ]
 
 
 def grids(contents: Contents) -> list[tuple[str, str, str]]:

@@ -1,16 +1,25 @@
 """What a training writes beside the model."""
 
 from dataclasses import asdict
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from fm.arithmetic import Arithmetic
 from pipelines.schemas.machine import Load
 from pipelines.schemas.schema import Schema
 
 
+class Before(Schema):
+    """What the network had cost before a training, where it goes on from another method's."""
+
+    method: str = Field(description="whose network it was; it may have gone on from another itself")
+    images_seen: int = Field(description="by then, over all trainings")
+    seconds: float = Field(description="spent training by then")
+
+
 class TrainMetrics(Schema):
-    """metrics/train/<method>.json."""
+    """metrics/train/<method>.json; all but `before` is of this training alone."""
 
     images_seen: int
     steps: int
@@ -24,6 +33,26 @@ class TrainMetrics(Schema):
     device: str | None = Field(default=None, description="what it was resumed on last; none in files of before")
     arithmetic: Arithmetic | None = Field(default=None, description="what was chosen, by itself or by a setting")
     machine_load: Load | None = Field(default=None, description="since it was resumed last; none in files of before")
+    before: Before | None = Field(default=None, description="none where the network began with random weights")
+
+    @model_serializer(mode="wrap")
+    def without_what_is_not_there(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = written(self)
+        return {name: value for name, value in content.items() if name != "before" or value is not None}
+
+    @property
+    def images_seen_in_all(self) -> int:
+        """By the network, from its random weights on."""
+        return self.images_seen + (0 if self.before is None else self.before.images_seen)
+
+    @property
+    def seconds_in_all(self) -> float:
+        """Spent on training it, from its random weights on."""
+        return self.seconds + (0.0 if self.before is None else self.before.seconds)
+
+    def behind(self, method: str) -> Before:
+        """What `method`, whose training this was, hands on with its network."""
+        return Before(method=method, images_seen=self.images_seen_in_all, seconds=self.seconds_in_all)
 
     def chosen(self) -> dict[str, object]:
         """How it was computed, by name."""

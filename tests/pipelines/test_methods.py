@@ -79,3 +79,30 @@ def test_a_method_that_goes_on_has_no_network_of_its_own() -> None:
     content["methods"]["flow_matching"]["network"] = {"kind": "transformer"}
     with pytest.raises(params.ParamsError, match=r"flow_matching\.network: must be null, since .* that of start_from"):
         params.parse(content)
+
+
+def test_a_method_that_starts_from_another_begins_with_what_it_has_learnt(dataset: Prepared) -> None:
+    content = changed("methods.diffusion.start", "flow_matching")
+    content["methods"]["two_times"] = content["methods"]["flow_matching"] | {
+        "start": "flow_matching",
+        "objective": {"name": "mean_flow", "path": "cond_ot", "coupling": "independent", "timesteps": "uniform"},
+    }
+    built = methods.build(params.parse(content), dataset)
+    methods.try_all(built.values())
+    with pytest.raises(UserError, match="artifacts/models/flow_matching is missing: `dvc repro train@flow_matching`"):
+        built["diffusion"].begun()
+    trained = built["flow_matching"].untrained()
+    for weight in trained.network.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    trained.save("artifacts/models/flow_matching")
+
+    assert built["diffusion"].config.native == Native(path="cond_ot", target="velocity")
+    sampler = SamplerConfig(solver="euler", steps=3)
+    expected = trained.with_sampler(sampler).sample(20, seed=0)
+    assert np.array_equal(built["two_times"].begun().with_sampler(sampler).sample(20, seed=0), expected)
+    assert built["two_times"].begun(weights=False).device == torch.device("meta")
+
+    content["methods"]["flow_matching"] = content["methods"]["flow_matching"] | {"network": {"kind": "transformer"}}
+    other = methods.build(params.parse(content), dataset)
+    with pytest.raises(UserError, match="artifacts/models/flow_matching was trained by other settings: `dvc repro"):
+        other["diffusion"].begun()

@@ -58,3 +58,11 @@ def test_without_snapshots_there_is_no_way(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     snapshots.keep("diffusion", Path("made"), images_seen=9600)
     assert snapshots.along("diffusion", row("ddpm", 10, 10, 5.0), lambda *_: pytest.fail("nothing to measure")) == []
+
+
+def test_what_was_seen_before_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_generator().save(Path("made", "640"))
+    snapshots.keep("more", Path("made"), images_seen=9600, before=1000)
+    found = snapshots.along("more", row("euler", 10, 10, 5.0), lambda *_: row("euler", 10, 10, 50.0))
+    assert [one.images_seen for one in found] == [1640, 10600]

@@ -37,3 +37,48 @@ def test_averages_are_not_kept_of_weights_that_are_divided() -> None:
     content["train"]["strategy"] = "fsdp"
     with pytest.raises(params.ParamsError, match=r"average_lengths: must be \[\] with strategy fsdp"):
         params.parse(content)
+
+
+FLOW = changed("methods.flow_matching.network", {"kind": "transformer", "width": 32})["methods"]["flow_matching"]
+
+
+def with_rows(**starts: str | None) -> params.Params:
+    content = changed("methods.flow_matching", FLOW)
+    for name, start in starts.items():
+        content["methods"][name] = FLOW | {"network": None, "start": start}
+    return params.parse(content)
+
+
+def test_a_row_that_starts_from_another_has_its_network() -> None:
+    rows = with_rows(most="more", more="flow_matching", alone=None).methods
+    assert rows["more"].network == rows["most"].network == rows["flow_matching"].network
+    assert rows["alone"].network == rows["diffusion"].network != rows["more"].network
+    assert rows["more"].model_dump()["start"] == "flow_matching"
+    assert {"start", "start_from"}.isdisjoint(rows["alone"].model_dump())
+
+
+@pytest.mark.parametrize(
+    ("starts", "told"),
+    [
+        ({"more": "flow"}, r"more\.start = 'flow': must be another row: there are flow_matching, diffusion, more"),
+        ({"more": "more"}, r"more\.start: more from more: must start from no row that starts from it"),
+        ({"a": "b", "b": "c", "c": "b"}, r"a\.start: a from b from c from b"),
+    ],
+)
+def test_a_row_starts_from_another_that_does_not_start_from_it(starts: dict[str, str], told: str) -> None:
+    with pytest.raises(params.ParamsError, match=told):
+        with_rows(**starts)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"network": {"kind": "transformer"}}, r"diffusion\.network: must be null, since the network is that of start"),
+        ({"start_from": "starts/ours"}, r"diffusion: start_from and start: it can have one beginning"),
+    ],
+)
+def test_a_row_has_one_beginning(row: dict[str, object], told: str) -> None:
+    content = changed("methods.diffusion.start", "flow_matching")
+    content["methods"]["diffusion"] |= row
+    with pytest.raises(params.ParamsError, match=told):
+        params.parse(content)

@@ -1,0 +1,86 @@
+"""The edges of the graph that DVC cannot read from params.yaml: a row that starts from another is trained after it.
+
+DVC's `foreach` gives all rows as many dependencies, and one more would have every row trained again. So where a row
+starts from another, dvc.yaml says row by row of which file its training needs a value too; for a row that needs none it
+is one that its training has anyway, which changes nothing. Without such rows dvc.yaml is as it comes.
+
+The value that stands for a trained network is its final loss, all digits of it: DVC then trains the one anew when the
+other was.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from fm.errors import UserError
+from pipelines import params
+from pipelines.params import Params
+from pipelines.project import METRICS, whole_file
+
+FILE = Path("dvc.yaml")
+
+ROWS = re.compile(r"(?<=^  train:\n    foreach: )(\$\{methods\}|#.*(\n      .*)+)$", re.MULTILINE)
+PLAIN, BY_ROW = "${methods}", "# pipelines/edges.py keeps these lines: a row starts from another"
+KEYS, AND_OF_ROW = '"methods.${key}.objective", "methods.${key}.network"', ', "${item.file}": ["${item.key}"]'
+
+
+class Value(NamedTuple):
+    """One value of a file, which DVC tracks."""
+
+    file: str
+    key: str
+
+
+NOTHING_MORE = Value(str(params.FILE), "train")
+
+
+def needs(settings: Params) -> dict[str, Value]:
+    """What each row's training needs beside its inputs and the data; empty where none does."""
+    if all(row.start is None for row in settings.methods.values()):
+        return {}
+    return {
+        name: NOTHING_MORE if row.start is None else Value(str(METRICS / "train" / f"{row.start}.json"), "final_loss")
+        for name, row in settings.methods.items()
+    }
+
+
+def with_edges(text: str, settings: Params) -> str:
+    """The text of dvc.yaml with the edges that settings ask for, and no others.
+
+    Raises:
+        UserError: it has no such stages as the one that comes with the project.
+    """
+    needed = needs(settings)
+    if not ROWS.search(text) or text.count(KEYS) != 1:
+        if not needed:
+            return text
+        raise UserError(f"{FILE}: `train` is not as it comes with the project, so rows cannot start from others")
+    lines = [f"      {name}: {{file: {value.file}, key: {value.key}}}" for name, value in needed.items()]
+    text = ROWS.sub(lambda _: "\n".join([BY_ROW, *lines]) if lines else PLAIN, text)
+    return text.replace(KEYS + AND_OF_ROW, KEYS).replace(KEYS, KEYS + AND_OF_ROW if lines else KEYS)
+
+
+def renew(root: Path) -> bool:
+    """Give dvc.yaml the edges that params.yaml asks for; whether others were there.
+
+    Raises:
+        ParamsError: params.yaml has a mistake.
+        UserError: dvc.yaml is another than the one that comes with the project.
+    """
+    file, settings = root / FILE, root / params.FILE
+    if not file.exists() or not settings.exists():
+        return False
+    before = file.read_text(encoding="utf-8")
+    after = with_edges(before, params.load(settings))
+    if after != before:
+        with whole_file(file) as partial:
+            partial.write_text(after, encoding="utf-8")
+    return after != before
+
+
+def require(root: Path) -> None:
+    """That DVC, which has read dvc.yaml already, knows the edges. Raises UserError where it did not: it does now."""
+    if renew(root):
+        raise UserError(
+            f"{FILE}: the rows of {params.FILE} start from others than it said; now it says so: run this again"
+        )
