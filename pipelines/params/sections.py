@@ -273,9 +273,13 @@ class Roles(Section):
     ours: str = Field(default="flow_matching", description="the method that the claims are about")
     baseline: str = Field(default="diffusion", description="what it is compared with")
     stronger: str = Field(default="edm", description="shows whether the baseline is weak, where there is such a method")
+    over: str = Field(
+        default="from_diffusion", description="goes on from the baseline as ours, where there is such a method"
+    )
+    further: str = Field(default="more_diffusion", description="goes on from the baseline as the baseline instead")
 
     @model_validator(mode="after")
     def roles_differ(self) -> "Roles":
-        if self.ours == self.baseline or self.stronger in (self.ours, self.baseline):
-            raise ValueError("ours, baseline and stronger: must be different methods")
+        if self.ours == self.baseline or {self.stronger, self.over, self.further} & {self.ours, self.baseline}:
+            raise ValueError("ours, baseline, stronger, over and further: must be different methods")
         return self

@@ -28,9 +28,10 @@ def main(folder: Path, beside: Sequence[Path]) -> None:
         raise UserError(f"{folder / 'trials'}: there is no trial of a study here ({collect.RECORD})")
     before = Comparison.load(folder / "comparison.json")
     now = before.model_copy(update={"claims": judge_study(outcomes), "roles": outcomes[0].roles})
-    for old, new in zip(before.claims, now.claims, strict=True):
-        if finding(old) != finding(new):
-            print(f"{new.id}: {finding(old)} -> {finding(new)}")
+    found = {claim.id: finding(claim) for claim in before.claims}
+    for new in now.claims:
+        if found.get(new.id) != finding(new):
+            print(f"{new.id}: {found.get(new.id, 'not there')} -> {finding(new)}")
     now.save(folder / "comparison.json")
     rewrite(folder / "report.html", SECTION, f"{render_claims(now.claims)}\n\n")
     for file in (*sorted(folder.glob("*.md")), *beside):

@@ -1,0 +1,95 @@
+"""What it costs to come over from a baseline that is trained already, beside a training from scratch."""
+
+from collections.abc import Sequence
+
+from fm.metrics.intervals import Interval, mean_interval
+from pipelines.claims.claim import Definition
+from pipelines.claims.distances import all_extrapolated, at_infinity, best_row, protocol, reduction
+from pipelines.claims.measurement import Measurement, not_measured
+from pipelines.claims.reaching import bound, cost_to_reach, geometric_mean, opened
+from pipelines.claims.results import Results
+from pipelines.claims.units import PART
+from pipelines.schemas.evaluation import Evaluation, Snapshot
+from pipelines.words import method_in_text, percent
+
+
+def migration(results: Results) -> Measurement:
+    """The part of a training from scratch that going over saves until it is as good as that one ends."""
+    roles = results.roles
+    over = results.evaluations.get(roles.over)
+    if over is None:
+        return not_measured(
+            f"needs a row that goes on from the {results.names[1]} model: "
+            f"methods.{roles.over}=@methods/from_diffusion.yaml train.snapshots=7"
+        )
+    if not over.along:
+        return not_measured("needs the distance along the training: set train.snapshots, to 7 for instance")
+    ours, over, *others = alike([results.pair[0], over, *filter(None, [results.evaluations.get(roles.further)])])
+    ends, whole = best_row(ours).distance_sets, float(results.train[roles.ours].images_seen)
+    reached = [cost_to_reach(over.along, lambda one: own_images(results, one), k, end) for k, end in enumerate(ends)]
+    saved = [1 - (seen or whole) / whole for seen in reached]
+    first = own_images(results, over.along[0])
+    late, soon = reached.count(None), reached.count(first)
+    found = opened(mean_interval(saved, ours.confidence), at_most=late > 0, at_least=soon > 0)
+    name = results.names[0]
+    notes = [
+        f"As good after {geometric_mean(reached):,.0f} images as {name} from scratch after {whole:,.0f}."
+        if any(reached)
+        else "",
+        bound("An upper bound: it is not as good within the budget", late, reached),
+        bound("A lower bound: its first network is as good already", soon, reached),
+        equal_budget(over, ours, f"as {name} from scratch"),
+        going_on(results, over, others),
+        f"What the {results.names[1]} model itself took is not counted.",
+    ]
+    how = (
+        f"{protocol(results)}; images seen since it went over when the final distance of {name} from scratch is first "
+        f"reached, straight between {len(over.along)} networks of the training, each method's by its own best sampler"
+    )
+    return Measurement(*found, how, " ".join(filter(None, notes)), saved)
+
+
+def alike(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """All with the distances of infinitely many images, or none."""
+    if all_extrapolated(evaluations):
+        return [at_infinity(each) for each in evaluations]
+    return list(evaluations)
+
+
+def own_images(results: Results, one: Snapshot) -> float:
+    """Images seen in the training that went over, without those of the network that it began with."""
+    before = results.train[results.roles.over].before
+    return float(one.images_seen - (before.images_seen if before is not None else 0))
+
+
+def equal_budget(over: Evaluation, other: Evaluation, than: str) -> str:
+    """How the distances compare after as many images."""
+    found = reduction(over.rows, other.rows, over.confidence)
+    return f"After as many images {than} its distance is {lower(found)}."
+
+
+def going_on(results: Results, over: Evaluation, others: Sequence[Evaluation]) -> str:
+    """The opposite control: as many images more of what the baseline is trained for."""
+    further, baseline = results.roles.further, results.names[1]
+    if not others:
+        return (
+            f"Whether that many images more of {baseline} would do as well is not measured: "
+            f"methods.{further}=@methods/more_diffusion.yaml."
+        )
+    return equal_budget(over, others[0], f"more of {baseline} ({method_in_text(further)})")
+
+
+def lower(found: Interval) -> str:
+    return f"{percent(found.mean)} lower ({percent(found.low)} to {percent(found.high)})"
+
+
+CLAIM = Definition(
+    "migration",
+    "Going over to {ours} from a trained {baseline} model takes less training than {ours} from scratch.",
+    "less (a migration cost, without a figure)",
+    unit=PART,
+    better="up",
+    null=0,
+    threshold=0,
+    of_run=migration,
+)
