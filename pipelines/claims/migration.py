@@ -1,6 +1,8 @@
 """What it costs to come over from a baseline that is trained already, beside a training from scratch."""
 
+import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from fm.metrics.intervals import Interval, mean_interval
 from pipelines.claims.claim import Definition
@@ -27,7 +29,8 @@ def migration(results: Results) -> Measurement:
     ours, over, *others = alike([results.pair[0], over, *filter(None, [results.evaluations.get(roles.further)])])
     ends, whole = best_row(ours).distance_sets, float(results.train[roles.ours].images_seen)
     reached = [cost_to_reach(over.along, lambda one: own_images(results, one), k, end) for k, end in enumerate(ends)]
-    saved = [1 - (seen or whole) / whole for seen in reached]
+    cost = cost_of_a_step(results)
+    saved = [1 - (seen or whole) / whole * cost for seen in reached]
     first = own_images(results, over.along[0])
     late, soon = reached.count(None), reached.count(first)
     found = opened(mean_interval(saved, ours.confidence), at_most=late > 0, at_least=soon > 0)
@@ -44,7 +47,8 @@ def migration(results: Results) -> Measurement:
     ]
     how = (
         f"{protocol(results)}; images seen since it went over when the final distance of {name} from scratch is first "
-        f"reached, straight between {len(over.along)} networks of the training, each method's by its own best sampler"
+        f"reached, straight in logarithms between {len(over.along)} networks of the training, each method's by its own "
+        f"best sampler, times the cost of a step timed in turn ({cost:.3g} of that from scratch)"
     )
     return Measurement(*found, how, " ".join(filter(None, notes)), saved)
 
@@ -54,6 +58,12 @@ def alike(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     if all_extrapolated(evaluations):
         return [at_infinity(each) for each in evaluations]
     return list(evaluations)
+
+
+def cost_of_a_step(results: Results) -> float:
+    """Of the network that went over, beside one from scratch: its changes of time and scale cost a little."""
+    over, ours = (results.probes.methods[name].step_seconds for name in (results.roles.over, results.roles.ours))
+    return math.exp(fmean(math.log(one / other) for one, other in zip(over, ours, strict=True)))
 
 
 def own_images(results: Results, one: Snapshot) -> float:

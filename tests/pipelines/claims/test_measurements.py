@@ -217,7 +217,9 @@ def gone_over(way: list[tuple[int, float]], further: Rows | None = None) -> Resu
     rows: dict[str, Rows] = {"from_diffusion": [("euler", 10, 10, way[-1][1])]}
     rows |= {} if further is None else {"more_diffusion": further}
     evaluations = {**given.evaluations, **{name: evaluation(one) for name, one in rows.items()}}
+    probed = {**given.probes.methods, "from_diffusion": given.probes.methods["flow_matching"]}
     given = replace(given, train={**given.train, "from_diffusion": over}, evaluations=evaluations)
+    given = replace(given, probes=given.probes.model_copy(update={"methods": probed}))
     return on_the_way(given, "from_diffusion", [(64000 + seen, distance) for seen, distance in way])
 
 
@@ -232,6 +234,13 @@ def test_what_going_over_saves_of_a_training_from_scratch():
         "After as many images as flow matching from scratch its distance is 33.3% lower (33.3% to 33.3%)." in found.note
     )
     assert "methods.more_diffusion=@methods/more_diffusion.yaml" in found.note
+
+
+def test_going_over_pays_for_steps_that_cost_more():
+    given = gone_over([(16000, 11.0), (64000, 6.0)])
+    steps = given.probes.methods["flow_matching"].step_seconds
+    found = judged(changed_probe(given, "from_diffusion", step_seconds=[1.2 * one for one in steps]))["migration"]
+    assert found.measured == pytest.approx(1 - 0.5 * 1.2)
 
 
 def test_going_on_with_the_baseline_is_its_control():
