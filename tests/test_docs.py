@@ -21,7 +21,7 @@ def test_every_snippet_runs(code: str) -> None:
 
 def test_every_sampler_shown_is_one() -> None:
     rows = re.findall(r"^    - (\{solver.*\})$", METHODS, re.MULTILINE)
-    assert len(rows) == 4
+    assert len(rows) == 5
     for row in rows:
         Sampler.model_validate(yaml.safe_load(row))
 

@@ -89,8 +89,10 @@ def test_files_are_prepared_as_shards_too(name: str) -> None:
     assert params.parse(content).dataset.storage == "shards"
 
 
-def test_roles_are_three_methods() -> None:
-    with pytest.raises(params.ParamsError, match="compare: ours, baseline and stronger: must be different methods"):
+def test_roles_are_different_methods() -> None:
+    with pytest.raises(
+        params.ParamsError, match="compare: ours, baseline, stronger, over and further: must be different"
+    ):
         params.parse(changed("compare.ours", "diffusion"))
 
 
