@@ -6,7 +6,7 @@ import torch
 from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 from torch.torch_version import TorchVersion
 
-USED_ONCE = TorchVersion(torch.__version__) < (2, 14)
+USED_ONCE = TorchVersion(torch.__version__) < (2, 14)  # type: ignore[operator]  # which it takes all the same
 """Whether PyTorch's stager closes with its first copy, as those of 2.11 and 2.12: then every copy has its own."""
 
 
