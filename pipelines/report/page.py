@@ -11,6 +11,7 @@ from PIL import Image
 
 from fm.sheets import columns
 from pipelines import templates, words
+from pipelines.claims.real_time import waited
 from pipelines.claims.results import Results
 from pipelines.claims.words import VERDICTS, interval, measured
 from pipelines.project import NEAREST
@@ -110,6 +111,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "pixels_plot": pixels_plot(results.probes.methods, contents.names),
         "guidance_plot": guidance_plot(results.probes.methods, contents.names),
         "probes": results.probes,
+        "waiting": waited(results),
         "grids": grids(contents),
         "neighbours": neighbours(contents),
         "extractor": words.distance_in_words(comparison.extractor),

@@ -18,7 +18,7 @@ from pipelines.report.page import strips
 from pipelines.report.plots import Curve
 from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.machine import Load
-from pipelines.schemas.probes import ProbeLoads
+from pipelines.schemas.probes import Latency, ProbeLoads
 from tests.pipelines.report.made_up import LABELS, TWO, Rows, evaluation, probes, training, write_sheets
 
 NFE = 10
@@ -235,6 +235,18 @@ def test_names_from_outside_are_escaped(tmp_path: Path):
 def test_shows_what_only_methods_side_by_side_can_show(page: str):
     assert 'aria-label="distance of a few steps from many"' in page
     assert 'aria-label="share of images recognised, by scale of guidance"' in page
+
+
+def test_how_long_one_image_takes_is_told_where_it_was_measured(page: str, tmp_path: Path):
+    assert "One image, while somebody waits" not in page
+    given = contents(tmp_path, TWO)
+    timed = [Latency(solver="euler", steps=5, nfe=5, compiled=how, seconds=[0.02, 0.03]) for how in (False, True)]
+    flow = given.results.probes.methods["flow_matching"].model_copy(update={"latency": timed})
+    methods = {**given.results.probes.methods, "flow_matching": flow}
+    probes = given.results.probes.model_copy(update={"methods": methods})
+    text = render(replace(given, results=replace(given.results, probes=probes)))
+    assert '<td data-name="an image takes">25.0 ms</td><td data-name="images a second">40.0</td>' in text
+    assert "<td>Euler, compiled</td>" in text
 
 
 def test_without_a_classifier_there_is_no_plot_of_guidance(tmp_path: Path):
