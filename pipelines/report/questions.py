@@ -14,10 +14,7 @@ FEW = (1, 2, 4)
 MIGRATION = "migration"
 """The claim that says what a training saves that starts from a diffusion model."""
 ADDED = 'make run SET="methods.mean_flow=@methods/mean_flow.yaml" adds one that is'
-A_START = (
-    "To measure it, let a row start from the diffusion model that you have (`start_from`, docs/methods.md), "
-    "beside the one that is trained from scratch."
-)
+MIGRATED = 'make run SET="methods.from_diffusion=@methods/from_diffusion.yaml train.snapshots=7" measures it'
 
 
 def few_evaluations(comparison: Comparison, ranking: Ranking, results: Results) -> list[str]:
@@ -71,9 +68,9 @@ def coming_over(claims: Sequence[Claim]) -> list[str]:
     """By the claim on migration, or why there is no figure and how to get one."""
     claim = next((one for one in claims if one.id == MIGRATION), None)
     if claim is None:
-        return ["Not measured.", A_START]
+        return [f"Not measured: {MIGRATED}."]
     if claim.measured is None:
-        return [f"Not measured. {claim.note}", A_START]
+        return [f"Not measured. {claim.note}"]
     _, verdict = VERDICTS[claim.verdict]
     return [
         f"A training that starts from the diffusion model saves {measured(claim)} of one from scratch "
