@@ -4,8 +4,8 @@
     .venv/bin/python -m benchmarks.few_steps --table trials/digits.jsonl             # what was found, as Markdown
     .venv/bin/python -m benchmarks.few_steps fashion-mnist --cost                    # a training step of each objective
 
-Rows are those of params.yaml and of methods/, by name. Every row sees as many images; with `--equal time` it is also
-measured when it has trained as long as the first row by steps that are timed in turn before. A line of JSON is written
+Rows are those of params.yaml and of methods/, by name. Each is measured when it has seen as many images as the first
+row, and when it has trained as long, by steps that are timed in turn before. A line of JSON is written
 for each row, seed and sampler as soon as it is known, and sheets of images for seed 0. It needs neither DVC, MLflow nor
 Prefect, and uses a GPU where there is one.
 """
@@ -60,8 +60,10 @@ def main(asked: argparse.Namespace) -> None:
 def marks_of(bench: Bench, rows: Sequence[str], asked: argparse.Namespace) -> dict[str, list[Mark]]:
     """When each row is measured."""
     budgets, size = asked.images or [bench.settings.train.images_seen], bench.settings.train.batch_size
-    marks = {row: [Mark(images, "images", images // size) for images in budgets] for row in rows}
-    if asked.equal == "time":
+    marks: dict[str, list[Mark]] = {row: [] for row in rows}
+    if asked.equal in ("images", "both"):
+        marks = {row: [Mark(images, "images", images // size) for images in budgets] for row in rows}
+    if asked.equal in ("time", "both"):
         ratios = dict(asked.ratios) or cost.ratios_of_steps(bench, rows, asked.precision, asked.seconds)
         for row in rows:
             share = 1 / ratios[row]
@@ -138,7 +140,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rows", nargs="+", default=list(ROWS), help="the first is what others are compared with")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", nargs="+", type=int, help="budgets; the dataset's own by default")
-    parser.add_argument("--equal", choices=("images", "time"), default="images", help="time: both are measured")
+    parser.add_argument("--equal", choices=("images", "time", "both"), default="both", help="what each row has of")
     parser.add_argument(
         "--ratios",
         nargs="+",

@@ -29,7 +29,7 @@ def test_every_row_is_measured_at_equal_images_and_at_equal_time(
     folder: FilePath, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial, "COMPARED", 100)
-    given = "digits --rows flow_matching mean_flow --images 128 --equal time --seconds 0.01 --evaluations 1 2"
+    given = "digits --rows flow_matching mean_flow --images 128 --equal both --seconds 0.01 --evaluations 1 2"
     few_steps.main(few_steps.arguments().parse_args([*given.split(), "--out", str(folder), "--set", *SMALL]))
     lines = [json.loads(line) for line in (folder / "digits.jsonl").read_text(encoding="utf-8").splitlines()]
     found = {(line["row"], line["equal"], line["sampler"], line["evaluations"]) for line in lines}
