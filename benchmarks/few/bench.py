@@ -113,8 +113,10 @@ class Bench:
 
 
 def rows_of(settings: Params, wanted: Sequence[str]) -> Iterator[str]:
-    """Those that are asked for, or all. Raises SystemExit for one that there is not."""
-    for row in wanted or settings.methods:
+    """Those that are asked for. Raises SystemExit for one that there is not, or that does not begin by itself."""
+    for row in wanted:
         if row not in settings.methods:
             raise SystemExit(f"no row {row}: there are {', '.join(settings.methods)}")
+        if settings.methods[row].beginning:
+            raise SystemExit(f"row {row} goes on from another network, and here all begin with random weights")
         yield row
