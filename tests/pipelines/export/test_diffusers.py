@@ -37,6 +37,7 @@ for folder in sys.argv[1:]:
     asked = json.loads(str(given["asked"]))
     noise = [torch.from_numpy(one) for one in given["noise"]]
     np.save(f"{folder}.npy", pipe(latents=noise, output_type="np", **asked).images)
+    np.save(f"{folder}-exact.npy", pipe(latents=noise, output_type="pt", **asked).images.numpy())
     first = pipe(num_images=2, generator=torch.Generator().manual_seed(0)).images
     again = pipe(num_images=2, generator=torch.Generator().manual_seed(0)).images
     assert [one.tobytes() for one in first] == [one.tobytes() for one in again], folder
@@ -132,6 +133,10 @@ def test_the_same_images_of_the_same_noise(made: tuple[Path, str], name: str) ->
     found = np.load(made[0] / f"{name}.npy").astype(int)
     assert np.abs(found - expected).max() <= 1
     assert (found != expected).mean() < 1e-3
+    exact, _ = generators[-1].sample_float(COUNT, seed=0, labels=asked.get("labels"))
+    assert np.abs(np.load(made[0] / f"{name}-exact.npy") - exact.numpy()).max() < 1e-4 * max(
+        float(exact.abs().max()), 1
+    )
     assert expected.std() > 10  # a wrong factor would show
 
 
