@@ -55,13 +55,20 @@ def costs(results: Results, nfe: int, method: str, row: EvaluationRow, winner: t
     if here is not None and there is not None:
         said += f"; an image takes {duration(here)} instead of {duration(there)}"
     if method != name:
-        said += f"; its training takes {number(training(results, method) / training(results, name))} times as long"
+        both = "" if results.train[method].before is None else ", with the one that it goes on from,"
+        said += (
+            f"; its training{both} takes {number(training(results, method) / training(results, name))} times as long"
+        )
     return said + "."
 
 
 def training(results: Results, method: str) -> float:
-    """Seconds, by the time that a step takes where the methods are timed in turn."""
-    return results.probes.methods[method].seconds_per_step * results.train[method].steps
+    """Seconds from random weights on, by the time that a step takes where the methods are timed in turn."""
+    own = results.probes.methods[method].seconds_per_step * results.train[method].steps
+    before = results.train[method].before
+    if before is None:
+        return own
+    return own + (training(results, before.method) if before.method in results.train else before.seconds)
 
 
 def coming_over(claims: Sequence[Claim]) -> list[str]:

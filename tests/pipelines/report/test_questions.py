@@ -7,15 +7,16 @@ from pipelines.project import ROOT
 from pipelines.ranking import rank
 from pipelines.report.questions import MIGRATION, coming_over, few_evaluations
 from pipelines.schemas.comparison import Claim, Comparison
+from pipelines.schemas.train import Before
 from tests.pipelines.report.made_up import DIFFUSION, FLOW, Rows, evaluation, probes, training
 
 JUMPS: Rows = [("jump", 1, 1, 15.0), ("jump", 4, 4, 12.0), ("jump", 10, 10, 12.0)]
 
 
-def answered(methods: dict[str, Rows], nfe: int = 10) -> list[str]:
+def answered(methods: dict[str, Rows], nfe: int = 10, before: dict[str, Before] | None = None) -> list[str]:
     results = Results(
         roles=Roles(),
-        train={method: training() for method in methods},
+        train={method: training().model_copy(update={"before": (before or {}).get(method)}) for method in methods},
         evaluations={method: evaluation(rows) for method, rows in methods.items()},
         probes=probes(methods),
         classifier_accuracy=None,
@@ -48,6 +49,14 @@ def test_the_best_of_all_at_each_number_is_held_against_the_winner() -> None:
         "With 4, mean flow by jump is best: fid_classifier 12.0, 1.20 times (1.20 to 1.20) that of flow matching with "
         "10; an image takes 8.00 ms instead of 10.0 ms; its training takes 2.00 times as long.",
     ]
+
+
+def test_a_training_that_goes_on_from_another_takes_both() -> None:
+    """1,000 steps of 0.1 s for the winner, 1,000 of 0.2 s for the other, and what that goes on from."""
+    methods = {"flow_matching": FLOW, "mean_flow": JUMPS}
+    for method, times in (("flow_matching", "3.00"), ("gone", "2.50")):
+        said, *_ = answered(methods, before={"mean_flow": Before(method=method, images_seen=64_000, seconds=50.0)})
+        assert said.endswith(f"its training, with the one that it goes on from, takes {times} times as long.")
 
 
 def test_what_was_not_measured_is_told_with_what_to_add() -> None:
