@@ -74,7 +74,8 @@ def test_format(generator: Generator) -> None:
     ("kind", "solver"),
     [
         *[("generator", solver) for solver in ("euler", "midpoint", "heun", "rk4", "ddim", "ddpm", "dpmpp_2m")],
-        *[("diffusion_generator", solver) for solver in ("euler", "midpoint", "ddim", "ddpm")],
+        *[("generator", solver) for solver in ("unipc", "euler_maruyama")],
+        *[("diffusion_generator", solver) for solver in ("euler", "midpoint", "ddim", "ddpm", "unipc")],
     ],
 )
 def test_image_i_is_the_same_whatever_the_batch(kind: str, solver: str, request: pytest.FixtureRequest) -> None:
@@ -98,6 +99,8 @@ def test_image_i_is_the_same_whatever_the_batch(kind: str, solver: str, request:
         ("ddim", "uniform", 6),
         ("ddpm", "uniform", 6),
         ("dpmpp_2m", "uniform", 6),
+        ("unipc", "uniform", 6),
+        ("euler_maruyama", "uniform", 6),
         ("edm", "edm", 11),
         ({"name": "edm", "churn": 2}, "edm", 11),
     ],

@@ -30,6 +30,8 @@ SOLVERS: list[Choice] = [
     {"name": "ddim", "clip": 1.0, "eta": 0.5},
     {"name": "ddpm", "clip": 1.0},
     {"name": "dpmpp_2m", "clip": 1.0},
+    {"name": "unipc", "clip": 1.0, "order": 3},
+    {"name": "euler_maruyama", "clip": 1.0},
     "edm",
     {"name": "edm", "churn": 5.0},
 ]
