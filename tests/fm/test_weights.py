@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fm.components import known
-from fm.paths import DDPM, QUANTITIES, SIGMA_DATA, CondOT, Path
+from fm.paths import DDPM, QUANTITIES, SIGMA_DATA, CondOT, Path, Quantity
 from fm.targets import EDM as EDMTarget
 from fm.weights import EDM, Weight
 
@@ -55,3 +55,16 @@ def test_the_scale_of_the_data_is_what_was_measured_unless_it_is_given() -> None
 
 def test_flat_is_one() -> None:
     assert torch.equal(Weight.of("flat")(T, CondOT(), "velocity"), torch.ones_like(T))
+
+
+@pytest.mark.parametrize("path", known("path"))
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_by_noise_is_the_error_of_the_noise_where_that_is_less(path: str, target: Quantity) -> None:
+    gaussian = Path.of(path)
+    x_t, noise, wrong = torch.randn(3, 25, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    apart = [gaussian.convert(one, x_t, T, source="noise", target=target) for one in (noise, wrong)]
+    of_target, of_noise = (apart[0] - apart[1])[:, 0].abs(), (noise - wrong)[:, 0].abs()
+    least = torch.minimum(of_target, of_noise)
+    found = [Weight.of({"name": "by_noise", "power": power})(T, gaussian, target) for power in (1.0, 2.0)]
+    torch.testing.assert_close(found[0] * of_target, least, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found[1] * of_target.square(), least.square(), rtol=1e-9, atol=1e-9)
