@@ -39,7 +39,7 @@ from fm.training.ema import Average
 
 SPOTS = 2 * torch.tensor([[math.cos(k * math.pi / 4), math.sin(k * math.pi / 4)] for k in range(8)])
 SPREAD, WIDTH, BATCH, MEASURED = 0.3, 128, 256, 1000
-EVALUATIONS = (1, 2, 4)
+EVALUATIONS = (1, 2, 4, 10)
 
 
 class Net(nn.Module):
@@ -118,6 +118,7 @@ METHODS: dict[str, tuple[Callable[[], Objective], Sampled]] = {
         partial(jumps, solver="euler"),
     ),
     "MeanFlow": (lambda: of_path("mean_flow"), partial(jumps, solver="jump")),
+    "MeanFlow, exponent 0": (lambda: of_path("mean_flow", exponent=0.0), partial(jumps, solver="jump")),
     "shortcut": (lambda: of_path("shortcut"), partial(jumps, solver="jump")),
     "sCM, training": (lambda: to_the_end(exactly=False), ends),
     "sCM, distillation": (lambda: to_the_end(exactly=True), ends),
