@@ -76,6 +76,10 @@ class Examples:
         return cls(dataset.train, dataset.codec, dataset.conditioner)
 
 
+SOURCE = "source"
+"""The field of rows that are pairs: the noise that each datum was made from. The data are as modelled then."""
+
+
 class Batch(NamedTuple):
     """What one training step sees.
 
@@ -147,30 +151,39 @@ class Fetched:
     No named tuple: whoever finds the tensors in one changes their precision before they are encoded.
 
     Attributes:
-        data: (B, *stored) as stored, where the codec encodes on any device; encoded, float (B, C, *spatial), otherwise.
-        condition, draws, pairs: the batch's.
+        data: (B, *stored) as stored, where the codec encodes on any device; encoded, float (B, C, *spatial), otherwise,
+            and where a source is given.
+        condition, draws, pairs, source: the batch's.
 
     >>> Fetched(torch.zeros(2, 8, 8, 3, dtype=torch.uint8), {}, Draws(0, range(2))).to("meta").data.device
     device(type='meta')
     """
 
-    def __init__(self, data: Tensor, condition: Condition, draws: Draws, pairs: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        data: Tensor,
+        condition: Condition,
+        draws: Draws,
+        pairs: Tensor | None = None,
+        source: Tensor | None = None,
+    ) -> None:
         self.data = data
         self.condition = condition
         self.draws = draws
         self.pairs = pairs
+        self.source = source
 
     def to(self, device: torch.device | str, **how: Any) -> Self:
         """On another device, by Tensor.to's own options."""
-        pairs = None if self.pairs is None else self.pairs.to(device, **how)
+        pairs, source = (None if one is None else one.to(device, **how) for one in (self.pairs, self.source))
         condition, draws = moved(self.condition, device, **how), self.draws.to(device, **how)
-        return type(self)(self.data.to(device, **how), condition, draws, pairs)
+        return type(self)(self.data.to(device, **how), condition, draws, pairs, source)
 
     def pin_memory(self) -> Self:
         """The same where a GPU can fetch it while both go on."""
-        pairs = None if self.pairs is None else self.pairs.pin_memory()
+        pairs, source = (None if one is None else one.pin_memory() for one in (self.pairs, self.source))
         condition = {name: value.pin_memory() for name, value in self.condition.items()}
-        return type(self)(self.data.pin_memory(), condition, self.draws.pin_memory(), pairs)
+        return type(self)(self.data.pin_memory(), condition, self.draws.pin_memory(), pairs, source)
 
 
 def moved(condition: Condition, device: torch.device | str, **how: Any) -> Condition:
@@ -231,9 +244,11 @@ class Batches(Dataset[Batch]):
         draws = self._draws(step)
         codec = self.examples.codec
         rows = self.examples.rows[self._rows(np.asarray(draws.positions, dtype=np.int64))]
-        data = tensor_of(rows["data"]) if codec.on_device else codec.encode(rows["data"], draws)
-        fetched = Fetched(data, self.examples.conditioner.stored(rows), draws)
-        if self.pairing is not None:
+        source = tensor_of(rows[SOURCE]) if SOURCE in rows else None
+        as_it_lies = codec.on_device or source is not None
+        data = tensor_of(rows["data"]) if as_it_lies else codec.encode(rows["data"], draws)
+        fetched = Fetched(data, self.examples.conditioner.stored(rows), draws, source=source)
+        if self.pairing is not None and source is None:
             batch = self.finish(fetched)
             fetched.pairs = self.pairing.rows(batch.noise(), batch.data, batch.condition.get("label"))
         return fetched
@@ -241,11 +256,13 @@ class Batches(Dataset[Batch]):
     def finish(self, fetched: Fetched) -> Batch:
         """The batch, on the device where that is which was fetched."""
         draws, condition, codec = fetched.draws, fetched.condition, self.examples.codec
-        data = self._flipped(codec.encode(cast(Any, fetched.data), draws) if codec.on_device else fetched.data, draws)
+        encoded = not codec.on_device or fetched.source is not None
+        data = self._flipped(fetched.data if encoded else codec.encode(cast(Any, fetched.data), draws), draws)
+        source = None if fetched.source is None else self._flipped(fetched.source, draws)
         drop = draws.uniform(1, Purpose.DROPOUT)[:, 0] < self.budget.label_dropout
         null = self.examples.conditioner.null(condition)
         given = withheld(condition, null, drop)
-        return Batch(data, condition, given, draws, pairs=fetched.pairs, null=null)
+        return Batch(data, condition, given, draws, source, fetched.pairs, null)
 
     def _draws(self, step: int) -> Draws:
         size = self.budget.batch_size

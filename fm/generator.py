@@ -254,7 +254,9 @@ class Generator:
         return self._draw(fresh(), asked, fresh)
 
     def _draw(self, x0: Tensor, asked: Sequence[Any], fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
-        field = self.field(asked)
+        return self._drawn(self.field(asked), x0, fresh)
+
+    def _drawn(self, field: Field, x0: Tensor, fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
         with evaluating(self.precision, self.device):
             x = draw(field, x0.to(self.device), self.config.sampler, fresh, self.codec.bound)
         if not bool(x.isfinite().all()):
@@ -269,12 +271,21 @@ class Generator:
         Raises:
             ValueError: the sampler draws noise of its own, so that x0 does not decide.
         """
-
-        def refuse() -> Tensor:
-            raise ValueError(f"{self.config.sampler.label} draws noise of its own at every step")
-
-        x, _ = self._draw(x0, labels, refuse)
+        x, _ = self._draw(x0, labels, self._refuse)
         return self.codec.decode(x)
+
+    @torch.no_grad()
+    def ends_of(self, x0: Tensor, condition: Condition) -> Tensor:
+        """Where noise x0 (B, *shape) ends, before decoding, under a condition as the network has it.
+
+        Raises:
+            ValueError: the sampler draws noise of its own, so that x0 does not decide.
+        """
+        under = {name: value.to(self.device) for name, value in condition.items()}
+        return self._drawn(self.field_under(under), x0, self._refuse)[0]
+
+    def _refuse(self) -> Tensor:
+        raise ValueError(f"{self.config.sampler.label} draws noise of its own at every step")
 
     def condition(self, asked: Sequence[Any]) -> Condition:
         """What the conditioner reads of it, on the network's device. Raises ValueError for what cannot be."""
@@ -282,8 +293,11 @@ class Generator:
 
     def field(self, asked: Sequence[Any]) -> Field:
         """What the network says under what is asked for, guided and along the path of the generator's sampler."""
+        return self.field_under(self.condition(asked))
+
+    def field_under(self, condition: Condition) -> Field:
+        """The same under a condition as the network has it."""
         sampler = self.config.sampler
-        condition = self.condition(asked)
         return Field(
             self.network,
             self.path,

@@ -63,6 +63,7 @@ class Purpose(IntEnum):
     ENCODING = 8  # of a datum by a codec that draws
     OBJECTIVE = 9  # what else an objective draws at this position
     LAYERS = 10  # what a network's own layers draw while it trains, as dropout does
+    PAIR = 11  # what a pair is made from that a network is trained on
 
 
 def stream(seed: int, position: int, purpose: Purpose) -> np.random.Generator:

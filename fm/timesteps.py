@@ -41,6 +41,23 @@ class Uniform(Timesteps, name="uniform", says="uniformly"):
         return u
 
 
+class Beginning(
+    Timesteps,
+    name="beginning",
+    says="at the noise alone, which distils a flow into its first step",
+    formula="$t = 0$",
+    source="Liu et al. 2022, arXiv 2209.03003, section 2.2",
+):
+    """Trained on the pairs of a flow, a velocity at the noise is all that one step of Euler's method needs.
+
+    >>> Beginning()(torch.tensor([0.0, 0.5, 0.9]), Path.of("cond_ot"))
+    tensor([0., 0., 0.])
+    """
+
+    def __call__(self, u: Tensor, path: Path) -> Tensor:
+        return torch.zeros_like(u)
+
+
 class Stratified(
     Timesteps,
     name="stratified",

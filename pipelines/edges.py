@@ -5,7 +5,7 @@ starts from another, dvc.yaml says row by row of which file its training needs a
 is one that its training has anyway, which changes nothing. Without such rows dvc.yaml is as it comes.
 
 The value that stands for a trained network is its final loss, all digits of it: DVC then trains the one anew when the
-other was.
+other was. What stands for pairs is one digest of all their files.
 """
 
 import re
@@ -16,12 +16,18 @@ from fm.errors import UserError
 from pipelines import params
 from pipelines.params import Params
 from pipelines.project import METRICS, whole_file
+from pipelines.project import PAIRS as FOLDER
 
 FILE = Path("dvc.yaml")
+INDEX = "pairs.json"
 
+PAIRS = re.compile(r"(?<=^  pairs:\n    foreach: )\{.*\}$", re.MULTILINE)
 ROWS = re.compile(r"(?<=^  train:\n    foreach: )(\$\{methods\}|#.*(\n      .*)+)$", re.MULTILINE)
 PLAIN, BY_ROW = "${methods}", "# pipelines/edges.py keeps these lines: a row starts from another"
-KEYS, AND_OF_ROW = '"methods.${key}.objective", "methods.${key}.network"', ', "${item.file}": ["${item.key}"]'
+KEYS, AND_OF_ROW = (
+    '"methods.${key}.objective", "methods.${key}.network"',
+    (', "${item.file}": ["${item.key}"], "${item.pairs}": ["${item.digest}"]'),
+)
 
 
 class Value(NamedTuple):
@@ -34,14 +40,24 @@ class Value(NamedTuple):
 NOTHING_MORE = Value(str(params.FILE), "train")
 
 
-def needs(settings: Params) -> dict[str, Value]:
-    """What each row's training needs beside its inputs and the data; empty where none does."""
+def needs(settings: Params) -> dict[str, tuple[Value, Value]]:
+    """What each row's training needs beside its inputs and the data: of the network that it starts from, and of its
+    pairs. Empty where no row needs anything."""
     if all(row.start is None for row in settings.methods.values()):
         return {}
     return {
-        name: NOTHING_MORE if row.start is None else Value(str(METRICS / "train" / f"{row.start}.json"), "final_loss")
+        name: (
+            NOTHING_MORE if row.start is None else Value(str(METRICS / "train" / f"{row.start}.json"), "final_loss"),
+            NOTHING_MORE if row.pairs is None else Value(str(FOLDER / name / INDEX), "digest"),
+        )
         for name, row in settings.methods.items()
     }
+
+
+def of_pairs(settings: Params) -> dict[str, str]:
+    """The rows that are trained on pairs, and those whose networks make them."""
+    found = {name: row.start for name, row in settings.methods.items() if row.pairs is not None}
+    return {name: start for name, start in found.items() if start is not None}
 
 
 def with_edges(text: str, settings: Params) -> str:
@@ -51,11 +67,16 @@ def with_edges(text: str, settings: Params) -> str:
         UserError: it has no such stages as the one that comes with the project.
     """
     needed = needs(settings)
-    if not ROWS.search(text) or text.count(KEYS) != 1:
+    if not ROWS.search(text) or text.count(KEYS) != 1 or (of_pairs(settings) and not PAIRS.search(text)):
         if not needed:
             return text
         raise UserError(f"{FILE}: `train` is not as it comes with the project, so rows cannot start from others")
-    lines = [f"      {name}: {{file: {value.file}, key: {value.key}}}" for name, value in needed.items()]
+    lines = [
+        f"      {name}: {{file: {start.file}, key: {start.key}, pairs: {pairs.file}, digest: {pairs.key}}}"
+        for name, (start, pairs) in needed.items()
+    ]
+    drawn = ", ".join(f"{name}: {start}" for name, start in of_pairs(settings).items())
+    text = PAIRS.sub(lambda _: f"{{{drawn}}}", text)
     text = ROWS.sub(lambda _: "\n".join([BY_ROW, *lines]) if lines else PLAIN, text)
     return text.replace(KEYS + AND_OF_ROW, KEYS).replace(KEYS, KEYS + AND_OF_ROW if lines else KEYS)
 

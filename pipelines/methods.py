@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from torch import Tensor
@@ -14,10 +14,11 @@ from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.objectives import Objective
+from fm.pairs import Pairs
 from fm.starting import Original, gone_on, original_in, take_weights, weights_in
 from pipelines import starts
 from pipelines.params import Params
-from pipelines.project import MODELS
+from pipelines.project import MODELS, PAIRS
 from pipelines.rehearsal import rehearse_settings
 
 
@@ -32,6 +33,7 @@ class Method:
         samplers: all that it is measured with, each number of steps by itself.
         start_from: folder of the network that its own goes on from.
         start: the method whose network it is.
+        on_pairs: whether it is trained on pairs that this makes, instead of the data.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Method:
     samplers: tuple[SamplerConfig, ...]
     start_from: str | None = None
     start: Self | None = None
+    on_pairs: bool = False
 
     @classmethod
     def build(cls, settings: Params, name: str, dataset: Prepared) -> Self:
@@ -62,7 +65,12 @@ class Method:
         with named(name):
             if start is not None:
                 config = gone_on(config, Original.of(start.config))
-            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start)
+            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start, row.pairs is not None)
+
+    def examples(self, dataset: Prepared) -> Examples:
+        """What its network learns from. Raises UserError: pairs that are not there."""
+        of_data = Examples.of(dataset)
+        return replace(of_data, rows=Pairs.open(PAIRS / self.name)) if self.on_pairs else of_data
 
     def untrained(self, weights: bool = True) -> Generator:
         """With random weights, from torch's global generator, or with none (Generator.untrained).

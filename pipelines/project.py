@@ -18,6 +18,7 @@ PREPARED = Path("data/prepared")
 FEATURES = Path("artifacts/features")
 MODELS = Path("artifacts/models")
 SNAPSHOTS = Path("artifacts/snapshots")
+PAIRS = Path("artifacts/pairs")
 CURVES = Path("artifacts/curves")
 SAMPLES = Path("artifacts/samples")
 NEAREST = "-nearest.png"

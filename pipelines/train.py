@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from fm import devices, sheets
-from fm.batches import Examples
 from fm.components import parts
 from fm.conditions import Labels
 from fm.data.prepared import Prepared
@@ -136,8 +135,8 @@ def foretell(
     plan = methods.budget(settings)
     seconds = None  # several devices share a step in ways that one does not show
     if settings.train.devices == 1 and not launched():
-        seconds = forecast.seconds_of_a_step(generator, method.objective, plan, Examples.of(dataset), device)
-    told = forecast.sentences(plan, len(dataset.train), seconds)
+        seconds = forecast.seconds_of_a_step(generator, method.objective, plan, method.examples(dataset), device)
+    told = forecast.sentences(plan, len(method.examples(dataset).rows), seconds)
     if before is not None:
         seen = f"{before.images_seen:,} images in {words.duration(before.seconds)}"
         told.append(f"goes on from {before.method}, which has seen {seen}")
@@ -174,7 +173,7 @@ def fit(
     return trainer.train(
         generator,
         method.objective,
-        Examples.of(dataset),
+        method.examples(dataset),
         methods.budget(settings),
         keeping,
         hardware,

@@ -25,6 +25,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = checkout(tmp_path_factory.mktemp("methods") / "project")
     project.set(train__images_seen=12_800)
     project.run("python", "-c", ADD % METHODS)
+    project.set(methods__rectified_flow__pairs__count=2000, methods__one_step__pairs__count=2000)
     project.run("dvc", "repro", *(f"evaluate@{method}" for method in METHODS))
     return project
 

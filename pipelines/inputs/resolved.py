@@ -54,7 +54,10 @@ def file_of(stage: str) -> Path:
 def names(settings: Params) -> Iterator[str]:
     """All stages that have inputs."""
     for kind in OF_STAGE:
-        yield from (f"{kind}@{method}" for method in settings.methods) if kind in FOR_EACH_METHOD else [kind]
+        if kind == "pairs":
+            yield from (f"{kind}@{method}" for method, row in settings.methods.items() if row.pairs is not None)
+        else:
+            yield from (f"{kind}@{method}" for method in settings.methods) if kind in FOR_EACH_METHOD else [kind]
 
 
 def resolve(root: Path) -> dict[str, Inputs]:

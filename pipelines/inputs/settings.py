@@ -31,7 +31,16 @@ def of_train(settings: Params, method: str) -> Settings:
         **of_network(settings, method),
         "objective": settings.methods[method].objective.choice,
         "train": settings.train.model_dump(mode="json"),
+        **({} if (pairs := settings.methods[method].pairs) is None else {"pairs": pairs.count}),
     }
+
+
+def of_pairs(settings: Params, method: str) -> Settings:
+    row = settings.methods[method]
+    assert row.pairs is not None
+    assert row.start is not None
+    of_start = of_network(settings, row.start)
+    return {**of_start, "pairs": row.pairs.model_dump(mode="json"), "seed": settings.train.seed}
 
 
 def of_evaluate(settings: Params, method: str) -> Settings:
@@ -86,6 +95,7 @@ def of_evaluation(chosen: Evaluate) -> Settings:
 OF_STAGE: dict[str, Callable[[Params, str], Settings]] = {
     "prepare": of_prepare,
     "features": of_features,
+    "pairs": of_pairs,
     "train": of_train,
     "evaluate": of_evaluate,
     "compare": of_compare,

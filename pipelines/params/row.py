@@ -3,7 +3,14 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, WrapValidator, field_validator, model_serializer
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from fm import components
 from fm.config import (
@@ -43,6 +50,17 @@ class Sampler(SamplerSettings):
         return [SamplerConfig.model_validate({**self.model_dump(), "steps": steps}) for steps in self.steps]
 
 
+class Pairs(SamplerSettings):
+    """Noise and what the network that a row starts from makes of it, which the row is trained on (fm.pairs)."""
+
+    steps: Steps
+    count: int = Field(gt=0, le=10**9, strict=True, description="how many; the training goes through them again")
+
+    @property
+    def sampler(self) -> SamplerConfig:
+        return SamplerConfig.model_validate(self.model_dump(exclude={"count"}))
+
+
 class Method(Section):
     objective: Annotated[OtherObjective | Objective, WrapValidator(by_its_name)]
     network: Filled[Network] = Field(description="a network of its own; null: the one that all methods share")
@@ -52,11 +70,21 @@ class Method(Section):
     )
     start: str | None = Field(default=None, description="another row, whose trained network this one goes on from")
 
+    pairs: Pairs | None = Field(
+        default=None, description="what it is trained on instead of the data: pairs that the network of `start` makes"
+    )
+
+    @model_validator(mode="after")
+    def pairs_are_made_by_a_network(self) -> "Method":
+        if self.pairs is not None and self.start is None:
+            raise ValueError("pairs are made by another row's network: name it by start")
+        return self
+
     @model_serializer(mode="wrap")
     def without_what_is_not_there(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A row that starts by itself says nothing of it, as rows did before any could do else."""
         content: dict[str, Any] = written(self)
-        return {key: value for key, value in content.items() if key not in BEGINNINGS or value is not None}
+        return {key: value for key, value in content.items() if key not in (*BEGINNINGS, "pairs") or value is not None}
 
     @field_validator("start_from")
     @classmethod

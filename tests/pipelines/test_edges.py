@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dvc.repo import Repo
 
 from flows import graph
@@ -32,11 +33,31 @@ def test_without_such_rows_the_graph_is_as_it_comes() -> None:
 def test_they_come_and_go() -> None:
     settings = with_rows(more="flow_matching", most="more")
     text = edges.with_edges(TEXT, settings)
-    assert "      more: {file: metrics/train/flow_matching.json, key: final_loss}\n" in text
-    assert "      most: {file: metrics/train/more.json, key: final_loss}\n" in text
+    assert (
+        "      more: {file: metrics/train/flow_matching.json, key: final_loss, pairs: params.yaml, digest: train}\n"
+        in text
+    )
+    assert "      most: {file: metrics/train/more.json, key: final_loss, pairs: params.yaml, digest: train}\n" in text
     assert edges.with_edges(text, settings) == text
     assert edges.with_edges(text, with_rows(more="diffusion")) == edges.with_edges(TEXT, with_rows(more="diffusion"))
     assert edges.with_edges(text, params.parse(CONTENT)) == TEXT
+
+
+def test_pairs_are_made_after_the_one_training_and_before_the_other() -> None:
+    pairs = {"solver": "euler", "steps": 2, "count": 10}
+    content = changed("methods.diffusion", CONTENT["methods"]["flow_matching"] | {"start": "flow_matching"})
+    content["methods"]["diffusion"]["pairs"] = pairs
+    stages = yaml.safe_load(edges.with_edges(TEXT, params.parse(content)))["stages"]
+    assert stages["pairs"]["foreach"] == {"diffusion": "flow_matching"}
+    assert stages["train"]["foreach"] == {
+        "flow_matching": {"file": "params.yaml", "key": "train", "pairs": "params.yaml", "digest": "train"},
+        "diffusion": {
+            "file": "metrics/train/flow_matching.json",
+            "key": "final_loss",
+            "pairs": "artifacts/pairs/diffusion/pairs.json",
+            "digest": "digest",
+        },
+    }
 
 
 def test_another_graph_is_left_alone_and_has_no_such_rows() -> None:

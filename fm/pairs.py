@@ -1,0 +1,157 @@
+"""Pairs of noise and what a trained generator makes of it, to train on: rectified flow (Liu et al. 2022, arXiv
+2209.03003). Drawn shard by shard, so that a run that was cut short goes on where it was and ends with the same bytes.
+
+    pairs.json            how many, their noise's seed, and the shards' SHA-256
+    00000-data.npy        float32 (N, C, *spatial): as modelled, so not rounded to what is stored
+    00000-label.npy       what each was drawn under, as the dataset has it; so for every other such field
+
+The noise is not kept: that of pair i is a function of the seed and i.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from fm.batches import SOURCE
+from fm.data.prepared import mapped
+from fm.data.rows import Fields, Rows
+from fm.data.sums import sha256
+from fm.errors import UserError
+from fm.generator import Generator
+from fm.noise import Draws, Purpose
+
+INDEX = "pairs.json"
+DATA = "data"
+CHUNK = 200
+"""Pairs that are drawn at once: another number would round matrix products differently."""
+IN_A_SHARD = 10 * CHUNK
+
+
+class PairsError(UserError):
+    """A folder that has no such pairs; the message names it and says why."""
+
+
+class Index(BaseModel):
+    """pairs.json.
+
+    >>> Index(count=3, seed=0, shape=(1, 8, 8), fields=["data"], sha256={}).digest[:8]
+    '44136fa3'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int
+    seed: int
+    shape: tuple[int, ...]
+    fields: list[str]
+    sha256: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """One for all files."""
+        return hashlib.sha256(json.dumps(self.sha256, sort_keys=True).encode()).hexdigest()
+
+
+def starts(count: int) -> range:
+    """Where the shards of so many pairs begin.
+
+    >>> list(starts(2001))
+    [0, 2000]
+    """
+    return range(0, count, IN_A_SHARD)
+
+
+def draw_shard(generator: Generator, seed: int, first: int, under: Fields) -> Fields:
+    """The data of pairs `first`, `first` + 1, …, by the generator's own sampler, with what they were drawn under.
+
+    Args:
+        under: fields of a dataset's rows, each (N, ...), as its conditioner has them stored.
+
+    Raises:
+        ValueError: the sampler draws noise of its own, so that a pair's noise does not decide.
+    """
+    count = len(next(iter(under.values())))
+    made = []
+    for start in range(0, count, CHUNK):
+        fields = {name: values[start : start + CHUNK] for name, values in under.items()}
+        places = range(first + start, first + min(start + CHUNK, count))
+        noise = Draws(seed, places).to(generator.device).normal(generator.shape, Purpose.PAIR)
+        made.append(generator.ends_of(noise, generator.conditioner.stored(fields)).cpu().numpy())
+    return {DATA: np.concatenate(made).astype(np.float32), **under}
+
+
+def write_shard(folder: Path, first: int, fields: Fields) -> None:
+    """The data last, so that where they are, all is."""
+    for name in sorted(fields, key=lambda name: name == DATA):
+        file = file_of(folder, first, name)
+        partial = file.with_name(f".{file.name}")  # np.save would put .npy behind any other
+        np.save(partial, fields[name], allow_pickle=False)
+        partial.replace(file)
+
+
+def is_written(folder: Path, first: int) -> bool:
+    return file_of(folder, first, DATA).exists()
+
+
+def write_index(folder: Path, count: int, seed: int, shape: tuple[int, ...]) -> Index:
+    """Once all shards are there."""
+    files = sorted(folder.glob("*.npy"))
+    fields = sorted({file.stem.partition("-")[2] for file in files})
+    sums = {file.name: sha256(file) for file in files}
+    index = Index(count=count, seed=seed, shape=shape, fields=fields, sha256=sums)
+    content = {**index.model_dump(mode="json"), "digest": index.digest}
+    (folder / INDEX).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return index
+
+
+class Pairs(Rows):
+    """Pairs on disk as rows to train on: `data` as modelled, their `source`, and what they are under."""
+
+    def __init__(self, index: Index, shards: list[dict[str, NDArray[Any]]]) -> None:
+        self.index = index
+        self.shards = shards
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Map them into memory. Raises PairsError."""
+        try:
+            content: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            index = Index.model_validate({name: value for name, value in content.items() if name != "digest"})
+            shards = [
+                {field: mapped(file_of(folder, first, field)) for field in index.fields}
+                for first in starts(index.count)
+            ]
+        except (OSError, ValueError, EOFError) as error:
+            raise PairsError(f"{folder}: there are no whole pairs here: {error}") from None
+        return cls(index, shards)
+
+    def __len__(self) -> int:
+        return self.index.count
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Fields:
+        places = np.divmod(rows, IN_A_SHARD)
+        fields = {
+            name: np.stack([self.shards[shard][name][place] for shard, place in zip(*places, strict=True)])
+            for name in self.index.fields
+        }
+        noise = Draws(self.index.seed, rows.tolist()).normal(self.index.shape, Purpose.PAIR)
+        return {**fields, SOURCE: noise.numpy()}
+
+
+def file_of(folder: Path, first: int, field: str) -> Path:
+    return folder / f"{first // IN_A_SHARD:05}-{field}.npy"
+
+
+def under(rows: Rows, first: int, count: int, fields: Mapping[str, object]) -> Fields:
+    """What pairs from `first` on are drawn under: what the dataset's rows are under, in turn and again from the
+    beginning; a number for each where that is nothing."""
+    numbers = np.arange(first, first + count) % len(rows)
+    found = rows[numbers]
+    chosen = {name: values for name, values in found.items() if name.removesuffix("_mask") in fields}
+    return chosen or {"number": numbers}

@@ -1,0 +1,55 @@
+"""Stages `pairs@<method>`: noise and what the network that a row starts from makes of it, for the row to be trained on.
+`python -m pipelines.pairs rectified_flow`.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from fm import devices, pairs
+from fm.generator import Generator
+from pipelines import params
+from pipelines.dataset import opened
+from pipelines.params import Params
+from pipelines.program import run
+from pipelines.project import MODELS, PAIRS, cache_dir, compute_slot, whole_folder
+from pipelines.stage import Stage, require_unchanged, running
+
+
+def main(name: str) -> None:
+    """Draw the pairs of the method of that name, from where an earlier, killed run of the same stage has left them."""
+    params.require_method(name)
+    with running(f"pairs@{name}") as stage:
+        draw(stage, params.load(), name)
+
+
+def draw(stage: Stage, settings: Params, name: str) -> None:
+    row = settings.methods[name]
+    if row.pairs is None or row.start is None:
+        raise params.ParamsError(f"{params.FILE}: methods.{name} has no pairs, and is trained on the data")
+    workspace = cache_dir() / "checkpoints" / stage.name / stage.key
+    workspace.mkdir(parents=True, exist_ok=True)
+    device = devices.pick(settings.train.accelerator)
+    with compute_slot(device.type):
+        generator = Generator.load(MODELS / row.start).to(device).with_sampler(row.pairs.sampler)
+        write_shards(workspace, generator, row.pairs.count, settings.train.seed)
+        require_unchanged(stage)
+        with whole_folder(PAIRS / name) as folder:
+            shutil.copytree(workspace, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    shutil.rmtree(workspace)
+
+
+def write_shards(folder: Path, generator: Generator, count: int, seed: int) -> None:
+    """Those that are not there yet, and the index of all."""
+    rows = opened().train
+    for first in pairs.starts(count):
+        if not pairs.is_written(folder, first):
+            size = min(pairs.IN_A_SHARD, count - first)
+            under = pairs.under(rows, first, size, generator.conditioner.fields)
+            pairs.write_shard(folder, first, pairs.draw_shard(generator, seed, first, under))
+            print(f"pairs: {first + size:,} of {count:,}", flush=True)
+    pairs.write_index(folder, count, seed, generator.shape)
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1]))
