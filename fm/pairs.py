@@ -111,7 +111,15 @@ def write_index(folder: Path, count: int, seed: int, shape: tuple[int, ...]) -> 
 
 
 class Pairs(Rows):
-    """Pairs on disk as rows to train on: `data` as modelled, their `source`, and what they are under."""
+    """Pairs on disk as rows to train on: `data` as modelled, their `source`, and what they are under.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_shard(Path(folder), 0, {"data": np.zeros((3, 1, 8, 8), np.float32), "label": np.arange(3)})
+    ...     index = write_index(Path(folder), 3, seed=0, shape=(1, 8, 8))
+    ...     Pairs.open(Path(folder))[np.array([2])]["source"].shape
+    (1, 1, 8, 8)
+    """
 
     def __init__(self, index: Index, shards: list[dict[str, NDArray[Any]]]) -> None:
         self.index = index

@@ -21,7 +21,16 @@ from pipelines.project import PAIRS as FOLDER
 FILE = Path("dvc.yaml")
 INDEX = "pairs.json"
 
-PAIRS = re.compile(r"(?<=^  pairs:\n    foreach: )\{.*\}$", re.MULTILINE)
+PAIRS = """\
+  pairs: # pipelines/edges.py keeps this stage: a row is trained on pairs that another one's network makes
+    foreach: {%s}
+    do:
+      cmd: sh infra/python.sh -m pipelines.pairs ${key}
+      deps: ["artifacts/inputs/pairs/${key}.json", "artifacts/models/${item}", data/prepared]
+      outs: ["artifacts/pairs/${key}"]
+
+"""
+WHERE_PAIRS = re.compile(r"^  pairs:.*\n(    .*\n)*\n", re.MULTILINE)
 ROWS = re.compile(r"(?<=^  train:\n    foreach: )(\$\{methods\}|#.*(\n      .*)+)$", re.MULTILINE)
 PLAIN, BY_ROW = "${methods}", "# pipelines/edges.py keeps these lines: a row starts from another"
 KEYS, AND_OF_ROW = (
@@ -67,7 +76,7 @@ def with_edges(text: str, settings: Params) -> str:
         UserError: it has no such stages as the one that comes with the project.
     """
     needed = needs(settings)
-    if not ROWS.search(text) or text.count(KEYS) != 1 or (of_pairs(settings) and not PAIRS.search(text)):
+    if not ROWS.search(text) or text.count(KEYS) != 1:
         if not needed:
             return text
         raise UserError(f"{FILE}: `train` is not as it comes with the project, so rows cannot start from others")
@@ -76,7 +85,8 @@ def with_edges(text: str, settings: Params) -> str:
         for name, (start, pairs) in needed.items()
     ]
     drawn = ", ".join(f"{name}: {start}" for name, start in of_pairs(settings).items())
-    text = PAIRS.sub(lambda _: f"{{{drawn}}}", text)
+    stage = PAIRS % drawn if drawn else ""
+    text = WHERE_PAIRS.sub("", text).replace("  train:\n", f"{stage}  train:\n", 1)
     text = ROWS.sub(lambda _: "\n".join([BY_ROW, *lines]) if lines else PLAIN, text)
     return text.replace(KEYS + AND_OF_ROW, KEYS).replace(KEYS, KEYS + AND_OF_ROW if lines else KEYS)
 

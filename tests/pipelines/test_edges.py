@@ -47,7 +47,11 @@ def test_pairs_are_made_after_the_one_training_and_before_the_other() -> None:
     pairs = {"solver": "euler", "steps": 2, "count": 10}
     content = changed("methods.diffusion", CONTENT["methods"]["flow_matching"] | {"start": "flow_matching"})
     content["methods"]["diffusion"]["pairs"] = pairs
-    stages = yaml.safe_load(edges.with_edges(TEXT, params.parse(content)))["stages"]
+    text = edges.with_edges(TEXT, params.parse(content))
+    assert edges.with_edges(text, params.parse(content)) == text
+    assert edges.with_edges(text, params.parse(CONTENT)) == TEXT
+    stages = yaml.safe_load(text)["stages"]
+    assert "pairs" not in yaml.safe_load(TEXT)["stages"]
     assert stages["pairs"]["foreach"] == {"diffusion": "flow_matching"}
     assert stages["train"]["foreach"] == {
         "flow_matching": {"file": "params.yaml", "key": "train", "pairs": "params.yaml", "digest": "train"},
