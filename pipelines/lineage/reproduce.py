@@ -36,8 +36,11 @@ def reproduce(version: Traced) -> Link:
     method = version.tags["method"]
     with tempfile.TemporaryDirectory() as scratch, checkout(version, Path(scratch) / "checkout") as place:
         fetch_data(place)
-        for name in beginnings(params.load(place / params.FILE).methods, method):
-            train(place, name, Path(scratch))
+        rows = params.load(place / params.FILE).methods
+        for name in beginnings(rows, method):
+            if rows[name].pairs is not None:
+                run_stage(place, "pairs", name, Path(scratch))
+            run_stage(place, "train", name, Path(scratch))
         again = md5_of(place / MODELS / method / WEIGHTS)
         registered = f"models:/{version.version.name}/{version.version.version}"
         before = md5_of(download(registered, Path(scratch) / "registered") / WEIGHTS)
@@ -76,16 +79,16 @@ def fetch_data(place: Path) -> None:
         raise UserError("the prepared dataset is neither in DVC's cache nor in its remote")
 
 
-def train(place: Path, method: str, scratch: Path) -> None:
-    """Run the stage's command with a cache of its own, so that no checkpoint is resumed, and an MLflow store of its
+def run_stage(place: Path, kind: str, method: str, scratch: Path) -> None:
+    """Run a stage's command with a cache of its own, so that no checkpoint is resumed, and an MLflow store of its
     own, so that this leaves no run."""
-    print(f"training {method} again", flush=True)
+    print(f"{kind}@{method} again", flush=True)
     surroundings = {
         CACHE_VARIABLE: str(scratch / "cache"),
         tracking.URI_VARIABLE: f"sqlite:///{scratch / 'mlflow.db'}",
     }
-    if run(place, str(place / ".venv" / "bin" / "python"), "-m", "pipelines.train", method, **surroundings):
-        raise UserError(f"training {method} at {provenance.commit(place)} failed")
+    if run(place, str(place / ".venv" / "bin" / "python"), "-m", f"pipelines.{kind}", method, **surroundings):
+        raise UserError(f"{kind}@{method} at {provenance.commit(place)} failed")
 
 
 def run(place: Path, *command: str, **surroundings: str) -> int:
