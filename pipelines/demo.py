@@ -194,7 +194,7 @@ def as_frame(made: Made, wanted: Wanted) -> dict[str, str]:
     return {
         "method": made.method,
         "seconds": f"{made.seconds:.2f} s",
-        "sampler": f"{solver_name(made.solver)}, {made.nfe} evaluations an image",
+        "sampler": f"{solver_name(made.solver)}, {made.nfe} evaluation{'' if made.nfe == 1 else 's'} an image",
         "sheet": made.sheet,
         "alt": f"{what} by {method_name(made.method)}",
     }
