@@ -17,7 +17,7 @@ from fm.errors import UserError
 from fm.evaluation import CONFIDENCE
 from fm.metrics.intervals import mean_interval
 from pipelines.program import run
-from pipelines.project import SNAPSHOTS
+from pipelines.project import SNAPSHOTS, whole_folder
 from pipelines.schemas.evaluation import AtLength, EvaluationRow, Lengths
 
 if TYPE_CHECKING:
@@ -96,16 +96,24 @@ def at_best(sets: Mapping[float, list[float]]) -> list[float]:
 
 
 def main() -> None:
+    """Raises UserError: the folder is there already or cannot be written, or the method has no averages."""
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.averages", description="A trained method, its weights averaged at another length."
     )
     parser.add_argument("method")
     parser.add_argument("length", type=float, help=f"the average's, as a share of the training: 0 to {LONGEST}")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the generator that is made")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the generator that is made, not there yet")
     chosen = parser.parse_args()
     if not 0 < chosen.length <= LONGEST:
         parser.error(f"the length must be above 0 and at most {LONGEST}, not {chosen.length:g}")
-    of_length(chosen.method, chosen.length).save(chosen.out)
+    if chosen.out.exists():
+        raise UserError(f"{chosen.out} is there already: name a folder that is not")
+    generator = of_length(chosen.method, chosen.length)
+    try:
+        with whole_folder(chosen.out) as partial:
+            generator.save(partial)
+    except OSError as error:
+        raise UserError(f"can't write {chosen.out}: {error.strerror or error}") from None
     print(chosen.out)
 
 

@@ -72,3 +72,15 @@ def test_a_length_as_a_generators_folder(
     with pytest.raises(SystemExit):
         averages.main()
     assert "the length must be above 0 and at most 0.28, not 0.5" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_there_stays_as_it_is(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("models").mkdir()
+    Path("models", "weights").write_text("precious")
+    monkeypatch.setattr("sys.argv", ["averages", "diffusion", "0.1", "--out", "models"])
+    with pytest.raises(UserError, match="models is there already: name a folder that is not"):
+        averages.main()
+    assert [file.read_text() for file in Path("models").iterdir()] == ["precious"]
+    monkeypatch.setattr("sys.argv", ["averages", "diffusion", "0.1", "--out", "models/weights/x"])
+    with pytest.raises(UserError, match="can't write models/weights/x: "):
+        averages.main()
