@@ -46,6 +46,11 @@ def dataset(tmp_path: Path) -> prepared.Prepared:
             [{"solver": "edm", "path": "cond_ot", "steps": [10]}],
             r"samplers: edm-path_cond_ot with 10 steps: .*start where alpha > 0",
         ),
+        (
+            "samplers",
+            [{"solver": "ddim", "steps": [10]}, {"solver": "jump", "steps": [1]}],
+            r"methods\.diffusion\.samplers: jump with 1 steps: only a network that predicts the velocity can jump",
+        ),
         ("network", {"kind": "unet", "patch_size": 5}, r"methods\.diffusion: .*5"),
         ("objective", {"target": "noise", "path": "cond_ot"}, "data cannot be recovered from noise"),
     ],
@@ -64,6 +69,20 @@ def test_what_is_wrong_with_the_last_method_is_told_before_the_first_is_trained(
     assert time.process_time() - started < 10
     with pytest.raises(UserError, match=says):
         try_all(content, dataset)
+
+
+def test_only_a_network_that_is_told_where_a_step_ends_can_jump(dataset: prepared.Prepared) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    row = content["methods"]["flow_matching"]
+    row["samplers"].append({"solver": "jump", "steps": [1]})
+    with pytest.raises(
+        UserError,
+        match=r"methods\.flow_matching\.samplers: jump with 1 steps: it needs a network that is told where a step "
+        "ends: the objectives mean_flow and shortcut train one",
+    ):
+        try_all(content, dataset)
+    row["objective"] = {"name": "mean_flow", "path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
+    try_all(content, dataset)
 
 
 def test_a_network_of_seven_billion_weights_is_rehearsed_in_no_time(dataset: prepared.Prepared) -> None:
