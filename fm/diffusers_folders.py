@@ -12,7 +12,8 @@ from fm.components import Choice
 from fm.components import read as checked
 from fm.config import Native
 from fm.errors import shown
-from fm.generator_files import GeneratorError, readable
+from fm.generator_files import GeneratorError
+from fm.weight_files import tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +63,7 @@ def network_in(folder: Path) -> tuple[Choice, Native]:
     settings, schedule = required(model / "config.json"), required(scheduler / "scheduler_config.json")
     path, steps = path_of(schedule, scheduler / "scheduler_config.json")
     prediction = schedule.get("prediction_type", "epsilon")
-    if prediction not in PREDICTIONS:
+    if not isinstance(prediction, str) or prediction not in PREDICTIONS:
         raise GeneratorError(
             f"{scheduler / 'scheduler_config.json'}: prediction_type = {shown(prediction)}: must be one of "
             f"{', '.join(PREDICTIONS)}"
@@ -84,7 +85,7 @@ def places(folder: Path) -> tuple[Path, Path]:
 def network_of(settings: dict[str, Any], file: Path) -> dict[str, Any]:
     """The choice, with what is not diffusers' own default. Raises GeneratorError."""
     kind = settings.get("_class_name")
-    if kind not in AS_HERE:
+    if not isinstance(kind, str) or kind not in AS_HERE:
         raise GeneratorError(f"{file}: _class_name = {shown(kind)}: must be one of {', '.join(AS_HERE)}")
     given = {key: value for key, value in settings.items() if not key.startswith("_")}
     for key, value in AS_HERE[kind].items():
@@ -135,26 +136,37 @@ def path_of(schedule: dict[str, Any], file: Path) -> tuple[Choice, int]:
 
 def weights_in(folder: Path) -> "dict[str, Tensor]":
     """By the names that our network has for them. Raises GeneratorError: they cannot be read."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    found: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        found |= tensors(file)
+    network, _ = network_in(folder)
+    return with_no_label({present(name): value.float() for name, value in found.items()}, network)
 
+
+def weight_files(folder: Path) -> list[Path]:
+    """Those that hold the network's weights, all beside its config.json. Raises GeneratorError: there are none."""
     model, _ = places(folder)
-    index = read_json(model / f"{WEIGHTS}.index.json")
-    files = [WEIGHTS] if index is None else sorted(set(index["weight_map"].values()))
-    if index is None and not (model / WEIGHTS).exists() and list(model.glob("*.bin")):
+    index = model / f"{WEIGHTS}.index.json"
+    if index.exists():
+        return [model / name for name in listed(required(index).get("weight_map"), index)]
+    if not (model / WEIGHTS).exists() and list(model.glob("*.bin")):
         raise GeneratorError(
             f"{model} has its weights as a pickle, which could run any code: save it once more by diffusers with "
             "save_pretrained(..., safe_serialization=True)"
         )
-    weights: dict[str, Tensor] = {}
-    for name in files:
-        try:
-            with readable(folder):
-                weights |= load_file(model / name)
-        except SafetensorError as error:
-            raise GeneratorError(f"{model / name} is damaged: {error}") from None
-    network, _ = network_in(folder)
-    return with_no_label({present(name): value.float() for name, value in weights.items()}, network)
+    return [model / WEIGHTS]
+
+
+def listed(weight_map: object, index: Path) -> list[str]:
+    """The files that an index names, each once. Raises GeneratorError: it names none, or one that lies elsewhere."""
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise GeneratorError(f"{index}: weight_map = {shown(weight_map)}: must say for each weight which file has it")
+    for weight, name in weight_map.items():
+        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+            raise GeneratorError(
+                f"{index}: weight_map.{weight} = {shown(name)}: must be the name of a .safetensors file beside it"
+            )
+    return sorted(set(weight_map.values()))
 
 
 def present(name: str) -> str:
@@ -163,6 +175,8 @@ def present(name: str) -> str:
     >>> present("mid_block.attentions.0.proj_attn.bias")
     'mid_block.attentions.0.to_out.0.bias'
     """
+    if "." not in name:
+        return name
     *before, module, kind = name.split(".")
     return ".".join([*before, OLD_NAMES.get(module, module) if "attentions" in before else module, kind])
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DDPMScheduler, DiTTransformer2DModel, ModelMixin, UNet2DModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fm.conditions import Label
@@ -160,8 +161,6 @@ def test_names_of_before_are_known(tmp_path: Path) -> None:
     """As google/ddpm-cifar10-32 has them."""
     folder = saved(made(*NETWORKS[0]), DDPMScheduler(), tmp_path)
     file = folder / "unet/diffusion_pytorch_model.safetensors"
-    from safetensors.torch import load_file, save_file
-
     now, old = load_file(file), {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     before = dict(now)
     for new, name in old.items():
@@ -187,6 +186,11 @@ def edited(file: Path, **values: Any) -> None:
         ("scheduler/scheduler_config.json", {"beta_schedule": "gone"}, "has no beta_schedule"),
         ("scheduler/scheduler_config.json", {"rescale_betas_zero_snr": True}, "only False is known"),
         ("scheduler/scheduler_config.json", {"prediction_type": "flow"}, "'flow': must be one of epsilon, sample"),
+        ("unet/config.json", {"_class_name": ["UNet2DModel"]}, r"_class_name = \['UNet2DModel'\]: must be one of"),
+        ("unet/config.json", {"num_class_embeds": [10]}, r"classes = \[10\]: must be"),
+        ("scheduler/scheduler_config.json", {"prediction_type": ["epsilon"]}, r"prediction_type = \['epsilon'\]: must"),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": [1000]}, r"steps = \[1000\]: must be"),
+        ("scheduler/scheduler_config.json", {"beta_schedule": ["linear"]}, r"schedule = \['linear'\]: must be"),
         ("scheduler/scheduler_config.json", {"beta_start": -1}, "beta_start = -1: must be a number above 0"),
     ],
 )
@@ -209,6 +213,37 @@ def test_a_folder_that_lacks_something_is_told(tmp_path: Path) -> None:
     shutil.rmtree(folder / "scheduler")
     with pytest.raises(GeneratorError, match=r"scheduler_config\.json is missing"):
         original_in(folder)
+
+
+@pytest.mark.parametrize(
+    ("index", "told"),
+    [
+        ({}, r"index\.json: weight_map = None: must say for each weight"),
+        ({"weight_map": ["a"]}, r"weight_map = \['a'\]: must say"),
+        ({"weight_map": {"a.weight": "../../x.safetensors"}}, r"weight_map\.a\.weight = '\.\./.*: must be the name of"),
+        ({"weight_map": {"a.weight": ["x"]}}, r"weight_map\.a\.weight = \['x'\]: must be the name of"),
+        ({"weight_map": {"a.weight": ".."}}, r"= '\.\.': must be the name of a \.safetensors file beside it"),
+        ([], r"index\.json is missing or damaged"),
+    ],
+)
+def test_an_index_of_weights_names_files_beside_it(index: object, told: str, tmp_path: Path) -> None:
+    for file, content in (("model_index", {"_class_name": "DDPMPipeline"}), ("unet/config", {})):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{file}.json").write_text(json.dumps(content))
+    (tmp_path / "unet/diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(GeneratorError, match=told):
+        weights_in(tmp_path)
+
+
+def test_a_weight_without_a_module_and_a_folder_in_the_weights_place(tmp_path: Path) -> None:
+    folder = saved(made(*NETWORKS[0]), DDPMScheduler(), tmp_path)
+    weights = folder / "unet/diffusion_pytorch_model.safetensors"
+    save_file({"alone": torch.zeros(2)}, weights)
+    assert weights_in(folder).keys() == {"alone"}
+    weights.unlink()
+    weights.mkdir()
+    with pytest.raises(GeneratorError, match=r"diffusion_pytorch_model\.safetensors must be a file with weights"):
+        weights_in(folder)
 
 
 def test_other_data_are_told(tmp_path: Path) -> None:
