@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import settings
-from pipelines import params
+from pipelines import params, starts
 from pipelines.project import ROOT
 
 
@@ -31,4 +31,5 @@ def planned(place: Path, overrides: Mapping[str, Any], recipe: str | None) -> st
         text, chosen = settings.planned(place / params.FILE, here, recipe, place)
     params.require_path(chosen.dataset, place)
     params.require_nfe(chosen)
+    starts.require_all(chosen, place)
     return text

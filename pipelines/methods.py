@@ -60,7 +60,7 @@ class Method:
                 sampler=default_sampler(row.objective.path),
             )
             if row.start_from is not None:
-                config = gone_on(config, starts.original(row.start_from))
+                config = gone_on(config, starts.original(name, row.start_from))
         start = None if row.start is None else cls.build(settings, row.start, dataset)
         with named(name):
             if start is not None:
@@ -89,7 +89,8 @@ class Method:
         """
         generator = self.untrained(weights)
         if self.start_from is not None and weights:
-            take_weights(generator, starts.weights(self.start_from))
+            with starts.named(self.name, self.start_from):
+                take_weights(generator, starts.weights(self.name, self.start_from))
         if self.start is not None and weights:
             take_weights(generator, self.start.weights())
         return generator

@@ -88,7 +88,7 @@ class Resolver:
         kind, _, method = stage.partition("@")
         settings = OF_STAGE[kind](self.settings, method)
         if kind in FOR_EACH_METHOD:
-            settings |= of_original(self.root, self.settings.methods[method])
+            settings |= of_original(self.root, self.settings, method)
         self.code.installed = packages_of(settings, self.components.bases)
         reach = Reach(self.code, beside(stage))
         reach.program(f"{PIPELINES}.{kind}")

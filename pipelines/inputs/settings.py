@@ -11,7 +11,6 @@ from typing import Any
 from pipelines import starts
 from pipelines.inputs.components import own_class
 from pipelines.params import Evaluate, Params
-from pipelines.params.row import Method
 from pipelines.params.sections import MOST_IMAGES
 
 Settings = dict[str, Any]
@@ -63,17 +62,18 @@ def of_network(settings: Params, method: str) -> Settings:
     }
 
 
-def of_original(root: Path, row: Method) -> Settings:
+def of_original(root: Path, settings: Params, method: str) -> Settings:
     """What a network goes on from, where it does: what it is, and a digest of all that lies in its folder.
 
     Raises:
         UserError: there is none.
     """
-    if row.start_from is None:
+    folder = settings.methods[method].start_from
+    if folder is None:
         return {}
-    found = starts.original(row.start_from, root)
+    found = starts.original(method, folder, root)
     made_for = found.native.model_dump(mode="json")
-    return {"original": {"network": found.network, **made_for, "content": starts.content(row.start_from, root)}}
+    return {"original": {"network": found.network, **made_for, "content": starts.content(method, folder, root)}}
 
 
 def of_data(settings: Params) -> Settings:

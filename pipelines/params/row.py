@@ -89,7 +89,8 @@ class Method(Section):
     @field_validator("start_from")
     @classmethod
     def lies_where_dvc_looks(cls, folder: str | None) -> str | None:
-        if folder is not None and (PurePosixPath(folder).parts[:1] != (STARTS,) or ".." in PurePosixPath(folder).parts):
+        parts = () if folder is None else PurePosixPath(folder).parts
+        if folder is not None and (parts[:1] != (STARTS,) or len(parts) == 1 or ".." in parts):
             raise ValueError(
                 f"{shown(folder)}: must be a folder below {STARTS}/, where DVC sees what is in it: copy it there, or "
                 "link its files (cp -al)"

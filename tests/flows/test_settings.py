@@ -5,8 +5,11 @@ import pytest
 
 from flows import settings
 from flows.asked import change_settings
+from fm.errors import UserError
 from pipelines import params
 from pipelines.project import ROOT
+
+START = {"methods.flow_matching.network": None}
 
 
 def nested(depth: int) -> list[object]:
@@ -153,13 +156,24 @@ def test_only_yaml_files_of_the_checkout_are_read(file: Path, tmp_path: Path) ->
         ({"register.nfe": 7}, "register.nfe = 7: flow_matching has no row with that many evaluations"),
         ({"evaluate.images": 50}, "evaluate.images = 50: must be more than the 64 features"),
         ({"train.images_seen": 6400, "train.warmup_steps": 200}, "train.warmup_steps = 200: must be at most half"),
+        (
+            START | {"methods.flow_matching.start_from": "starts/nosuch"},
+            r"flow_matching\.start_from = starts/nosuch: must",
+        ),
+        (START | {"methods.flow_matching.start_from": "starts/README.md"}, "must be a folder with a trained network"),
+        (
+            START | {"methods.flow_matching.start_from": "starts/empty"},
+            r"starts/empty: .* is no generator: .*json is miss",
+        ),
     ],
 )
 def test_what_is_known_to_fail_is_refused_before_anything_is_written(
     file: Path, overrides: dict[str, object], says: str
 ) -> None:
     before = file.read_text()
-    with pytest.raises(params.ParamsError, match=says):
+    (file.parent / "starts/empty").mkdir(parents=True)
+    (file.parent / "starts/README.md").touch()
+    with pytest.raises(UserError, match=says):
         change_settings(file.parent, overrides, None)
     assert file.read_text() == before
     change_settings(file.parent, {"train.seed": 3}, None)

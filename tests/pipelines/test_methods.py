@@ -57,7 +57,9 @@ def test_a_method_that_goes_on_begins_with_what_the_network_makes(dataset: Prepa
 
 
 def test_a_network_that_cannot_be_gone_on_from_is_told(dataset: Prepared) -> None:
-    with pytest.raises(UserError, match="start_from = starts/ours: must be a folder with a trained network"):
+    with pytest.raises(
+        UserError, match=r"methods\.flow_matching\.start_from = starts/ours: must be a folder with a trained network"
+    ):
         methods.build(params.parse(going_on()), dataset)
     tiny_generator("ddpm", "noise", label_names=("cat", "dog")).save("starts/ours")
     with pytest.raises(
@@ -66,7 +68,9 @@ def test_a_network_that_cannot_be_gone_on_from_is_told(dataset: Prepared) -> Non
         methods.build(params.parse(going_on()), dataset)
 
 
-@pytest.mark.parametrize("folder", ["/somewhere", "artifacts/models/diffusion", "starts/../elsewhere"])
+@pytest.mark.parametrize(
+    "folder", ["/somewhere", "artifacts/models/diffusion", "starts/../elsewhere", "starts", "starts/"]
+)
 def test_it_lies_where_dvc_looks(folder: str) -> None:
     with pytest.raises(
         params.ParamsError, match=r"methods\.flow_matching\.start_from: .*must be a folder below starts/"

@@ -291,5 +291,7 @@ def test_what_a_network_goes_on_from_counts_for_it_alone(
     tiny_generator("ddpm", "noise", seed=1).save(root / "starts/ours")
     assert changed(root, used) == ours
     shutil.rmtree(root / "starts/ours")
-    with pytest.raises(UserError, match="start_from = starts/ours: must be a folder with a trained network"):
+    with pytest.raises(
+        UserError, match=r"methods\.flow_matching\.start_from = starts/ours: must be a folder with a trained network"
+    ):
         resolve(root)
