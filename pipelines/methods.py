@@ -57,7 +57,7 @@ class Method:
                 codec=examples.codec.choice,
                 conditioner=examples.conditioner.choice,
                 until=objective.until,
-                sampler=default_sampler(row.objective.path),
+                sampler=default_sampler(row.objective.path, objective.until),
             )
             if row.start_from is not None:
                 config = gone_on(config, starts.original(name, row.start_from))
@@ -129,11 +129,14 @@ def budget(settings: Params) -> Budget:
     return Budget(**{name: getattr(settings.train, name) for name in Budget.__dataclass_fields__})
 
 
-def default_sampler(path: Choice) -> SamplerConfig:
-    """DDIM: on the straight path Euler's method, elsewhere with the predicted data kept in range.
+def default_sampler(path: Choice, until: bool) -> SamplerConfig:
+    """DDIM: on the straight path Euler's method, elsewhere with the predicted data kept in range; of a network that is
+    told where a step ends (`until`), a few leaps.
 
     Equal steps of noise would waste EDM's path.
     """
+    if until:
+        return SamplerConfig(solver="jump", steps=4)
     name, _ = parts(path)
     solver: Choice = "ddim" if name == "cond_ot" else {"name": "ddim", "clip": "codec"}
     return SamplerConfig(solver=solver, steps=50, grid="edm" if name == "edm" else "uniform")

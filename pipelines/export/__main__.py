@@ -5,12 +5,17 @@ python -m pipelines.export artifacts/models/mean_flow --to torch exported/ --ste
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fm.components import ANY, Choice, read
 from fm.errors import UserError
 from pipelines.program import run
 from pipelines.project import whole_folder
+
+if TYPE_CHECKING:
+    from fm.generator import Generator
 
 FORMATS = ("diffusers", "torch")
 
@@ -32,7 +37,14 @@ def main() -> None:
         raise UserError(str(error)) from None
     except OSError as error:
         raise UserError(f"can't write {chosen.folder}: {error.strerror or error}") from None
+    print(sampler_of(generators))
     print(used(chosen.to, chosen.folder))
+
+
+def sampler_of(generators: "Sequence[Generator]") -> str:
+    """What the folder draws with, told since it may be other than was thought: the model's own."""
+    samplers = [one.config.sampler for one in generators]
+    return f"sampler: {samplers[0].label}, steps: {', '.join(str(one.steps) for one in samplers)}"
 
 
 def used(to: str, folder: Path) -> str:

@@ -93,6 +93,11 @@ def test_a_method_that_starts_from_another_begins_with_what_it_has_learnt(datase
     }
     built = methods.build(params.parse(content), dataset)
     methods.try_all(built.values())
+    assert {name: method.config.sampler.label for name, method in built.items()} == {
+        "flow_matching": "ddim",
+        "diffusion": "ddim-clip",
+        "two_times": "jump",  # as a few-step method is drawn from, where nothing else is asked
+    }
     with pytest.raises(UserError, match="artifacts/models/flow_matching is missing: `dvc repro train@flow_matching`"):
         built["diffusion"].begun()
     trained = built["flow_matching"].untrained()
