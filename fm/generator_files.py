@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from fm.config import Config, SamplerConfig
-from fm.errors import UserError
+from fm.errors import UserError, shown
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 WEAK = "weak.safetensors"
@@ -80,4 +80,19 @@ def readable(folder: Path) -> Iterator[None]:
 
 
 def in_a_line(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    """Every mistake by its key, and its value where that is one word or number.
+
+    >>> from pydantic import TypeAdapter
+    >>> try:
+    ...     TypeAdapter(dict[str, int]).validate_python({"steps": "few"})
+    ... except ValidationError as error:
+    ...     print(in_a_line(error).split(",")[0])
+    steps = 'few': Input should be a valid integer
+    """
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc']))}{value_of(one['input'])}: {one['msg']}" for one in error.errors()
+    )
+
+
+def value_of(given: object) -> str:
+    return f" = {shown(given)}" if isinstance(given, str | int | float) else ""

@@ -129,9 +129,14 @@ def table_of(generator: Generator) -> Table:
     """The generator's sampler.
 
     Raises:
-        UserError: it is more than a table can say, or takes too many rows.
+        UserError: it is more than a table can say, as one that chooses its steps, or takes too many rows.
     """
     rows, sampler = Rows(), generator.config.sampler
+    if Solver.of(sampler.solver).calls is None:
+        raise UserError(
+            f"{sampler.label} chooses its steps as it goes and cannot be exported: take another --solver, "
+            "for example euler, midpoint or ddim"
+        )
     data = draw(Recorded(generator, rows), rows.drawn(), sampler, rows.drawn, generator.codec.bound)
     table = {"solver": sampler.label, "steps": sampler.steps, "rows": rows.rows, "data": mix(data)}
     require_same(generator, table)

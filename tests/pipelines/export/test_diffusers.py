@@ -167,15 +167,22 @@ def test_a_folder_of_ours_by_its_name(
     ask(monkeypatch, str(tmp_path / "ours"), "--to", "diffusers", str(out), "--steps", "1", "4", "--solver", "euler")
     index = json.loads((out / "model_index.json").read_text())
     assert [(table["solver"], table["steps"]) for table in index["samplers"].values()] == [("euler", 1), ("euler", 4)]
-    assert f'from_pretrained("{out}", custom_pipeline="{out}", trust_remote_code=True)' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("sampler: euler, steps: 1, 4\n")
+    assert f'from_pretrained("{out}", custom_pipeline="{out}", trust_remote_code=True)' in said
     with pytest.raises(UserError, match="is there already"):
         ask(monkeypatch, str(tmp_path / "ours"), "--to", "diffusers", str(out))
 
 
 def test_what_cannot_be_is_refused_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_generator().save(tmp_path / "ours")
-    with pytest.raises(UserError, match="another --solver"):
-        ask(monkeypatch, str(tmp_path / "ours"), "--to", "diffusers", str(tmp_path / "out"), "--solver", "dopri5")
+    for given, line in (
+        (("--solver", "dopri5"), "dopri5 chooses its steps as it goes and cannot be exported: take another --solver"),
+        (("--steps", "0"), "steps = 0: "),
+        (("--guidance", "nan"), "guidance = nan: "),
+    ):
+        with pytest.raises(UserError, match=line):
+            ask(monkeypatch, str(tmp_path / "ours"), "--to", "diffusers", str(tmp_path / "out"), *given)
     measured = tiny_generator()
     config = measured.config.model_copy(update={"codec": {"name": "standardised", "stored": [1, 8, 8]}})
     with pytest.raises(UserError, match="only pixels can be exported, and this makes standardised"):
