@@ -14,6 +14,7 @@ from pipelines.project import CURVES, SAMPLES, whole_file
 from pipelines.ranking import Ranking
 from pipelines.records import provenance, tracking
 from pipelines.registry.versions import asking
+from pipelines.report.conditions import conditions
 from pipelines.report.markdown import markdown
 from pipelines.report.page import Contents, render
 from pipelines.report.pictures import grid_of_real
@@ -34,6 +35,7 @@ def gather(settings: Params, comparison: Comparison, results: Results, ranking: 
         label_names=list(prepared.label_names),
         samples=SAMPLES,
         facts=facts(settings, comparison),
+        conditions=conditions(settings.methods, results.train, settings.compare.ours),
     )
 
 

@@ -20,7 +20,7 @@ def markdown(contents: Contents) -> str:
     sections = [
         f"# {first.headline}",
         f"**{first.question}**",
-        f"{comparison.dataset}, same network and budget, {contents.several.trainings}. " + " ".join(first.sentences),
+        f"{contents.first_line}. " + " ".join(first.sentences),
         costs(list(contents.names.values()), first.table),
         f"Lower is better; real test images score {number(comparison.floor)} at this sample size. `{key}`: "
         + words.distance_in_words(comparison.extractor),

@@ -17,6 +17,7 @@ from pipelines.claims.words import VERDICTS, interval, measured
 from pipelines.project import NEAREST
 from pipelines.ranking import Ranking
 from pipelines.report.answer import answer
+from pipelines.report.conditions import ALIKE, Conditions
 from pipelines.report.pictures import data_uri, first_row, picture
 from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot, pixels_plot
 from pipelines.schemas.comparison import Claim, Comparison
@@ -49,6 +50,7 @@ class Contents:
         samples: the folder with a folder of grids for every method.
         facts: what identifies this report (commit, date, seeds): label and text.
         several: the other trainings of a study, of which everything but the claims shows the first.
+        conditions: what is the same for all methods, and what is not.
     """
 
     comparison: Comparison
@@ -60,10 +62,15 @@ class Contents:
     samples: Path
     facts: list[tuple[str, str]]
     several: Several = ONE_TRAINING
+    conditions: Conditions = ALIKE
 
     @property
     def names(self) -> dict[str, str]:
         return {method: words.method_name(method) for method in self.results.evaluations}
+
+    @property
+    def first_line(self) -> str:
+        return self.conditions.first_line(self.comparison.dataset, self.several.trainings)
 
 
 def render(contents: Contents) -> str:
@@ -96,6 +103,7 @@ def context(contents: Contents) -> dict[str, Any]:
     first = next(iter(results.evaluations.values()))
     return {
         "comparison": comparison,
+        "first_line": contents.first_line,
         "key": key,
         "confidence": f"{first.confidence:.0%}",
         "names": contents.names,

@@ -15,7 +15,8 @@ from pipelines.records import tracking
 from pipelines.report import files
 from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.evaluation import Evaluation
-from tests.pipelines.report.made_up import DIFFUSION, FLOW, TWO, Rows, evaluation, write_project
+from pipelines.schemas.train import Before
+from tests.pipelines.report.made_up import DIFFUSION, FLOW, TWO, Rows, evaluation, training, write_project
 
 MD5 = "0123456789abcdef0123456789abcdef.dir"
 OUTPUTS = ("comparison.json", "distance.csv", "report.html")
@@ -80,6 +81,16 @@ def test_the_report_names_the_runs_in_mlflow(here: Path):
     text = (REPORTS / "report.md").read_text()
     assert f"train@diffusion {made.run_id}" in text
     assert "train@flow_matching" not in text
+
+
+def test_the_report_says_whose_training_took_more_images(here: Path):
+    write_project(here, TWO)
+    before = Before(method="flow_matching", images_seen=64_000, seconds=100.0)
+    training().model_copy(update={"before": before}).save(METRICS / "train/diffusion.json")
+    compare.judge_all(stage.declared("compare"))
+    says = "same network, one training each; diffusion goes on from flow matching: 128,000 images instead of 64,000"
+    for name in ("report.html", "report.md"):
+        assert f"digits, {says}" in (REPORTS / name).read_text()
 
 
 def test_summary_for_dvc(here: Path):
