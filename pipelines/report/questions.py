@@ -54,12 +54,18 @@ def costs(results: Results, nfe: int, method: str, row: EvaluationRow, winner: t
     here, there = (results.probes.methods[one].seconds_per_image(at) for one, at in ((method, row), winner))
     if here is not None and there is not None:
         said += f"; an image takes {duration(here)} instead of {duration(there)}"
-    if method != name:
-        both = "" if results.train[method].before is None else ", with the one that it goes on from,"
-        said += (
-            f"; its training{both} takes {number(training(results, method) / training(results, name))} times as long"
-        )
-    return said + "."
+    return said + training_cost(results, method, name) + "."
+
+
+def training_cost(results: Results, method: str, winner: str) -> str:
+    """A training beside plain flow matching's, whoever wins; that one's beside the winner's."""
+    plain = results.roles.ours
+    other = plain if plain in results.train and method != plain else winner
+    if method == other:
+        return ""
+    both = "" if results.train[method].before is None else ", with the one that it goes on from,"
+    times = number(training(results, method) / training(results, other))
+    return f"; its training{both} takes {times} times as long as that of {method_in_text(other)}"
 
 
 def training(results: Results, method: str) -> float:
