@@ -19,7 +19,7 @@ from fm.starting import Original, gone_on, original_in, take_weights, weights_in
 from pipelines import starts
 from pipelines.params import Params
 from pipelines.project import MODELS, PAIRS
-from pipelines.rehearsal import rehearse_settings
+from pipelines.rehearsal import rehearse_pairs, rehearse_settings
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Method:
         samplers: all that it is measured with, each number of steps by itself.
         start_from: folder of the network that its own goes on from.
         start: the method whose network it is.
-        on_pairs: whether it is trained on pairs that this makes, instead of the data.
+        pairs: the sampler by which that network makes pairs that it is trained on, instead of the data.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Method:
     samplers: tuple[SamplerConfig, ...]
     start_from: str | None = None
     start: Self | None = None
-    on_pairs: bool = False
+    pairs: SamplerConfig | None = None
 
     @classmethod
     def build(cls, settings: Params, name: str, dataset: Prepared) -> Self:
@@ -65,12 +65,13 @@ class Method:
         with named(name):
             if start is not None:
                 config = gone_on(config, Original.of(start.config))
-            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start, row.pairs is not None)
+            pairs = None if row.pairs is None else row.pairs.sampler
+            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start, pairs)
 
     def examples(self, dataset: Prepared) -> Examples:
         """What its network learns from. Raises UserError: pairs that are not there."""
         of_data = Examples.of(dataset)
-        return replace(of_data, rows=Pairs.open(PAIRS / self.name)) if self.on_pairs else of_data
+        return replace(of_data, rows=Pairs.open(PAIRS / self.name)) if self.pairs is not None else of_data
 
     def untrained(self, weights: bool = True) -> Generator:
         """With random weights, from torch's global generator, or with none (Generator.untrained).
@@ -122,6 +123,8 @@ def try_all(methods: Iterable[Method]) -> None:
     for method in methods:
         with named(method.name):
             rehearse_settings(method.name, method.config, method.samplers)
+            if method.pairs is not None and method.start is not None:
+                rehearse_pairs(method.name, method.start.config, method.pairs)
 
 
 def budget(settings: Params) -> Budget:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fm import devices, pairs
 from fm.generator import Generator
-from pipelines import params
+from pipelines import methods, params
 from pipelines.dataset import opened
 from pipelines.params import Params
 from pipelines.program import run
@@ -32,7 +32,8 @@ def draw(stage: Stage, settings: Params, name: str) -> None:
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type):
         generator = Generator.load(MODELS / row.start).to(device).with_sampler(row.pairs.sampler)
-        write_shards(workspace, generator, row.pairs.count, settings.train.seed)
+        with methods.named(f"{name}.pairs"):
+            write_shards(workspace, generator, row.pairs.count, settings.train.seed)
         require_unchanged(stage)
         with whole_folder(PAIRS / name) as folder:
             shutil.copytree(workspace, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))

@@ -40,6 +40,24 @@ def rehearse_settings(method: str, config: Config, samplers: Iterable[SamplerCon
     rehearse(method, silent(config), samplers)
 
 
+def rehearse_pairs(method: str, config: Config, sampler: SamplerConfig) -> None:
+    """Draw one pair that a method would be trained on, by whatever network.
+
+    Args:
+        config: of the network that makes them.
+
+    Raises:
+        UserError: the sampler cannot run on the network's path, or draws noise of its own.
+    """
+    generator = silent(config).with_sampler(sampler)
+    try:
+        generator.ends_of(torch.zeros(1, *generator.shape), generator.condition(generator.conditioner.in_turn(1, 0)))
+    except ValueError as error:
+        raise UserError(
+            f"params.yaml: methods.{method}.pairs: {sampler.label} with {sampler.steps} steps: {error}"
+        ) from None
+
+
 def silent(config: Config) -> Generator:
     """One that always answers 0, and so do all that samplers may lead away from."""
     generator = Generator(config, Silent(config.until))

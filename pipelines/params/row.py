@@ -56,6 +56,12 @@ class Pairs(SamplerSettings):
     steps: Steps
     count: int = Field(gt=0, le=10**9, strict=True, description="how many; the training goes through them again")
 
+    @model_validator(mode="after")
+    def their_network_is_there_alone(self) -> "Pairs":
+        if self.snapshot is not None:
+            raise ValueError("pairs cannot be guided away from a snapshot: give guidance as a scale")
+        return self
+
     @property
     def sampler(self) -> SamplerConfig:
         return SamplerConfig.model_validate(self.model_dump(exclude={"count"}))

@@ -85,6 +85,30 @@ def test_only_a_network_that_is_told_where_a_step_ends_can_jump(dataset: prepare
     try_all(content, dataset)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "says"),
+    [
+        ({"solver": "ddpm", "steps": 50}, "ddpm with 50 steps: ddpm draws noise of its own at every step"),
+        ({"solver": {"name": "ddim", "eta": 0.5}, "steps": 5}, "ddim-eta0.5 with 5 steps: .* draws noise of its own"),
+        ({"solver": "jump", "steps": 1}, "jump with 1 steps: it needs a network that is told where a step ends"),
+        ({"solver": "edm", "steps": 5}, "edm with 5 steps: .*start where alpha > 0"),
+        ({"solver": "dopri5", "steps": 1}, None),
+        ({"solver": "heun", "steps": 5, "guidance": 2, "path": "cosine"}, None),
+    ],
+)
+def test_the_sampler_of_pairs_is_tried_on_the_network_that_makes_them(
+    dataset: prepared.Prepared, sampler: dict[str, object], says: str | None
+) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    row = yaml.safe_load((ROOT / "methods" / "rectified_flow.yaml").read_text())
+    content["methods"]["rectified_flow"] = row | {"pairs": {**sampler, "count": 10}}
+    if says is None:
+        try_all(content, dataset)
+        return
+    with pytest.raises(UserError, match=rf"params\.yaml: methods\.rectified_flow\.pairs: {says}"):
+        try_all(content, dataset)
+
+
 def test_a_network_of_seven_billion_weights_is_rehearsed_in_no_time(dataset: prepared.Prepared) -> None:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["network"] |= {"kind": "transformer", "width": 4096, "blocks": 23, "heads": 32, "patch_size": 2}
