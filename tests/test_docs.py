@@ -1,5 +1,6 @@
 """What the documentation shows works."""
 
+import copy
 import re
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import yaml
 
 from fm.component_tables import with_tables
 from fm.components import HOMES, Option, Part, known, options_of
+from pipelines import params
 from pipelines.params import Sampler
+from tests.pipelines.params.written import CONTENT, changed
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = (ROOT / "docs/methods.md").read_text()
@@ -24,6 +27,20 @@ def test_every_sampler_shown_is_one() -> None:
     assert len(rows) == 5
     for row in rows:
         Sampler.model_validate(yaml.safe_load(row))
+
+
+def test_the_samplers_shown_can_be_those_of_a_row() -> None:
+    rows = [yaml.safe_load(row) for row in re.findall(r"^    - (\{solver.*\})$", METHODS, re.MULTILINE)]
+    content = changed("methods.flow_matching.samplers", rows)
+    content["train"]["snapshots"] = 1
+    params.require_nfe(params.parse(content))
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", METHODS, re.DOTALL))
+def test_every_row_shown_is_one_that_a_run_takes(block: str) -> None:
+    content = copy.deepcopy(CONTENT)
+    content["methods"] |= yaml.safe_load(block)
+    params.require_nfe(params.parse(content))
 
 
 def test_every_kind_has_a_table_and_the_tables_are_those_of_the_components() -> None:
