@@ -42,6 +42,10 @@ AS_HERE: dict[Any, dict[str, Any]] = {
 """What a configuration may say where there is one way here, by network."""
 ONLY_THERE = {"sample_size", "in_channels", "out_channels", "num_train_timesteps", "norm_num_groups"}
 """What follows from the data, or is not used."""
+KNOWN_PARTS = {"unet", "transformer", "scheduler"}
+"""Of a pipeline: those that are read here."""
+CODECS = ("vae", "vqvae", "vqmodel", "movq")
+"""Parts that make latents of images, as pipelines call them."""
 
 
 def is_one(folder: Path) -> bool:
@@ -59,6 +63,7 @@ def network_in(folder: Path) -> tuple[Choice, Native]:
     Raises:
         GeneratorError: it is none that is known here; the message says what is.
     """
+    require_no_others(folder)
     model, scheduler = places(folder)
     settings, schedule = required(model / "config.json"), required(scheduler / "scheduler_config.json")
     path, steps = path_of(schedule, scheduler / "scheduler_config.json")
@@ -73,6 +78,21 @@ def network_in(folder: Path) -> tuple[Choice, Native]:
     except ValueError as error:
         raise GeneratorError(f"{model / 'config.json'}: {error}") from None
     return network, Native(path=path, target=PREDICTIONS[prediction])
+
+
+def require_no_others(folder: Path) -> None:
+    """That a pipeline is a network and a scheduler alone. Raises GeneratorError, with what else it has."""
+    index = folder / "model_index.json"
+    named = {key for key, value in (read_json(index) or {}).items() if isinstance(value, list) and any(value)}
+    there = {name for name in CODECS if (folder / name).is_dir()}
+    others = sorted(named - KNOWN_PARTS | there, key=lambda name: (name not in CODECS, name))
+    other = next(iter(others), None)
+    if other in CODECS:
+        raise GeneratorError(
+            f"{folder} has {other}: its data are latents of a {other}, which needs a codec that is not there yet"
+        )
+    if other is not None:
+        raise GeneratorError(f"{index}: {other}: only a pipeline of a network and a scheduler can be gone on from")
 
 
 def places(folder: Path) -> tuple[Path, Path]:

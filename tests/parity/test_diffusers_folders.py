@@ -157,6 +157,38 @@ def test_ddpms_own_chain_is_called_so(tmp_path: Path) -> None:
     assert native == Native(path="ddpm", target="noise")
 
 
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (
+            {"vae": ["diffusers", "AutoencoderKL"], "text_encoder": ["a", "B"]},
+            "has vae: its data are latents of a vae,",
+        ),
+        (
+            {"vqvae": ["diffusers", "VQModel"]},
+            "its data are latents of a vqvae, which needs a codec that is not there yet",
+        ),
+        ({"text_encoder": ["transformers", "CLIPTextModel"]}, r"model_index\.json: text_encoder: only a pipeline of"),
+        ({"safety_checker": [None, None], "id2label": {"0": "cat"}}, None),
+    ],
+)
+def test_a_pipeline_with_other_parts_is_told(parts: dict[str, Any], told: str | None, tmp_path: Path) -> None:
+    folder = saved(made(*NETWORKS[0]), DDPMScheduler(), tmp_path)
+    edited(folder / "model_index.json", unet=["diffusers", "UNet2DModel"], scheduler=["diffusers", "S"], **parts)
+    if told is None:
+        original_in(folder)
+    else:
+        with pytest.raises(GeneratorError, match=told):
+            original_in(folder)
+
+
+def test_a_folder_of_a_vae_beside_the_network_is_told(tmp_path: Path) -> None:
+    folder = saved(made(*NETWORKS[0]), DDPMScheduler(), tmp_path)
+    (folder / "vae").mkdir()
+    with pytest.raises(GeneratorError, match="its data are latents of a vae"):
+        original_in(folder)
+
+
 def test_names_of_before_are_known(tmp_path: Path) -> None:
     """As google/ddpm-cifar10-32 has them."""
     folder = saved(made(*NETWORKS[0]), DDPMScheduler(), tmp_path)
