@@ -14,18 +14,22 @@ from pipelines.claims.units import PART
 from pipelines.schemas.evaluation import Evaluation, Snapshot
 from pipelines.words import method_in_text, percent
 
+SNAPSHOTS = "train.snapshots=7"
+
+
+def how_to_measure(over: str) -> str:
+    """The command that adds a row of that name, which goes over, and measures it along its training."""
+    return f'make run SET="methods.{over}=@methods/from_diffusion.yaml {SNAPSHOTS}" measures it'
+
 
 def migration(results: Results) -> Measurement:
     """The part of a training from scratch that going over saves until it is as good as that one ends."""
     roles = results.roles
     over = results.evaluations.get(roles.over)
     if over is None:
-        return not_measured(
-            f"needs a row that goes on from the {results.names[1]} model: "
-            f"methods.{roles.over}=@methods/from_diffusion.yaml train.snapshots=7"
-        )
+        return not_measured(f"no row goes on from the {results.names[1]} model: {how_to_measure(roles.over)}")
     if not over.along:
-        return not_measured("needs the distance along the training: set train.snapshots, to 7 for instance")
+        return not_measured(f'the distance along the training is not there: make run SET="{SNAPSHOTS}" adds it')
     ours, over, *others = alike([results.pair[0], over, *filter(None, [results.evaluations.get(roles.further)])])
     ends, whole = best_row(ours).distance_sets, float(results.train[roles.ours].images_seen)
     reached = [cost_to_reach(over.along, lambda one: own_images(results, one), k, end) for k, end in enumerate(ends)]
@@ -84,7 +88,7 @@ def going_on(results: Results, over: Evaluation, others: Sequence[Evaluation]) -
     if not others:
         return (
             f"Whether that many images more of {baseline} would do as well is not measured: "
-            f"methods.{further}=@methods/more_diffusion.yaml."
+            f'make run SET="methods.{further}=@methods/more_diffusion.yaml" adds it.'
         )
     return equal_budget(over, others[0], f"more of {baseline} ({method_in_text(further)})")
 

@@ -39,7 +39,8 @@ def stronger_baseline(results: Results) -> str:
     name, stronger = method_in_text(key), results.evaluations.get(key)
     if stronger is None:
         return (
-            f"No {name} beside it: methods.{key}=@methods/edm.yaml shows whether the baseline is weak on this budget."
+            f'No {name} beside it: make run SET="methods.{key}=@methods/edm.yaml" shows whether the baseline is weak '
+            "on this budget."
         )
     ours, theirs = results.pair
     own = best_row(stronger)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from pipelines.claims.migration import how_to_measure
 from pipelines.claims.results import Results
 from pipelines.claims.side_by_side import ratio_of_pairs
 from pipelines.claims.words import VERDICTS, interval, measured
+from pipelines.params import Roles
 from pipelines.ranking import Ranking
 from pipelines.schemas.comparison import Claim, Comparison
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
@@ -14,7 +16,6 @@ FEW = (1, 2, 4)
 MIGRATION = "migration"
 """The claim that says what a training saves that starts from a diffusion model."""
 ADDED = 'make run SET="methods.mean_flow=@methods/mean_flow.yaml" adds one that is'
-MIGRATED = 'make run SET="methods.from_diffusion=@methods/from_diffusion.yaml train.snapshots=7" measures it'
 
 
 def few_evaluations(comparison: Comparison, ranking: Ranking, results: Results) -> list[str]:
@@ -81,7 +82,7 @@ def coming_over(claims: Sequence[Claim]) -> list[str]:
     """By the claim on migration, or why there is no figure and how to get one."""
     claim = next((one for one in claims if one.id == MIGRATION), None)
     if claim is None:
-        return [f"Not measured: {MIGRATED}."]
+        return [f"Not measured: {how_to_measure(Roles().over)}."]
     if claim.measured is None:
         return [f"Not measured. {claim.note}"]
     _, verdict = VERDICTS[claim.verdict]

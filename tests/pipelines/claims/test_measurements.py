@@ -101,7 +101,7 @@ def with_edm(distance: float) -> Results:
 
 
 def test_edm_tells_whether_the_baseline_is_weak():
-    assert "methods.edm=@methods/edm.yaml" in judged(results())["quality"].note
+    assert 'make run SET="methods.edm=@methods/edm.yaml"' in judged(results())["quality"].note
     weak = judged(with_edm(7.0))["quality"].note
     assert "The baseline looks undertrained: EDM reaches 7 on the same budget (3 lower" in weak
     assert "EDM reaches 10, which is no better" in judged(with_edm(10.0))["quality"].note
@@ -233,7 +233,7 @@ def test_what_going_over_saves_of_a_training_from_scratch():
     assert (
         "After as many images as flow matching from scratch its distance is 33.3% lower (33.3% to 33.3%)." in found.note
     )
-    assert "methods.more_diffusion=@methods/more_diffusion.yaml" in found.note
+    assert 'not measured: make run SET="methods.more_diffusion=@methods/more_diffusion.yaml" adds it.' in found.note
 
 
 def test_going_over_pays_for_steps_that_cost_more():
@@ -262,11 +262,14 @@ def test_going_over_that_is_as_good_at_once_gives_a_lower_bound():
 def test_migration_says_what_it_needs():
     found = judged(results())["migration"]
     assert found.verdict == "not_measured"
-    assert "methods.from_diffusion=@methods/from_diffusion.yaml train.snapshots=7" in found.note
+    assert found.note == (
+        "No row goes on from the diffusion model: "
+        'make run SET="methods.from_diffusion=@methods/from_diffusion.yaml train.snapshots=7" measures it.'
+    )
     without = gone_over([(64000, 6.0)])
     over = without.evaluations["from_diffusion"].model_copy(update={"along": []})
     found = judged(replace(without, evaluations={**without.evaluations, "from_diffusion": over}))["migration"]
-    assert found.note == "Needs the distance along the training: set train.snapshots, to 7 for instance."
+    assert found.note == ('The distance along the training is not there: make run SET="train.snapshots=7" adds it.')
 
 
 def test_a_method_that_never_matches_the_baseline_gives_an_upper_bound():

@@ -13,15 +13,19 @@ from tests.pipelines.report.made_up import DIFFUSION, FLOW, Rows, evaluation, pr
 JUMPS: Rows = [("jump", 1, 1, 15.0), ("jump", 4, 4, 12.0), ("jump", 10, 10, 12.0)]
 
 
-def answered(methods: dict[str, Rows], nfe: int = 10, before: dict[str, Before] | None = None) -> list[str]:
-    results = Results(
+def results(methods: dict[str, Rows], before: dict[str, Before] | None = None) -> Results:
+    return Results(
         roles=Roles(),
         train={method: training().model_copy(update={"before": (before or {}).get(method)}) for method in methods},
         evaluations={method: evaluation(rows) for method, rows in methods.items()},
         probes=probes(methods),
         classifier_accuracy=None,
     )
-    ranking = rank(results.evaluations, "fid_classifier", nfe)
+
+
+def answered(methods: dict[str, Rows], nfe: int = 10, before: dict[str, Before] | None = None) -> list[str]:
+    found = results(methods, before)
+    ranking = rank(found.evaluations, "fid_classifier", nfe)
     comparison = Comparison(
         dataset="digits",
         extractor="classifier",
@@ -33,9 +37,9 @@ def answered(methods: dict[str, Rows], nfe: int = 10, before: dict[str, Before] 
         nfe=nfe,
         winner=ranking[0][0],
         data_md5="",
-        claims=judge(results),
+        claims=judge(found),
     )
-    return few_evaluations(comparison, ranking, results)
+    return few_evaluations(comparison, ranking, found)
 
 
 def test_the_best_of_all_at_each_number_is_held_against_the_winner() -> None:
@@ -75,8 +79,6 @@ def test_a_winner_that_is_best_at_few_too_is_held_against_plain_flow_matching() 
     )
 
 
-
-
 def test_what_was_not_measured_is_told_with_what_to_add() -> None:
     first, second = answered({"flow_matching": FLOW, "diffusion": DIFFUSION})
     assert first == "No row has 1 or 2 or 4 evaluations: Euler's method with as many steps is one."
@@ -108,7 +110,10 @@ def migration(measured: float | None) -> Claim:
 def test_coming_over_is_not_measured_and_how_it_would_be() -> None:
     assert coming_over([migration(None)]) == ["Not measured. no row starts from another."]
     (of_an_older_file,) = coming_over([])
-    assert "methods.from_diffusion=@methods/from_diffusion.yaml" in of_an_older_file
+    command = 'make run SET="methods.from_diffusion=@methods/from_diffusion.yaml train.snapshots=7" measures it.'
+    assert of_an_older_file == f"Not measured: {command}"
+    (claim,) = (one for one in judge(results({"flow_matching": FLOW, "diffusion": DIFFUSION})) if one.id == MIGRATION)
+    assert coming_over([claim]) == [f"Not measured. No row goes on from the diffusion model: {command}"]
     assert (ROOT / "methods/from_diffusion.yaml").exists()
 
 
