@@ -8,9 +8,15 @@ from fm.s3 import parse
 from pipelines.params.mistakes import MOST_MISTAKES, ParamsError
 from pipelines.params.params import Params, too_few
 from pipelines.params.reading import FILE, load
-from pipelines.params.sections import Dataset, Evaluate
+from pipelines.params.sections import Dataset, Evaluate, Roles
 
 NO_IMAGES = "data/README.md"
+MISSED = {
+    "stronger": "whether the baseline is weak will not be told",
+    "over": "the claim migration will not be measured",
+    "further": "the claim migration will have no control",
+}
+"""What a comparison goes without where no method has a role."""
 
 
 def require_method(name: str, path: Path = FILE) -> None:
@@ -73,11 +79,15 @@ def require_nfe(settings: Params) -> None:
 
 
 def absent_roles(settings: Params) -> list[str]:
-    """What to say of the methods that the claims mean and that are not there: without them claims are not measured."""
+    """What to say of the methods that the claims mean and that are not there: without them claims are not measured.
+
+    The other roles may have no method, but not one that a person named.
+    """
     known, roles = ", ".join(settings.methods), settings.compare
+    of_most = dict.fromkeys(("ours", "baseline"), "most claims will not be measured")
+    by_hand = {role: missed for role, missed in MISSED.items() if getattr(roles, role) != getattr(Roles(), role)}
     return [
-        f"warning: compare.{role} = {method}: there is no such method, so most claims will not be measured; there are "
-        f"{known}"
-        for role, method in (("ours", roles.ours), ("baseline", roles.baseline))
-        if method not in settings.methods
+        f"warning: compare.{role} = {method}: there is no such method, so {missed}; there are {known}"
+        for role, missed in {**of_most, **by_hand}.items()
+        if (method := getattr(roles, role)) not in settings.methods
     ]

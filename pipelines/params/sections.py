@@ -280,6 +280,14 @@ class Roles(Section):
 
     @model_validator(mode="after")
     def roles_differ(self) -> "Roles":
-        if self.ours == self.baseline or {self.stronger, self.over, self.further} & {self.ours, self.baseline}:
-            raise ValueError("ours, baseline, stronger, over and further: must be different methods")
+        roles: dict[str, list[str]] = {}
+        for role, method in self:
+            roles.setdefault(method, []).append(role)
+        twice = next(((method, each) for method, each in roles.items() if len(each) > 1), None)
+        if twice is not None:
+            method, each = twice
+            raise ValueError(
+                "ours, baseline, stronger, over and further: must be different methods, not "
+                f"{shown(method)} as {' and '.join(each)}"
+            )
         return self

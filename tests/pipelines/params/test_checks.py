@@ -71,8 +71,24 @@ def test_the_deciding_number_of_evaluations_is_one_that_every_method_has() -> No
 
 def test_a_role_of_a_method_that_is_not_there_is_told() -> None:
     assert params.absent_roles(params.parse(CONTENT)) == []
-    assert params.absent_roles(params.parse(changed("compare.stronger", "mine"))) == []
     assert params.absent_roles(params.parse(changed("compare.ours", "mine"))) == [
         "warning: compare.ours = mine: there is no such method, so most claims will not be measured; there are "
         "flow_matching, diffusion"
     ]
+
+
+@pytest.mark.parametrize(
+    ("role", "missed"),
+    [
+        ("stronger", "whether the baseline is weak will not be told"),
+        ("over", "the claim migration will not be measured"),
+        ("further", "the claim migration will have no control"),
+    ],
+)
+def test_a_role_that_may_have_no_method_is_told_where_somebody_named_one(role: str, missed: str) -> None:
+    assert params.absent_roles(params.parse(changed(f"compare.{role}", "mine"))) == [
+        f"warning: compare.{role} = mine: there is no such method, so {missed}; there are flow_matching, diffusion"
+    ]
+    there = changed(f"compare.{role}", "mine")
+    there["methods"]["mine"] = there["methods"]["diffusion"]
+    assert params.absent_roles(params.parse(there)) == []

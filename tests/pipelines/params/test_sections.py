@@ -89,11 +89,23 @@ def test_files_are_prepared_as_shards_too(name: str) -> None:
     assert params.parse(content).dataset.storage == "shards"
 
 
-def test_roles_are_different_methods() -> None:
+@pytest.mark.parametrize(
+    ("roles", "says"),
+    [
+        ({"ours": "diffusion"}, "not 'diffusion' as ours and baseline"),
+        ({"ours": "edm"}, "not 'edm' as ours and stronger"),
+        ({"over": "x", "further": "x"}, "not 'x' as over and further"),
+        ({"stronger": "x", "over": "x"}, "not 'x' as stronger and over"),
+    ],
+)
+def test_roles_are_different_methods(roles: dict[str, str], says: str) -> None:
+    content = changed("compare.ours", "flow_matching")
+    content["compare"] |= roles
     with pytest.raises(
-        params.ParamsError, match="compare: ours, baseline, stronger, over and further: must be different"
+        params.ParamsError,
+        match=f"compare: ours, baseline, stronger, over and further: must be different methods, {says}",
     ):
-        params.parse(changed("compare.ours", "diffusion"))
+        params.parse(content)
 
 
 def test_settings_without_roles_mean_what_they_meant_before_there_were_any() -> None:
