@@ -6,13 +6,13 @@ evaluate, which reads the method at the length that is best for it; and one of a
 
 import argparse
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fm.averaging import LONGEST, Profile
+from fm.averaging import LONGEST, NEAR, SHORTEST, Profile, distance
 from fm.errors import UserError
 from fm.evaluation import CONFIDENCE
 from fm.metrics.intervals import mean_interval
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = "averages"  # in that of the method's snapshots
 TRIED = (0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
-"""Lengths that evaluate reads a method at."""
+"""Lengths that evaluate reads a method at beside those kept, where these come near."""
 
 
 def keep(method: str, made: Path) -> None:
@@ -56,7 +56,23 @@ def of_length(method: str, length: float) -> "Generator":
 
 def tried(method: str) -> tuple[float, ...]:
     """The lengths that a method is read at: none where its training kept no averages."""
-    return TRIED if there(method) else ()
+    return lengths_of(list(there(method)))
+
+
+def lengths_of(kept: Sequence[Profile]) -> tuple[float, ...]:
+    """The lengths that are kept, and those of TRIED that can be made of them.
+
+    >>> from fm.averaging import kept_of
+    >>> lengths_of(kept_of([0.05, 0.1]))
+    (0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
+    >>> lengths_of(kept_of([0.01, 0.02]))
+    (0.01, 0.02)
+    """
+    if not kept:
+        return ()
+    end = max(one.step for one in kept)
+    near = {length for length in TRIED if distance(kept, Profile(end, length)) <= NEAR}
+    return tuple(sorted(near | {one.length for one in kept}))
 
 
 def read(method: str, finished: EvaluationRow, measure: Callable[[float], EvaluationRow]) -> Lengths | None:
@@ -101,14 +117,24 @@ def main() -> None:
         prog="python -m pipelines.averages", description="A trained method, its weights averaged at another length."
     )
     parser.add_argument("method")
-    parser.add_argument("length", type=float, help=f"the average's, as a share of the training: 0 to {LONGEST}")
+    parser.add_argument(
+        "length", type=float, help=f"the average's, as a share of the training: {SHORTEST} to {LONGEST}"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the generator that is made, not there yet")
     chosen = parser.parse_args()
-    if not 0 < chosen.length <= LONGEST:
-        parser.error(f"the length must be above 0 and at most {LONGEST}, not {chosen.length:g}")
+    if not SHORTEST <= chosen.length <= LONGEST:
+        parser.error(f"the length must be from {SHORTEST} to {LONGEST}, not {chosen.length:g}")
     if chosen.out.exists():
         raise UserError(f"{chosen.out} is there already: name a folder that is not")
     generator = of_length(chosen.method, chosen.length)
+    kept = sorted(there(chosen.method))
+    off = distance(kept, Profile(kept[-1].step, chosen.length))
+    if off > NEAR:
+        lengths = ", ".join(f"{one:g}" for one in sorted({one.length for one in kept}))
+        raise UserError(
+            f"an average of length {chosen.length:g} cannot be had: those kept ({lengths}) come no nearer than "
+            f"{off:.0%} of its profile"
+        )
     try:
         with whole_folder(chosen.out) as partial:
             generator.save(partial)

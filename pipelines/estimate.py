@@ -8,6 +8,7 @@ import json
 import torch
 
 from fm import devices
+from fm.averaging import kept_of
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.generator import Generator
@@ -45,7 +46,7 @@ def of_method(settings: Params, dataset: Prepared, method: Method, device: torch
     generator = method.untrained().to(device)
     step, call = rates(settings, dataset, method, generator, device)
     images = settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets
-    lengths = len(averages.TRIED) if settings.train.average_lengths else 0
+    lengths = len(averages.lengths_of(kept_of(settings.train.average_lengths)))
     evaluations = calls(method) + (settings.train.snapshots + lengths) * TYPICAL_BEST
     return {
         f"train@{method.name}": OVERHEAD + methods.budget(settings).steps * step,

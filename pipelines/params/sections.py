@@ -1,6 +1,7 @@
 """The sections of params.yaml with a value a key, and what their values may be."""
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from fm.averaging import LONGEST
+from fm.averaging import LEAST_RATIO, LONGEST, SHORTEST
 from fm.components import ANY, find, names_schema
 from fm.config import MOST_SNAPSHOTS, ChosenByName
 from fm.data.listing import FileDataset
@@ -131,7 +132,7 @@ class Train(Section):
     snapshots: int = Field(
         ge=0, le=MOST_SNAPSHOTS, description="averaged networks kept along the way, for evaluate to measure"
     )
-    average_lengths: list[Annotated[float, Field(gt=0, le=LONGEST)]] = Field(
+    average_lengths: list[Annotated[float, Field(ge=SHORTEST, le=LONGEST)]] = Field(
         default=[], max_length=8, description="of averages kept too, so that any length can be had of the training"
     )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
@@ -174,9 +175,12 @@ class Train(Section):
     @field_validator("average_lengths")
     @classmethod
     def lengths_differ(cls, lengths: list[float]) -> list[float]:
-        if lengths and len({f"{length:g}" for length in lengths}) < max(2, len(lengths)):
-            raise ValueError(f"{shown(lengths)}: must be none, or two or more different ones, as [0.05, 0.1]")
-        return sorted(lengths)
+        rising = sorted(lengths)
+        ratios = [longer / shorter for shorter, longer in pairwise(rising)]
+        if len(rising) == 1 or any(ratio < LEAST_RATIO - 1e-9 for ratio in ratios):
+            apart = f"each at least {LEAST_RATIO:g} times the one before"
+            raise ValueError(f"{shown(lengths)}: must be none, or two or more, {apart}, as [0.05, 0.1]")
+        return rising
 
     @model_validator(mode="after")
     def lengths_are_whole(self) -> "Train":

@@ -9,12 +9,24 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fm.averaging import Profile, exponent_of, overlaps, shares
+from fm.averaging import (
+    LEAST_RATIO,
+    LONGEST,
+    MOMENTS,
+    NEAR,
+    SHORTEST,
+    Profile,
+    distance,
+    exponent_of,
+    kept_of,
+    overlaps,
+    shares,
+)
 from fm.combining import combined
 from fm.training.ema import PowerAverage
 from tests.fm.conftest import tiny_generator
 
-STEPS, MOMENTS = 320, 16
+STEPS = 320
 KEPT = [Profile(STEPS * part // MOMENTS, length) for part in range(1, MOMENTS + 1) for length in (0.05, 0.1)]
 
 
@@ -63,6 +75,31 @@ def test_an_average_that_was_not_kept_follows_from_those_that_were(length: float
     expected = weights(wanted)
     assert float(np.linalg.norm(found - expected) / np.linalg.norm(expected)) < error
     assert found.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("length", [0.03, 0.07, 0.15, 0.28])
+def test_how_far_off_an_average_is_that_was_not_kept(length: float) -> None:
+    """Against the weights of the steps, of a training of many."""
+    steps = 4800
+    kept = [Profile(steps * part // MOMENTS, one) for part in range(1, MOMENTS + 1) for one in (0.05, 0.1)]
+    wanted = Profile(steps, length)
+    expected = weights(wanted, steps)
+    missed = shares(kept, wanted) @ np.array([weights(one, steps) for one in kept]) - expected
+    off = float(np.linalg.norm(missed) / np.linalg.norm(expected))
+    assert distance(kept_of([0.05, 0.1]), Profile(1, length)) == pytest.approx(off, rel=1e-2)
+
+
+@pytest.mark.parametrize("shortest", [SHORTEST, 0.03, 0.1, LONGEST / LEAST_RATIO])
+def test_lengths_that_may_be_kept_make_others_by_shares_that_float32_holds(shortest: float) -> None:
+    pair = kept_of([shortest, LEAST_RATIO * shortest])
+    near = [
+        Profile(1, length)
+        for length in np.geomspace(0.03, 0.2, 20).tolist()
+        if distance(pair, Profile(1, length)) <= NEAR
+    ]
+    assert all(abs(shares(pair, one)).max() < 100 for one in near)
+    together = kept_of([shortest, 1.0001 * shortest])  # and nearer ones are not
+    assert abs(shares(together, Profile(1, 2 * shortest))).max() > 1000
 
 
 def test_the_generator_of_an_average_has_the_mean_of_a_trainings_weights(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fm.averaging import Profile
+from fm.averaging import Profile, kept_of
 from fm.combining import combined
 from fm.errors import UserError
 from fm.generator import Generator
@@ -14,13 +14,15 @@ from pipelines.schemas.evaluation import EvaluationRow
 from tests.fm.conftest import tiny_generator
 from tests.pipelines.report.made_up import row
 
+SEEN = range(80, 1281, 80)
+
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose training of diffusion has kept two averages, each twice."""
+    """A project whose training of diffusion has kept two averages, each sixteen times."""
     monkeypatch.chdir(tmp_path)
-    for number, (length, seen) in enumerate((length, seen) for length in ("0.05", "0.1") for seen in ("640", "1280")):
-        tiny_generator(seed=number).save(Path("made", length, seen))
+    for number, (length, seen) in enumerate((length, seen) for length in ("0.05", "0.1") for seen in SEEN):
+        tiny_generator(seed=number).save(Path("made", length, str(seen)))
     (SNAPSHOTS / "diffusion").mkdir(parents=True)
     averages.keep("diffusion", Path("made"))
     return tmp_path
@@ -28,7 +30,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_from_train_to_evaluate(kept: Path) -> None:
     there = averages.there("diffusion")
-    assert set(there) == {Profile(seen, length) for seen in (640, 1280) for length in (0.05, 0.1)}
+    assert set(there) == {Profile(seen, length) for seen in SEEN for length in (0.05, 0.1)}
     made = averages.of_length("diffusion", 0.07).network.state_dict()
     expected = combined(there, Profile(1280, 0.07)).network.state_dict()
     assert all(value.equal(expected[name]) for name, value in made.items())
@@ -71,7 +73,18 @@ def test_a_length_as_a_generators_folder(
     monkeypatch.setattr("sys.argv", ["averages", "diffusion", "0.5", "--out", "made-of-it"])
     with pytest.raises(SystemExit):
         averages.main()
-    assert "the length must be above 0 and at most 0.28, not 0.5" in capsys.readouterr().err
+    assert "the length must be from 0.01 to 0.28, not 0.5" in capsys.readouterr().err
+
+
+def test_a_length_that_those_kept_cannot_give_is_neither_read_nor_made(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["averages", "diffusion", "0.28", "--out", "made-of-it"])
+    with pytest.raises(UserError, match=r"length 0\.28 cannot be had: those kept \(0\.05, 0\.1\) .* than 21% of its"):
+        averages.main()
+    assert not Path("made-of-it").exists()
+    assert averages.lengths_of(kept_of([0.02, 0.03])) == (0.02, 0.03)
+    assert averages.lengths_of(kept_of([0.06, 0.12])) == (0.05, 0.06, 0.075, 0.1, 0.12, 0.15, 0.2)
 
 
 def test_a_folder_that_is_there_stays_as_it_is(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,18 @@ from tests.pipelines.params.written import CONTENT, changed
         (
             "train.average_lengths",
             [0.1],
-            "params.yaml: train.average_lengths: [0.1]: must be none, or two or more different ones, as [0.05, 0.1]",
+            "params.yaml: train.average_lengths: [0.1]: must be none, or two or more, each at least 1.5 times the one "
+            "before, as [0.05, 0.1]",
+        ),
+        (
+            "train.average_lengths",
+            [0.1, 0.10001],
+            "params.yaml: train.average_lengths: [0.1, 0.10001]: must be none, or two or more, each at least 1.5 times",
+        ),
+        (
+            "train.average_lengths",
+            [0.1, 1e-200],
+            "params.yaml: train.average_lengths.1 = 1e-200: input should be greater than or equal to 0.01",
         ),
         ("evaluate.sets", "many", "params.yaml: evaluate.sets = 'many': input should be a valid integer"),
         (

@@ -32,6 +32,8 @@ def test_the_deciding_metric_is_one_that_is_measured(metric: str) -> None:
 
 
 def test_averages_are_not_kept_of_weights_that_are_divided() -> None:
+    content = changed("train.average_lengths", [0.15, 0.1])
+    assert params.parse(content).train.average_lengths == [0.1, 0.15]  # 1.5 times, but for rounding
     content = changed("train.average_lengths", [0.1, 0.05])
     assert params.parse(content).train.average_lengths == [0.05, 0.1]
     content["train"]["strategy"] = "fsdp"
