@@ -1,35 +1,43 @@
-"""What a training's budget comes to, said before it is spent: steps, epochs, time, and what is odd about them."""
+"""What a training's budget comes to, said before it is spent: steps, epochs, time, and what is odd about them; and what
+pairs to train on come to."""
 
 import copy
 import time
+from collections.abc import Sequence
+from math import prod
 
 import torch
 
 from fm.batches import Batches, Budget, Examples
 from fm.generator import Generator
 from fm.objectives import Objective
-from pipelines.words import roughly
+from fm.solvers import Solver
+from pipelines import words
+from pipelines.params import Pairs
 
 MANY_EPOCHS = 100
 FEW_STEPS = 300
 TIMED = 2
 
 
-def sentences(budget: Budget, num_images: int, seconds_of_a_step: float | None) -> list[str]:
+def sentences(budget: Budget, num_images: int, seconds_of_a_step: float | None, on_pairs: bool = False) -> list[str]:
     """One line for the budget, and one for each warning.
 
     Args:
-        num_images: in the training split.
+        num_images: in the training split, or the number of pairs.
+        on_pairs: whether these are what it is trained on.
         seconds_of_a_step: none where it is not known.
     """
     seen = budget.steps * budget.batch_size
     epochs = seen / num_images
-    takes = "" if seconds_of_a_step is None else f", about {roughly(budget.steps * seconds_of_a_step)}"
+    takes = "" if seconds_of_a_step is None else f", about {words.roughly(budget.steps * seconds_of_a_step)}"
     told = [
         f"{seen:,} images seen in {budget.steps:,} steps of {budget.batch_size}: "
-        f"{epochs:.3g} epochs of {num_images:,} training images{takes}"
+        f"{epochs:.3g} epochs of {num_images:,} {'pairs' if on_pairs else 'training images'}{takes}"
     ]
-    if epochs > MANY_EPOCHS:
+    if epochs > MANY_EPOCHS and on_pairs:
+        told.append(f"warning: every pair is seen {epochs:.0f} times: more pairs.count or fewer train.images_seen")
+    elif epochs > MANY_EPOCHS:
         told.append(
             f"warning: every training image is seen {epochs:.0f} times: the more often, the likelier are copies of "
             "them; the report shows the nearest; more images or fewer train.images_seen"
@@ -40,6 +48,20 @@ def sentences(budget: Budget, num_images: int, seconds_of_a_step: float | None) 
             "smaller train.batch_size"
         )
     return told
+
+
+def of_pairs(pairs: Pairs, shape: Sequence[int]) -> str:
+    """How many, how large they are on disk, and what they cost.
+
+    Args:
+        shape: (C, *spatial) of a datum.
+    """
+    kept = f"{pairs.count:,} pairs of {words.size(4 * prod(shape) * pairs.count)} in all"
+    calls = Solver.of(pairs.solver).evaluations(pairs.steps)
+    if calls is None:
+        return f"{kept}, by a solver that chooses its own steps"
+    most = pairs.count * calls * (1 if pairs.scale == 1 else 2)
+    return f"{kept}, by {'at most ' if pairs.guidance_interval != (0, 1) else ''}{most:,} evaluations of the network"
 
 
 def seconds_of_a_step(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fm import devices, pairs
 from fm.generator import Generator
-from pipelines import methods, params
+from pipelines import forecast, methods, params
 from pipelines.dataset import opened
 from pipelines.params import Params
 from pipelines.program import run
@@ -32,6 +32,7 @@ def draw(stage: Stage, settings: Params, name: str) -> None:
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type):
         generator = Generator.load(MODELS / row.start).to(device).with_sampler(row.pairs.sampler)
+        print(f"{stage.name}: {forecast.of_pairs(row.pairs, generator.shape)}", flush=True)
         with methods.named(f"{name}.pairs"):
             write_shards(workspace, generator, row.pairs.count, settings.train.seed)
         require_unchanged(stage)

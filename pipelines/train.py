@@ -136,10 +136,13 @@ def foretell(
     seconds = None  # several devices share a step in ways that one does not show
     if settings.train.devices == 1 and not launched():
         seconds = forecast.seconds_of_a_step(generator, method.objective, plan, method.examples(dataset), device)
-    told = forecast.sentences(plan, len(method.examples(dataset).rows), seconds)
+    told = forecast.sentences(plan, len(method.examples(dataset).rows), seconds, method.pairs is not None)
     if before is not None:
         seen = f"{before.images_seen:,} images in {words.duration(before.seconds)}"
         told.append(f"goes on from {before.method}, which has seen {seen}")
+    for name, row in settings.methods.items():
+        if row.pairs is not None and row.start == method.name:
+            told.append(f"then, for {name}: {forecast.of_pairs(row.pairs, generator.shape)}")
     try:
         params.require_nfe(settings)
     except params.ParamsError as error:

@@ -13,7 +13,7 @@ from pipelines.params.mistakes import ParamsError
 from pipelines.params.objective import Objective, OtherObjective
 from pipelines.params.params import Params
 from pipelines.params.reading import FILE, flat, load, parse, read
-from pipelines.params.row import Sampler
+from pipelines.params.row import Pairs, Sampler
 from pipelines.params.section import Section
 from pipelines.params.sections import Dataset, Evaluate, Roles
 
@@ -24,6 +24,7 @@ __all__ = [
     "Evaluate",
     "Objective",
     "OtherObjective",
+    "Pairs",
     "Params",
     "ParamsError",
     "Roles",

@@ -25,6 +25,7 @@ from pipelines.params.objective import Objective, OtherObjective, by_its_name
 from pipelines.params.section import Filled, Section
 
 STARTS = "starts"
+MOST_PAIRS = 10_000_000
 BEGINNINGS = ("start_from", "start")
 """The settings by which a row goes on from a trained network, and has no network of its own."""
 
@@ -54,7 +55,7 @@ class Pairs(SamplerSettings):
     """Noise and what the network that a row starts from makes of it, which the row is trained on (fm.pairs)."""
 
     steps: Steps
-    count: int = Field(gt=0, le=10**9, strict=True, description="how many; the training goes through them again")
+    count: int = Field(gt=0, le=MOST_PAIRS, strict=True, description="how many; the training goes through them again")
 
     @model_validator(mode="after")
     def their_network_is_there_alone(self) -> "Pairs":

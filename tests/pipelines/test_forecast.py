@@ -6,7 +6,8 @@ from fm.codecs import Pixels
 from fm.conditions import Labels
 from fm.data.rows import Arrays
 from fm.objectives import Regression
-from pipelines.forecast import seconds_of_a_step, sentences
+from pipelines.forecast import of_pairs, seconds_of_a_step, sentences
+from pipelines.params import Pairs
 from tests.fm.conftest import tiny_generator
 
 
@@ -35,6 +36,21 @@ def test_many_epochs_and_few_steps_are_warned_of() -> None:
     assert warning.startswith("warning: every training image is seen 355 times")
     _, warning = sentences(budget(64 * 64), 1437, 0.1)
     assert warning.startswith("warning: 64 steps are few")
+
+
+def test_what_is_trained_on_pairs_counts_pairs() -> None:
+    line, warning = sentences(budget(150_016), 1000, None, on_pairs=True)
+    assert line.endswith(": 150 epochs of 1,000 pairs")
+    assert warning == "warning: every pair is seen 150 times: more pairs.count or fewer train.images_seen"
+
+
+def test_what_pairs_come_to() -> None:
+    said = of_pairs(Pairs(solver="midpoint", steps=5, count=10_000), (3, 32, 32))
+    assert said == "10,000 pairs of 123 MB in all, by 100,000 evaluations of the network"
+    said = of_pairs(Pairs(solver="euler", steps=5, count=10_000_000, guidance=2), (3, 32, 32))
+    assert said == "10,000,000 pairs of 122.88 GB in all, by 100,000,000 evaluations of the network"
+    said = of_pairs(Pairs(solver="dopri5", steps=1, count=10), (1, 8, 8))
+    assert said.endswith("a solver that chooses its own steps")
 
 
 def test_a_step_is_timed_and_the_training_left_as_it_was() -> None:

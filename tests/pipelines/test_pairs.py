@@ -94,9 +94,10 @@ def test_pairs_are_made_by_the_network_that_a_row_starts_from() -> None:
     content["methods"]["flow_matching"] |= {"start": "diffusion", "network": None}
     assert params.parse(content).methods["flow_matching"].pairs is not None
     made = content["methods"]["flow_matching"]["pairs"]
-    content["methods"]["flow_matching"]["pairs"] = made | {"count": 0}
-    with pytest.raises(params.ParamsError, match=r"flow_matching\.pairs\.count"):
-        params.parse(content)
+    for count in (0, 10_000_001):
+        content["methods"]["flow_matching"]["pairs"] = made | {"count": count}
+        with pytest.raises(params.ParamsError, match=r"flow_matching\.pairs\.count"):
+            params.parse(content)
     content["methods"]["flow_matching"]["pairs"] = made | {"guidance": {"by": "snapshot", "scale": 2}}
     with pytest.raises(params.ParamsError, match=r"flow_matching\.pairs: pairs cannot be guided away from a snapshot"):
         params.parse(content)
