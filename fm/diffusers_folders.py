@@ -80,6 +80,22 @@ def network_in(folder: Path) -> tuple[Choice, Native]:
     return network, Native(path=path, target=PREDICTIONS[prediction])
 
 
+def side_in(folder: Path) -> int | None:
+    """How many pixels a side its data have, where its positions are those of that grid alone; else none.
+
+    Raises:
+        GeneratorError: it is no number.
+    """
+    model, _ = places(folder)
+    settings = required(model / "config.json")
+    if settings.get("_class_name") != "DiTTransformer2DModel":
+        return None
+    side = settings.get("sample_size", 32)  # diffusers' own default
+    if not isinstance(side, int):
+        raise GeneratorError(f"{model / 'config.json'}: sample_size = {shown(side)}: must be a whole number")
+    return side
+
+
 def require_no_others(folder: Path) -> None:
     """That a pipeline is a network and a scheduler alone. Raises GeneratorError, with what else it has."""
     index = folder / "model_index.json"

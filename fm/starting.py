@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from fm import diffusers_folders
 from fm.codecs import Codec
 from fm.components import Choice, options_of, parts
-from fm.conditions import Conditioner, Spec
+from fm.conditions import Conditioner, Label, Sequence, Spec, Vector
 from fm.config import Config, Native
+from fm.errors import shown
 from fm.generator_files import WEIGHTS, GeneratorError, read_config, readable
 from fm.networks import Network
 from fm.paths import Path as ProbabilityPath
@@ -32,6 +33,7 @@ class Original(NamedTuple):
         native: its path and target; a target that depends on the data's scale with the scale it was trained at.
         codec, conditioner: of its data; none where that is not known, and shows when the network is made.
         until: whether it is told where a step ends.
+        side: how many pixels its data have a side, where that alone is known of them.
 
     >>> Original("unet", Native(path="ddpm", target="noise")).until
     False
@@ -42,6 +44,7 @@ class Original(NamedTuple):
     codec: Choice | None = None
     conditioner: Choice | None = None
     until: bool = False
+    side: int | None = None
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -56,7 +59,8 @@ def original_in(folder: Path) -> Original:
         GeneratorError: there is none.
     """
     if diffusers_folders.is_one(folder):
-        return Original(*diffusers_folders.network_in(folder))
+        network, native = diffusers_folders.network_in(folder)
+        return Original(network, native, side=diffusers_folders.side_in(folder))
     return Original.of(read_config(folder))
 
 
@@ -173,13 +177,45 @@ def require_same_data(config: Config, original: Original) -> None:
                 f"the network to go on from is for {there.name} {list(there.shape)}, and the data are {here.name} "
                 f"{list(here.shape)}: they must be the same"
             )
+    grid = Codec.of(config.codec).shape[1:]
+    if original.side is not None and any(side != original.side for side in grid):
+        raise ValueError(
+            f"the network to go on from is for pixels [{original.side}, {original.side}], by its sample_size, and the "
+            f"data have {list(grid)}: they must be the same"
+        )
     if original.conditioner is not None:
-        mine, its = (Conditioner.of(one).fields for one in (config.conditioner, original.conditioner))
-        if mine != its:
-            raise ValueError(
-                f"the network to go on from is told {told(its)}, and the data have {told(mine)}: they must be the same"
-            )
+        require_same_conditions(Conditioner.of(config.conditioner), Conditioner.of(original.conditioner))
+
+
+def require_same_conditions(mine: Conditioner, its: Conditioner) -> None:
+    """Raises ValueError where a network that is told the one would be told another thing by the other."""
+    if mine.fields != its.fields:
+        raise ValueError(
+            f"the network to go on from is told {told(its.fields)}, and the data have {told(mine.fields)}: they must "
+            "be the same"
+        )
+    differ = (index for index, both in enumerate(zip(its.choices, mine.choices, strict=False)) if both[0] != both[1])
+    if (index := next(differ, None)) is not None:
+        raise ValueError(
+            f"the network to go on from knows label {index} as {shown(its.choices[index])}, and the data as "
+            f"{shown(mine.choices[index])}: their names must be the same, in the same order"
+        )
 
 
 def told(fields: Mapping[str, Spec]) -> str:
-    return ", ".join(f"{name} ({spec})" for name, spec in fields.items()) or "nothing"
+    """What a network is told, in words.
+
+    >>> told({"label": Label(count=9), "size": Vector(width=2)})
+    '9 labels, size (2 numbers)'
+    """
+    return ", ".join(one_told(name, spec) for name, spec in fields.items()) or "nothing"
+
+
+def one_told(name: str, spec: Spec) -> str:
+    if isinstance(spec, Label):
+        return f"{spec.count} labels" if name == "label" else f"{name} ({spec.count} labels)"
+    if isinstance(spec, Vector):
+        return f"{name} ({spec.width} numbers)"
+    if isinstance(spec, Sequence):
+        return f"{name} (up to {spec.length} times {spec.width} numbers)"
+    return f"{name} (a map of {spec.channels} channels)"

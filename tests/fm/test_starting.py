@@ -116,10 +116,14 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     ("others", "told"),
     [
         ({"codec": {"name": "pixels", "stored": [4, 4, 1]}}, r"is for pixels \[1, 8, 8\], and the data are pixels"),
-        ({"conditioner": "none"}, r"is told label \(Label\(count=10\)\), and the data have nothing"),
+        ({"conditioner": "none"}, "is told 10 labels, and the data have nothing"),
+        (
+            {"conditioner": {"name": "labels", "names": list("0123456798")}},
+            "knows label 8 as '8', and the data as '9': ",
+        ),
         ({"until": True}, "goes on only as such a network"),
     ],
-    ids=["data", "condition", "until"],
+    ids=["data", "condition", "order of labels", "until"],
 )
 def test_what_does_not_fit_is_refused(others: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):

@@ -286,6 +286,23 @@ def test_other_data_are_told(tmp_path: Path) -> None:
         flow(folder, tmp_path / "ours")
 
 
+def test_a_transformers_positions_are_those_of_its_own_grid_and_a_unet_has_none(tmp_path: Path) -> None:
+    for kind, options in (NETWORKS[0], (DiTTransformer2DModel, DITS["plain"])):
+        folder = saved(made(kind, options), DDPMScheduler(), tmp_path / kind.__name__)
+        place = next(one for one in (folder / "unet", folder / "transformer") if one.is_dir())
+        edited(place / "config.json", sample_size=16)
+        if kind is UNet2DModel:
+            flow(folder, tmp_path / "ours")
+            continue
+        with pytest.raises(
+            ValueError, match=r"is for pixels \[16, 16\], by its sample_size, and the data have \[8, 8\]"
+        ):
+            flow(folder, tmp_path / "ours")
+        edited(place / "config.json", sample_size="16")
+        with pytest.raises(GeneratorError, match="sample_size = '16': must be a whole number"):
+            original_in(folder)
+
+
 def test_a_pipeline_of_diffusers_is_read_as_it_saves_itself(tmp_path: Path) -> None:
     DDIMPipeline(made(*NETWORKS[0]), DDIMScheduler()).save_pretrained(tmp_path / "theirs")
     assert flow(tmp_path / "theirs", tmp_path / "ours").config.native == Native(path="ddpm", target="noise")

@@ -62,9 +62,7 @@ def test_a_network_that_cannot_be_gone_on_from_is_told(dataset: Prepared) -> Non
     ):
         methods.build(params.parse(going_on()), dataset)
     tiny_generator("ddpm", "noise", label_names=("cat", "dog")).save("starts/ours")
-    with pytest.raises(
-        UserError, match=r"methods\.flow_matching: .* is told label .*2.*, and the data have label .*10"
-    ):
+    with pytest.raises(UserError, match=r"methods\.flow_matching: .* is told 2 labels, and the data have 10 labels"):
         methods.build(params.parse(going_on()), dataset)
 
 
