@@ -75,6 +75,15 @@ def lengths_of(kept: Sequence[Profile]) -> tuple[float, ...]:
     return tuple(sorted(near | {one.length for one in kept}))
 
 
+def name(length: float) -> str:
+    """A network with its weights averaged at another length, in words.
+
+    >>> name(0.05)
+    'averaged over 0.05 of the training'
+    """
+    return f"averaged over {length:g} of the training"
+
+
 def read(method: str, finished: EvaluationRow, measure: Callable[[float], EvaluationRow]) -> Lengths | None:
     """A method by its best sampler at every length; nothing where its training kept no averages."""
     rows = {length: measure(length) for length in tried(method)}

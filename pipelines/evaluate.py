@@ -72,11 +72,11 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
 
         def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
             young = model(folder, chosen, device, weaker).with_sampler(sampler)
-            return measure(young, extractor, dataset, real, chosen, workers)
+            return measure(young, extractor, dataset, real, chosen, workers, snapshots.name(folder))
 
         def measure_at(length: float) -> EvaluationRow:
             other = at_length(method, length, generator, chosen).with_sampler(rows[best].sampler)
-            return measure(other, extractor, dataset, real, chosen, workers)
+            return measure(other, extractor, dataset, real, chosen, workers, averages.name(length))
 
         rows: list[EvaluationRow] = []
         with whole_folder(SAMPLES / method) as folder:

@@ -65,12 +65,18 @@ def measure(
     real: Reference,
     chosen: Evaluate,
     workers: Workers = ALONE,
+    network: str = "",
 ) -> EvaluationRow:
-    """Draw the sample sets of one sampler and measure them; of several workers, for the first."""
+    """Draw the sample sets of one sampler and measure them; of several workers, for the first.
+
+    Args:
+        network: which one it is, in the line that tells of it, where it is not the finished one.
+    """
     began = Moment.now()
     found = evaluation.measure(draw(generator, extractor, dataset, chosen, workers), real)
     row = row_of(generator, found, began.load())
-    print(f"{row.solver} {row.steps}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
+    what = ", ".join(filter(None, [f"{row.solver} {row.steps}", network]))
+    print(f"{what}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
     return row
 
 

@@ -49,6 +49,15 @@ def folders(method: str) -> list[Path]:
     return [SNAPSHOTS / method / str(count) for count in index(method)["snapshots"]]
 
 
+def name(folder: Path) -> str:
+    """A network of the way in words, by its folder.
+
+    >>> name(Path("artifacts/snapshots/diffusion/6400"))
+    'snapshot after 6,400 images of this training'
+    """
+    return f"snapshot after {int(folder.name):,} images of this training"
+
+
 def weaker(method: str, samplers: Iterable[SamplerConfig]) -> dict[int, Path]:
     """The folders of the networks that samplers lead away from, by their number (Generator.load).
 

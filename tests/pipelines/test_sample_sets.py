@@ -49,7 +49,9 @@ class Own(Pixels):
     name = "own"
 
 
-def test_every_metric_that_can_decide_has_a_value_for_each_set(chosen: Evaluate, tmp_path: Path) -> None:
+def test_every_metric_that_can_decide_has_a_value_for_each_set(
+    chosen: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = np.random.default_rng(5).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     labels = np.arange(40) % 10
     write(tmp_path / "prepared", Splits(images, labels, images, labels, tuple("0123456789")), "digits")
@@ -61,3 +63,9 @@ def test_every_metric_that_can_decide_has_a_value_for_each_set(chosen: Evaluate,
     assert np.mean(row.accuracy_sets) == pytest.approx(row.accuracy)
     for sets in (row.distance_sets, row.distance_test_sets, row.kid_sets, row.precision_sets, row.accuracy_sets):
         assert len(sets) == 3
+    told = f"{row.solver} {row.steps}: nfe {row.nfe}, fid_own {row.distance:.2f}\n"
+    assert capsys.readouterr().out == told
+    young = "snapshot after 6,400 images of this training"
+    prepared = Prepared.open(tmp_path / "prepared")
+    measure(tiny_generator(), Own(), prepared, real, few, network=young)  # type: ignore[arg-type]
+    assert capsys.readouterr().out == told.replace(":", f", {young}:")
