@@ -128,12 +128,18 @@ def from_arguments(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def put(content: Any, key: str, value: Any) -> None:
+    """A row of methods that is null is taken out, if it is there."""
     *sections, name = key.split(".")
     for section in sections:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
             raise params.ParamsError(f"overrides: {key}: {section} has no settings of its own")
-    content[name] = value
+    if sections == ["methods"] and value is None:
+        if list(content) == [name]:
+            raise params.ParamsError(f"overrides: {key}: the only row cannot be taken out")
+        content.pop(name, None)
+    else:
+        content[name] = value
 
 
 def represent_null(representer: Any, _: None) -> Any:

@@ -41,6 +41,25 @@ def test_a_row_of_methods_is_added_by_its_file(file: Path) -> None:
     assert all(line in file.read_text().splitlines() for line in before.splitlines() if "seed" not in line)
 
 
+def test_a_row_of_methods_that_is_null_is_taken_out(file: Path) -> None:
+    before = file.read_text()
+    settings.override(file, settings.from_arguments(["methods.edm=@methods/edm.yaml"]))
+    for _ in range(2):
+        settings.override(file, settings.from_arguments(["methods.edm=null"]))
+        assert params.load(file) == params.parse(params.read(ROOT / params.FILE))
+        assert sorted(file.read_text().split()) == sorted(before.split())
+    settings.override(file, {"methods.flow_matching": None})
+    assert list(params.load(file).methods) == ["diffusion"]
+    with pytest.raises(params.ParamsError, match=r"methods\.diffusion: the only row cannot be taken out"):
+        settings.override(file, {"methods.diffusion": None})
+
+
+def test_a_row_that_another_starts_from_is_not_taken_out(file: Path) -> None:
+    settings.override(file, {"methods.diffusion.network": None, "methods.diffusion.start": "flow_matching"})
+    with pytest.raises(params.ParamsError, match=r"diffusion\.start = 'flow_matching': must be another row"):
+        settings.override(file, {"methods.flow_matching": None})
+
+
 def test_arguments_are_keys_and_yaml(file: Path) -> None:
     given = ["train.images_seen=1000", "methods.diffusion.objective.path={name: polynomial, n: 3}", "network.kind=null"]
     assert settings.from_arguments(given) == {
