@@ -12,6 +12,7 @@ from pipelines.params.network import Network
 from pipelines.params.row import BEGINNINGS, Method
 from pipelines.params.section import Section
 from pipelines.params.sections import Dataset, Evaluate, Register, Roles, Train
+from pipelines.project import ROOT
 from pipelines.schemas.evaluation import deciding_metrics
 
 
@@ -122,12 +123,20 @@ def beginnings(methods: Mapping[str, Method], name: str) -> list[str]:
     while (start := methods[passed[0]].start) is not None:
         if start not in methods:
             there = ", ".join(methods)
-            raise ValueError(f"{passed[0]}.start = {shown(start)}: must be another row: there are {there}")
+            raise ValueError(
+                f"{passed[0]}.start = {shown(start)}: must be another row: there are {there}{adding(start)}"
+            )
         if start in passed:
             circle = " from ".join([*reversed(passed), start])
             raise ValueError(f"{name}.start: {circle}: must start from no row that starts from it")
         passed.insert(0, start)
     return passed
+
+
+def adding(name: str) -> str:
+    """The setting that adds a row of that name, where one comes with the project."""
+    file = f"methods/{name}.yaml"
+    return f"; methods.{name}=@{file} adds it" if name.isidentifier() and (ROOT / file).is_file() else ""
 
 
 def too_few(what: str, dimensions: int, extractor: str) -> str:

@@ -62,7 +62,12 @@ def test_a_row_that_starts_from_another_has_its_network() -> None:
 @pytest.mark.parametrize(
     ("starts", "told"),
     [
-        ({"more": "flow"}, r"more\.start = 'flow': must be another row: there are flow_matching, diffusion, more"),
+        ({"more": "flow"}, r"more\.start = 'flow': must be another row: there are flow_matching, diffusion, more$"),
+        ({"more": "../methods/edm"}, r"there are flow_matching, diffusion, more$"),
+        (
+            {"one_step": "rectified_flow"},
+            "one_step; methods.rectified_flow=@methods/rectified_flow.yaml adds it$",
+        ),
         ({"more": "more"}, r"more\.start: more from more: must start from no row that starts from it"),
         ({"a": "b", "b": "c", "c": "b"}, r"a\.start: a from b from c from b"),
     ],
