@@ -33,46 +33,56 @@ class GeneratorPipeline(DiffusionPipeline):  # type: ignore[misc]
     @torch.no_grad()
     def __call__(
         self,
-        labels: Sequence[str | None] | None = None,
+        labels: str | Sequence[str | None] | None = None,
         num_images: int | None = None,
         num_inference_steps: int | None = None,
         latents: torch.Tensor | Iterable[torch.Tensor] | None = None,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
         output_type: str = "pil",
         return_dict: bool = True,
     ) -> Any:
         """Images, one for each label.
 
         Args:
-            labels: a name for each image, None for no label; all there are in turn if left out.
+            labels: a name for each image, None for no label, or one name; all there are in turn if left out.
             num_images: how many, where no label says so; 1 if left out.
             num_inference_steps: one of the numbers that were exported.
             latents: standard normal noise (B, C, *spatial) to start from; a stochastic sampler's in the order in which
-                it draws. Drawn by `generator` if left out.
+                it draws. What is left out is drawn by `generator`, or by one of several for each image.
             output_type: pil, np for uint8 (B, *spatial, C), or pt for float (B, C, *spatial) in -1 to 1.
 
         Raises:
-            ValueError: no such label, number of steps or type of output.
+            ValueError: no such label, number of steps or type of output, or other counts or shapes than the images'.
         """
         indices = self._indices(labels, num_images)
         shape = (len(indices), *self.network.config.shape)
         given = iter([latents] if isinstance(latents, torch.Tensor) else latents or ())
+        if isinstance(generator, Sequence) and len(generator) != len(indices):
+            raise ValueError(f"generator: {len(generator)} for {len(indices)} images: must be one, or one for each")
 
         def draw() -> torch.Tensor:
             noise = next(given, None)
             if noise is None:
-                noise = torch.randn(shape, generator=generator, device="cpu" if generator is None else generator.device)
+                noise = drawn(shape, generator)
+            if noise.shape != shape:
+                raise ValueError(f"latents: {tuple(noise.shape)}: must be {shape}, as the images are")
             return noise.to(self.device)
 
         x = walk(self._table(num_inference_steps), draw, self._network(indices))
         images = output(x.float(), output_type)
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
-    def _indices(self, labels: Sequence[str | None] | None, num_images: int | None) -> list[int]:
+    def _indices(self, labels: str | Sequence[str | None] | None, num_images: int | None) -> list[int]:
         """The label of each image by its index; the one after the last is no label."""
         names = self.config.labels["names"]
+        labels = [labels] if isinstance(labels, str) else labels
+        count = num_images if num_images is not None else 1 if labels is None else len(labels)
+        if count < 1:
+            raise ValueError(f"{'labels' if num_images is None else 'num_images'}: {count}: must be at least 1")
         if labels is None:
-            return [place % len(names) if names else 0 for place in range(num_images or 1)]
+            return [place % len(names) if names else 0 for place in range(count)]
+        if len(labels) != count:
+            raise ValueError(f"labels: {len(labels)} for num_images = {count}: must be one for each")
         if unknown := [label for label in labels if label is not None and label not in names]:
             raise ValueError(f"no label {unknown[0]!r}: there are {', '.join(names) or 'none'}")
         return [len(names) if label is None else names.index(label) for label in labels]
@@ -96,6 +106,13 @@ class GeneratorPipeline(DiffusionPipeline):  # type: ignore[misc]
             return said
 
         return network
+
+
+def drawn(shape: tuple[int, ...], generator: torch.Generator | Sequence[torch.Generator] | None) -> torch.Tensor:
+    """Standard normal noise of this shape, of several generators one image each."""
+    if isinstance(generator, Sequence):
+        return torch.cat([drawn((1, *shape[1:]), one).cpu() for one in generator])
+    return torch.randn(shape, generator=generator, device="cpu" if generator is None else generator.device)
 
 
 def output(x: torch.Tensor, kind: str) -> Any:

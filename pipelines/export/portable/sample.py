@@ -28,21 +28,33 @@ def sample(labels: Sequence[str | None], noise: Iterable[torch.Tensor], steps: i
     Args:
         noise: standard normal (B, C, *spatial), as often as the sampler draws.
         steps: one of the numbers that were exported.
+
+    Raises:
+        ValueError: no such label, or noise of another shape or not often enough.
     """
     said = json.loads((FOLDER / "sampler.json").read_text(encoding="utf-8"))
     table = said["samplers"][str(steps or next(iter(said["samplers"])))]
     names, count = said["labels"], len(labels)
     program = torch.export.load(FOLDER / "network.pt2").module()
+    if unknown := [label for label in labels if label is not None and label not in names]:
+        raise ValueError(f"no label {unknown[0]!r}: there are {', '.join(names) or 'none'}")
     told = torch.tensor([len(names) if label is None else names.index(label) for label in labels])
     none = torch.full_like(told, len(names))
-    draw = iter(noise)
+    given, shape = iter(noise), (count, *said["shape"])
+
+    def draw() -> torch.Tensor:
+        drawn = next(given, None)
+        if drawn is None or drawn.shape != shape:
+            found = "no more" if drawn is None else tuple(drawn.shape)
+            raise ValueError(f"noise: {found}: must be {shape} at each draw, an image a label")
+        return drawn
 
     def network(x: torch.Tensor, t: float, until: float | None, null: bool) -> Any:
         condition = {"label": none if null else told} if said["labelled"] else {}
         second = () if not said["until"] else (torch.full((count,), t if until is None else until),)
         return program(x, torch.full((count,), t), condition, *second)
 
-    x: torch.Tensor = walk(table, lambda: next(draw), network)
+    x: torch.Tensor = walk(table, draw, network)
     pixels = ((x + 1) * 127.5).round().clip(0, 255).to(torch.uint8)
     return np.ascontiguousarray(pixels.movedim(1, -1).numpy())
 
@@ -60,9 +72,12 @@ def main() -> None:
     chosen = parser.parse_args()
     shape, generator = (len(chosen.labels), *said["shape"]), torch.Generator().manual_seed(chosen.seed)
     noise: Iterable[torch.Tensor] = iter(lambda: torch.randn(shape, generator=generator), None)
-    if chosen.noise is not None:
-        noise = torch.from_numpy(np.load(chosen.noise))
-    np.save(chosen.out, sample(chosen.labels, noise, chosen.steps))
+    try:
+        if chosen.noise is not None:
+            noise = torch.from_numpy(np.load(chosen.noise))
+        np.save(chosen.out, sample(chosen.labels, noise, chosen.steps))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -41,10 +41,31 @@ for folder in sys.argv[1:]:
     first = pipe(num_images=2, generator=torch.Generator().manual_seed(0)).images
     again = pipe(num_images=2, generator=torch.Generator().manual_seed(0)).images
     assert [one.tobytes() for one in first] == [one.tobytes() for one in again], folder
-    try:
-        pipe(num_inference_steps=77)
-    except ValueError as error:
-        print(error)
+    seeded = lambda *seeds: [torch.Generator().manual_seed(seed) for seed in seeds]
+    each = pipe(labels=[None] * 2, generator=seeded(5, 3), output_type="pt").images
+    alone = [pipe(labels=[None], generator=one, output_type="pt").images for one in seeded(5, 3)]
+    assert torch.allclose(each, torch.cat(alone), atol=1e-4 * max(float(each.abs().max()), 1)), folder
+    name = (pipe.config.labels["names"] or [None])[0]
+    assert len(pipe(labels=name).images) == 1, folder
+    C, *spatial = pipe.network.config.shape
+    for wrong in (
+        {"num_inference_steps": 77},
+        {"num_images": 2, "latents": torch.zeros(2, C, 4, 4)},
+        {"num_images": 2, "latents": torch.zeros(3, C, *spatial)},
+        {"num_images": 2, "latents": torch.zeros(2, C + 1, *spatial)},
+        {"labels": []},
+        {"labels": "35"},
+        {"labels": [None, None], "num_images": 3},
+        {"num_images": 0},
+        {"num_images": -1},
+        {"num_images": 3, "generator": [torch.Generator(), torch.Generator()]},
+    ):
+        try:
+            pipe(**wrong)
+        except ValueError as error:
+            print(error)
+        else:
+            print("taken:", wrong)
 """
 
 
@@ -140,8 +161,22 @@ def test_the_same_images_of_the_same_noise(made: tuple[Path, str], name: str) ->
     assert expected.std() > 10  # a wrong factor would show
 
 
-def test_a_number_of_steps_that_was_not_exported_is_told(made: tuple[Path, str]) -> None:
-    assert "num_inference_steps = 77: what was exported takes 1 or 3" in made[1]
+def test_what_cannot_be_asked_for_is_told(made: tuple[Path, str]) -> None:
+    _, said = made
+    for line in (
+        "num_inference_steps = 77: what was exported takes 1 or 3",
+        "latents: (2, 1, 4, 4): must be (2, 1, 8, 8), as the images are",
+        "latents: (3, 3, 8, 8): must be (2, 3, 8, 8), as the images are",
+        "latents: (2, 2, 8, 8): must be (2, 1, 8, 8), as the images are",
+        "labels: 0: must be at least 1",
+        "no label '35': there are cat, dog",
+        "labels: 2 for num_images = 3: must be one for each",
+        "num_images: 0: must be at least 1",
+        "num_images: -1: must be at least 1",
+        "generator: 2 for 3 images: must be one, or one for each",
+    ):
+        assert line in said.splitlines()
+    assert "taken:" not in said
 
 
 def test_weights_are_safetensors_and_nothing_else(made: tuple[Path, str]) -> None:

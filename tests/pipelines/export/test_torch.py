@@ -11,6 +11,7 @@ import pytest
 from fm.generator import Generator
 from pipelines import serve
 from pipelines.export import to_torch
+from pipelines.export.portable import sample
 from pipelines.export.table import noise_of
 from tests.fm.conftest import tiny_generator
 
@@ -45,6 +46,23 @@ def test_its_own_lines_make_the_same_images(folder: Path, tmp_path: Path) -> Non
     expected = chosen.sample(COUNT, seed=0, labels=["dog", "cat"] * 2).astype(int)
     assert np.abs(np.load(tmp_path / "made.npy").astype(int) - expected).max() <= 1
     assert expected.std() > 10
+
+
+def test_what_cannot_be_asked_for_is_told_in_a_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "noise.npy", np.zeros((1, 2, 1, 4, 4), dtype=np.float32))
+    monkeypatch.setattr(sample, "FOLDER", folder)
+    for given, line in (
+        (["--labels", "3", "dog"], "error: no label '3': there are cat, dog"),
+        (["--noise", str(tmp_path / "noise.npy")], "error: noise: (2, 1, 4, 4): must be (2, 1, 8, 8) at each draw"),
+        (["--noise", str(tmp_path / "none.npy")], "No such file or directory"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["sample.py", str(tmp_path / "made.npy"), *given])
+        with pytest.raises(SystemExit):
+            sample.main()
+        assert line in capsys.readouterr().err
+    assert not (tmp_path / "made.npy").exists()
 
 
 @pytest.mark.parametrize("what", ["program", "weights"])
