@@ -12,10 +12,12 @@ from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
 from fm.data.writing import write
+from fm.errors import UserError
 from fm.generator import Generator
 from fm.pairs import INDEX, PairsError
 from pipelines import methods, pairs, params
-from pipelines.project import PAIRS, PREPARED
+from pipelines.project import MODELS, PAIRS, PREPARED, SLOTS_VARIABLE
+from pipelines.stage import Stage
 from tests.fm.conftest import tiny_generator
 from tests.pipelines.params.written import changed
 
@@ -57,6 +59,21 @@ def test_cut_short_and_gone_on_with_they_are_the_same_bytes(drawn: Path, monkeyp
     pairs.write_shards(folder, generator(), COUNT, seed=0)
     assert contents(folder) == before
     assert (folder / "00000-data.npy").stat().st_mtime_ns == kept
+
+
+def test_a_sampler_that_draws_noise_of_its_own_is_told_in_a_line_after_what_they_come_to(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(drawn)
+    monkeypatch.setenv(SLOTS_VARIABLE, str(drawn / "slots"))
+    monkeypatch.setattr(pairs, "cache_dir", lambda: drawn / "cache")
+    tiny_generator().save(MODELS / "flow_matching")
+    content = changed("methods.diffusion.start", "flow_matching")
+    content["methods"]["diffusion"]["pairs"] = {"solver": "ddpm", "steps": 5, "count": 3000}
+    with pytest.raises(UserError, match=r"params\.yaml: methods\.diffusion\.pairs: ddpm draws noise of its own"):
+        pairs.draw(Stage("pairs@diffusion", {}, {}), params.parse(content), "diffusion")
+    said = "pairs@diffusion: 3,000 pairs of 1 MB in all, by 15,000 evaluations of the network\n"
+    assert capsys.readouterr().out == said
 
 
 def test_the_row_is_trained_on_them(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
