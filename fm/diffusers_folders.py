@@ -13,7 +13,7 @@ from fm.components import read as checked
 from fm.config import Native
 from fm.errors import shown
 from fm.generator_files import GeneratorError
-from fm.weight_files import tensors
+from fm.weight_files import Shape, shapes, tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +42,8 @@ AS_HERE: dict[Any, dict[str, Any]] = {
 """What a configuration may say where there is one way here, by network."""
 ONLY_THERE = {"sample_size", "in_channels", "out_channels", "num_train_timesteps", "norm_num_groups"}
 """What follows from the data, or is not used."""
+NO_LABEL = "class_embedding.weight"
+"""Whose last row is that of "no label"."""
 KNOWN_PARTS = {"unet", "transformer", "scheduler"}
 """Of a pipeline: those that are read here."""
 CODECS = ("vae", "vqvae", "vqmodel", "movq")
@@ -179,6 +181,17 @@ def weights_in(folder: Path) -> "dict[str, Tensor]":
     return with_no_label({present(name): value.float() for name, value in found.items()}, network)
 
 
+def shapes_in(folder: Path) -> dict[str, Shape]:
+    """Of those weights, without reading them. Raises GeneratorError: they cannot be."""
+    found: dict[str, Shape] = {}
+    for file in weight_files(folder):
+        found |= {present(name): shape for name, shape in shapes(file).items()}
+    network, _ = network_in(folder)
+    if NO_LABEL in found and lacks_no_label(found[NO_LABEL], network):
+        found[NO_LABEL] = (found[NO_LABEL][0] + 1, *found[NO_LABEL][1:])
+    return found
+
+
 def weight_files(folder: Path) -> list[Path]:
     """Those that hold the network's weights, all beside its config.json. Raises GeneratorError: there are none."""
     model, _ = places(folder)
@@ -221,10 +234,13 @@ def with_no_label(weights: "dict[str, Tensor]", network: Choice) -> "dict[str, T
     """UNet2DModel need not know "no label", as ours has to: it begins as the mean of all labels."""
     import torch
 
-    name = "class_embedding.weight"
-    if name in weights and isinstance(network, dict) and len(weights[name]) == network.get("classes"):
-        weights[name] = torch.cat([weights[name], weights[name].mean(dim=0, keepdim=True)])
+    if NO_LABEL in weights and lacks_no_label(tuple(weights[NO_LABEL].shape), network):
+        weights[NO_LABEL] = torch.cat([weights[NO_LABEL], weights[NO_LABEL].mean(dim=0, keepdim=True)])
     return weights
+
+
+def lacks_no_label(shape: Shape, network: Choice) -> bool:
+    return isinstance(network, dict) and shape[:1] == (network.get("classes"),)
 
 
 def required(file: Path) -> dict[str, Any]:

@@ -90,7 +90,8 @@ def in_a_line(error: ValidationError) -> str:
     steps = 'few': Input should be a valid integer
     """
     return "; ".join(
-        f"{'.'.join(map(str, one['loc']))}{value_of(one['input'])}: {one['msg']}" for one in error.errors()
+        f"{'.'.join(map(str, one['loc']))}{value_of(one['input'])}: {one['msg']}" if one["loc"] else one["msg"]
+        for one in error.errors()
     )
 
 

@@ -7,7 +7,7 @@ take_weights(generator, weights_in(folder))         # what it makes before the f
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from fm import diffusers_folders
 from fm.codecs import Codec
@@ -15,15 +15,18 @@ from fm.components import Choice, options_of, parts
 from fm.conditions import Conditioner, Label, Sequence, Spec, Vector
 from fm.config import Config, Native
 from fm.errors import shown
-from fm.generator_files import WEIGHTS, GeneratorError, read_config, readable
+from fm.generator_files import WEIGHTS, GeneratorError, read_config
 from fm.networks import Network
 from fm.paths import Path as ProbabilityPath
 from fm.targets import Target
+from fm.weight_files import Shape, shapes, tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from fm.generator import Generator
+
+T = TypeVar("T")
 
 
 class Original(NamedTuple):
@@ -68,17 +71,21 @@ def weights_in(folder: Path) -> "dict[str, Tensor]":
     """Those of the network itself, by name. Raises GeneratorError: they cannot be read."""
     if diffusers_folders.is_one(folder):
         return diffusers_folders.weights_in(folder)
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    return of_the_network(tensors(folder / WEIGHTS), folder)
 
-    try:
-        with readable(folder):
-            weights = load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise GeneratorError(f"{folder / WEIGHTS} is damaged: {error}") from None
+
+def shapes_in(folder: Path) -> dict[str, Shape]:
+    """Of the same, without reading them. Raises GeneratorError: they cannot be."""
+    if diffusers_folders.is_one(folder):
+        return diffusers_folders.shapes_in(folder)
+    return of_the_network(shapes(folder / WEIGHTS), folder)
+
+
+def of_the_network(named: dict[str, T], folder: Path) -> dict[str, T]:
+    """By the names that they have in the network itself, be it converted or not."""
     if read_config(folder).native is None:
-        return weights
-    return {name.removeprefix(CONVERTED): value for name, value in weights.items()}
+        return named
+    return {name.removeprefix(CONVERTED): value for name, value in named.items()}
 
 
 CONVERTED = "network."
@@ -104,16 +111,42 @@ def take_weights(generator: "Generator", weights: "Mapping[str, Tensor]") -> Non
 
     if name := next(not_finite(weights), None):
         raise GeneratorError(f"it cannot be gone on from: the weight {name} is not finite")
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    require_weights_of(generator, found)
     network = unconverted(generator.network)
-    if generator.config.until and not any(name.startswith(SECOND) for name in weights):
+    if told_where_steps_end_first(generator, found):
         zero_init(network.embed_until.second)  # whatever second time it is told, it says what the original said
         second = {name: value for name, value in network.state_dict().items() if name.startswith(SECOND)}
         weights = {**second, **weights}
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        in_a_line = " ".join(str(error).split())
-        raise GeneratorError(f"it cannot be gone on from: its weights are another network's: {in_a_line}") from None
+    network.load_state_dict(weights)
+
+
+def require_weights_of(generator: "Generator", found: Mapping[str, Shape]) -> None:
+    """That weights of these shapes, by their names, are those that a generator's network can be given (take_weights).
+
+    Raises:
+        GeneratorError: they are another network's; with the first that is not as it has to be.
+    """
+    from fm.networks.converted import unconverted
+
+    wanted = {name: tuple(value.shape) for name, value in unconverted(generator.network).state_dict().items()}
+    if told_where_steps_end_first(generator, found):
+        wanted = {name: shape for name, shape in wanted.items() if not name.startswith(SECOND)}
+    for name in [*wanted, *found]:
+        if wanted.get(name) != found.get(name):
+            raise GeneratorError(
+                f"it cannot be gone on from: its weights are another network's: {name} is {size(found.get(name))}, and "
+                f"must be {size(wanted.get(name))}"
+            )
+
+
+def told_where_steps_end_first(generator: "Generator", found: Mapping[str, Shape]) -> bool:
+    """Whether this network is told so, and the one that the weights are of was not."""
+    return generator.config.until and not any(name.startswith(SECOND) for name in found)
+
+
+def size(shape: Shape | None) -> str:
+    return "missing" if shape is None else str(list(shape))
 
 
 def gone_on(config: Config, original: Original) -> Config:

@@ -13,9 +13,10 @@ from fm.config import Config, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
+from fm.generator_files import GeneratorError
 from fm.objectives import Objective
 from fm.pairs import Pairs
-from fm.starting import Original, gone_on, original_in, take_weights, weights_in
+from fm.starting import Original, gone_on, original_in, require_weights_of, take_weights, weights_in
 from pipelines import starts
 from pipelines.params import Params
 from pipelines.project import MODELS, PAIRS
@@ -93,8 +94,20 @@ class Method:
             with starts.named(self.name, self.start_from):
                 take_weights(generator, starts.weights(self.name, self.start_from))
         if self.start is not None and weights:
-            take_weights(generator, self.start.weights())
+            with named(f"{self.name}.start = {self.start.name}"):
+                take_weights(generator, self.start.weights())
         return generator
+
+    def require_weights(self) -> None:
+        """That those of the folder that it goes on from are its network's, as their headers say: at next to no cost.
+
+        Raises:
+            UserError: they are another network's, or cannot be read.
+        """
+        if self.start_from is not None:
+            found = starts.shapes(self.name, self.start_from)
+            with starts.named(self.name, self.start_from):
+                require_weights_of(self.untrained(weights=False), found)
 
     def weights(self) -> dict[str, Tensor]:
         """Of the network as it has been trained, by name.
@@ -118,13 +131,14 @@ def try_all(methods: Iterable[Method]) -> None:
     """That every method can be trained and sampled: what is wrong with the last is told before the first is trained.
 
     Raises:
-        UserError: a setting that cannot be, by its key.
+        UserError: a setting that cannot be, by its key, or weights to go on from that cannot be taken.
     """
     for method in methods:
         with named(method.name):
             rehearse_settings(method.name, method.config, method.samplers)
             if method.pairs is not None and method.start is not None:
                 rehearse_pairs(method.name, method.start.config, method.pairs)
+        method.require_weights()
 
 
 def budget(settings: Params) -> Budget:
@@ -150,5 +164,5 @@ def named(method: str) -> Iterator[None]:
     """What cannot be is told with the row's key."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, GeneratorError) as error:
         raise UserError(f"params.yaml: methods.{method}: {error}") from None

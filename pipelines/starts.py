@@ -10,6 +10,7 @@ from fm import starting
 from fm.errors import UserError
 from fm.generator_files import GeneratorError
 from fm.starting import Original
+from fm.weight_files import Shape
 from pipelines.params import Params
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ def weights(row: str, folder: str, root: Path = HERE) -> "dict[str, Tensor]":
     """Of the same. Raises UserError where they cannot be read."""
     with named(row, folder):
         return starting.weights_in(there(folder, root))
+
+
+def shapes(row: str, folder: str, root: Path = HERE) -> dict[str, Shape]:
+    """Of those weights, as the files' headers say. Raises UserError where they cannot be read."""
+    with named(row, folder):
+        return starting.shapes_in(there(folder, root))
 
 
 def content(row: str, folder: str, root: Path = HERE) -> str:

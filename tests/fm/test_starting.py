@@ -1,6 +1,7 @@
 """From a trained generator to another: the first images are the original's, and training goes on."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import fm
 from fm.config import Config, Native, SamplerConfig
 from fm.generator import Generator, GeneratorError
 from fm.networks.converted import unconverted
-from fm.starting import Original, gone_on, original_in, take_weights, told_where_steps_end, weights_in
+from fm.starting import Original, gone_on, original_in, shapes_in, take_weights, told_where_steps_end, weights_in
 from tests.extending.my_package.networks import Pointwise
 from tests.fm.conftest import tiny_generator
 
@@ -101,15 +102,33 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     generator = Generator.untrained(flow_of(original))
     weights = original.network.state_dict()
     name = next(iter(weights))
-    with pytest.raises(GeneratorError, match=r"its weights are another network's: .*Missing key"):
-        take_weights(generator, {other: value for other, value in weights.items() if other != name})
+    of_another = "it cannot be gone on from: its weights are another network's: "
+    size = re.escape(str(list(weights[name].shape)))
+    for others, told in (
+        ({other: value for other, value in weights.items() if other != name}, f"{name} is missing, and must be {size}"),
+        (weights | {name: torch.zeros(3, 2)}, rf"{name} is \[3, 2\], and must be {size}"),
+        (weights | {"more": torch.zeros(3)}, r"more is \[3\], and must be missing"),
+    ):
+        with pytest.raises(GeneratorError, match=f"^{of_another}{told}$"):
+            take_weights(generator, others)
     with pytest.raises(GeneratorError, match=f"the weight {name} is not finite"):
         take_weights(generator, weights | {name: torch.full_like(weights[name], torch.nan)})
     with pytest.raises(GeneratorError, match="is no generator"):
         weights_in(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(GeneratorError, match=r"model.safetensors is damaged"):
-        weights_in(tmp_path)
+    for read in (weights_in, shapes_in):
+        with pytest.raises(GeneratorError, match=r"model.safetensors is damaged"):
+            read(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(GeneratorError, match=r"of a newer version: Invalid JSON"):
+        original_in(tmp_path)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_shapes_of_weights_are_known_without_them(native: bool, tmp_path: Path) -> None:
+    original = tiny_generator("ddpm", "noise")
+    (original if native else over(original)).save(tmp_path)
+    assert shapes_in(tmp_path) == {name: tuple(value.shape) for name, value in weights_in(tmp_path).items()}
 
 
 @pytest.mark.parametrize(

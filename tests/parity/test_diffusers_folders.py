@@ -22,7 +22,7 @@ from fm.networks import Network
 from fm.paths import Chain
 from fm.paths import Path as ProbabilityPath
 from fm.solvers.gaussian import DDIM
-from fm.starting import gone_on, original_in, take_weights, weights_in
+from fm.starting import gone_on, original_in, shapes_in, take_weights, weights_in
 from tests.parity.schedulers import time_at
 
 SMALL: dict[str, Any] = {"sample_size": 8, "in_channels": 1, "out_channels": 1, "norm_num_groups": 4}
@@ -123,7 +123,8 @@ def test_a_flow_that_goes_on_makes_what_ddim_makes(
     scheduler = DDIMScheduler(
         beta_schedule="scaled_linear", prediction_type=prediction, timestep_spacing="trailing", clip_sample=False
     )
-    generator = flow(saved(network, scheduler, tmp_path / "theirs"), tmp_path / "ours")
+    generator = flow(folder := saved(network, scheduler, tmp_path / "theirs"), tmp_path / "ours")
+    assert shapes_in(folder) == {name: tuple(value.shape) for name, value in weights_in(folder).items()}
     x, label = torch.randn(3, 1, 8, 8), torch.tensor([0, 4, 9])
     scheduler.set_timesteps(10)
     theirs = x
@@ -200,6 +201,7 @@ def test_names_of_before_are_known(tmp_path: Path) -> None:
     assert before.keys() != now.keys()
     save_file(before, file)
     assert weights_in(folder).keys() == now.keys()
+    assert shapes_in(folder) == {name: tuple(value.shape) for name, value in now.items()}
 
 
 def edited(file: Path, **values: Any) -> None:

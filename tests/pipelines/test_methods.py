@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
 from fm.config import Native, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
 from fm.data.writing import write
 from fm.errors import UserError
+from fm.starting import weights_in
 from pipelines import methods, params
-from pipelines.project import ROOT
+from pipelines.project import MODELS, ROOT
 from tests.fm.conftest import tiny_generator
 from tests.pipelines.params.written import changed
 
@@ -66,6 +68,29 @@ def test_a_network_that_cannot_be_gone_on_from_is_told(dataset: Prepared) -> Non
         methods.build(params.parse(going_on()), dataset)
 
 
+def test_weights_of_another_network_are_told_before_any_training(dataset: Prepared) -> None:
+    """By their headers, and with the row."""
+    tiny_generator("ddpm", "noise").save("starts/ours")
+    weights = Path("starts/ours/model.safetensors")
+    whole = weights.read_bytes()
+    built = methods.build(params.parse(going_on()), dataset).values()
+    told = r"^params\.yaml: methods\.flow_matching\.start_from = starts/ours: "
+    save_file({"alone": torch.zeros(2)}, weights)
+    with pytest.raises(
+        UserError, match=told + r"it cannot be gone on from: its weights are another network's: \S+ is mi"
+    ):
+        methods.try_all(built)
+    weights.write_bytes(whole[:-4])
+    with pytest.raises(UserError, match=told + r".*model\.safetensors is damaged"):
+        methods.try_all(built)
+    weights.unlink()
+    with pytest.raises(UserError, match=told + r".* is no generator: .*model\.safetensors is missing"):
+        methods.try_all(built)
+    weights.mkdir()
+    with pytest.raises(UserError, match=told + r".*model\.safetensors must be a file with weights"):
+        methods.try_all(built)
+
+
 @pytest.mark.parametrize(
     "folder", ["/somewhere", "artifacts/models/diffusion", "starts/../elsewhere", "starts", "starts/"]
 )
@@ -108,6 +133,12 @@ def test_a_method_that_starts_from_another_begins_with_what_it_has_learnt(datase
     expected = trained.with_sampler(sampler).sample(20, seed=0)
     assert np.array_equal(built["two_times"].begun().with_sampler(sampler).sample(20, seed=0), expected)
     assert built["two_times"].begun(weights=False).device == torch.device("meta")
+
+    weights = weights_in(MODELS / "flow_matching")
+    first = next(iter(weights))
+    save_file(weights | {first: torch.full_like(weights[first], torch.nan)}, MODELS / "flow_matching/model.safetensors")
+    with pytest.raises(UserError, match=rf"methods\.diffusion\.start = flow_matching: .* weight {first} is not finite"):
+        built["diffusion"].begun()
 
     content["methods"]["flow_matching"] = content["methods"]["flow_matching"] | {"network": {"kind": "transformer"}}
     other = methods.build(params.parse(content), dataset)
