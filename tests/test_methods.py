@@ -12,6 +12,7 @@ from fm.metrics.extractors import load
 from pipelines.schemas.evaluation import Evaluation
 from tests.conftest import ROOT, Project, checkout
 
+pytestmark = pytest.mark.timeout(3000)  # the first test waits for every row's training
 METHODS = sorted(file.stem for file in (ROOT / "methods").glob("*.yaml"))
 ADD = """
 from flows import settings
