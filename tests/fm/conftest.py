@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from torch import nn
 
 from fm.components import Choice
 from fm.config import Config, SamplerConfig
@@ -42,3 +43,21 @@ def generator() -> Generator:
 @pytest.fixture
 def diffusion_generator() -> Generator:
     return tiny_generator("ddpm", "noise")
+
+
+def few_step_generator(channels: int = 3) -> Generator:
+    """A transformer of random weights, none of them 0, that is told where a step ends."""
+    config = Config(
+        path="cond_ot",
+        target="velocity",
+        network={"name": "transformer", "width": 16, "blocks": 1},
+        codec={"name": "pixels", "stored": [8, 8, channels]},
+        conditioner={"name": "none"},
+        until=True,
+        sampler={"solver": "jump", "steps": 2},
+    )
+    torch.manual_seed(0)
+    generator = Generator.untrained(config)
+    for weight in generator.network.parameters():
+        nn.init.normal_(weight, std=0.1)
+    return generator

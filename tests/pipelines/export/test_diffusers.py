@@ -19,7 +19,7 @@ from fm.generator import Generator
 from pipelines.export import __main__ as export
 from pipelines.export import to_diffusers
 from pipelines.export.table import noise_of
-from tests.fm.conftest import tiny_generator
+from tests.fm.conftest import few_step_generator, tiny_generator
 
 COUNT = 6
 WITHOUT_FM = """
@@ -69,23 +69,6 @@ for folder in sys.argv[1:]:
 """
 
 
-def few_step_transformer() -> Generator:
-    config = Config(
-        path="cond_ot",
-        target="velocity",
-        network={"name": "transformer", "width": 16, "blocks": 1},
-        codec={"name": "pixels", "stored": [8, 8, 3]},
-        conditioner={"name": "none"},
-        until=True,
-        sampler={"solver": "jump", "steps": 2},
-    )
-    torch.manual_seed(0)
-    generator = Generator.untrained(config)
-    for weight in generator.network.parameters():
-        nn.init.normal_(weight, std=0.1)
-    return generator
-
-
 def on_another_path() -> Generator:
     """A network that predicts noise on DDPM's path, asked for the velocity on the straight one."""
     config = tiny_generator().config.model_copy(update={"native": Native(path="ddpm", target="noise")})
@@ -120,7 +103,7 @@ CASES: dict[str, tuple[list[Generator], dict[str, Any]]] = {
     "diffusers_unet": ([made_by_diffusers(UNET, [])], {}),
     "diffusers_transformer": ([made_by_diffusers(DIT | {"classes": 2}, ["cat", "dog"])], {"labels": ["dog"] * COUNT}),
     "converted": ([on_another_path()], {}),
-    "few_steps": ([few_step_transformer()], {"num_images": COUNT}),
+    "few_steps": ([few_step_generator()], {"num_images": COUNT}),
 }
 
 

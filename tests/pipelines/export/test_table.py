@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fm.config import Config, SamplerConfig
+from fm.config import SamplerConfig
 from fm.errors import UserError
 from fm.generator import Generator
 from pipelines.export import table as tables
 from pipelines.export.portable import walk as walking
 from pipelines.export.portable.walk import walk
 from pipelines.export.table import NEAR, network_of, noise_of, require_same, table_of
-from tests.fm.conftest import tiny_generator
+from tests.fm.conftest import few_step_generator, tiny_generator
 
 COUNT = 3
 SAMPLERS: list[dict[str, Any]] = [
@@ -97,19 +97,7 @@ class Loud(nn.Module):
 
 
 def test_a_network_that_is_told_where_a_step_ends() -> None:
-    config = Config(
-        path="cond_ot",
-        target="velocity",
-        network={"name": "transformer", "width": 16, "blocks": 1},
-        codec={"name": "pixels", "stored": [8, 8, 3]},
-        conditioner={"name": "none"},
-        until=True,
-        sampler={"solver": "jump", "steps": 2},
-    )
-    torch.manual_seed(0)
-    generator = Generator.untrained(config)
-    for weight in generator.network.parameters():
-        nn.init.normal_(weight, std=0.1)
+    generator = few_step_generator()
     table = table_of(generator)
     assert [(row["t"], row["until"]) for row in table["rows"][1:]] == [(0.0, 0.5), (0.5, 1.0)]
     expected, _ = generator.sample_float(COUNT, seed=0)
