@@ -17,6 +17,7 @@ PLAIN = {
     "estimate": [],
     "evaluate": ["METHOD"],
     "features": [],
+    "pairs": ["METHOD"],
     "prepare": [],
     "push": ["STAGE"],
     "register": [],
