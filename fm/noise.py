@@ -64,6 +64,7 @@ class Purpose(IntEnum):
     OBJECTIVE = 9  # what else an objective draws at this position
     LAYERS = 10  # what a network's own layers draw while it trains, as dropout does
     PAIR = 11  # what a pair is made from that a network is trained on
+    CAPTION = 12  # which of its captions the training datum at this position is seen under
 
 
 def stream(seed: int, position: int, purpose: Purpose) -> np.random.Generator:

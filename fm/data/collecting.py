@@ -33,13 +33,13 @@ MAX_BYTES = 1_000_000_000
 class Read:
     """A decoded image and the SHA-256 of its file's content.
 
-    >>> Read("left.png", "shoes", "", np.zeros((8, 8, 1), np.uint8), False, hashlib.sha256(b"").digest()).label
+    >>> Read("left.png", "shoes", (), np.zeros((8, 8, 1), np.uint8), False, hashlib.sha256(b"").digest()).label
     'shoes'
     """
 
     name: str
     label: str | None
-    text: str
+    texts: tuple[str, ...]
     pixels: NDArray[np.uint8]
     is_dim: bool
     digest: bytes
@@ -68,14 +68,15 @@ def collected(listing: Listing, asked: Request) -> Splits:
     test = [one for one in read if one.digest in test_digests]
     require_both(listing.origin, len(train), len(test))
     numbers = {name: number for number, name in enumerate(names)}
+    any_text = any(one.texts for one in read)
     return Splits(
         train_images=np.stack([one.pixels for one in train]),
         train_labels=np.array([numbers.get(one.label or "", 0) for one in train], dtype=np.int64),
         test_images=np.stack([one.pixels for one in test]),
         test_labels=np.array([numbers.get(one.label or "", 0) for one in test], dtype=np.int64),
         label_names=names,
-        train_texts=texts(train),
-        test_texts=texts(test),
+        train_texts=texts(train) if any_text else (),
+        test_texts=texts(test) if any_text else (),
         origin=listing.origin,
         train_files=tuple(one.name for one in train),
         test_files=tuple(one.name for one in test),
@@ -86,9 +87,8 @@ def collected(listing: Listing, asked: Request) -> Splits:
     )
 
 
-def texts(read: Sequence[Read]) -> tuple[str, ...]:
-    """What is written about each; nothing where nothing is about any."""
-    return tuple(one.text for one in read) if any(one.text for one in read) else ()
+def texts(read: Sequence[Read]) -> tuple[tuple[str, ...], ...]:
+    return tuple(one.texts for one in read)
 
 
 def read_part(part: Part, size: int, channels: int) -> Iterator[Found]:
@@ -114,7 +114,7 @@ def read(item: Item | Skipped | LeftOut, size: int, channels: int, at_once: Allo
         with at_once.of(length):
             content = item.content()
             pixels, is_dim = decode(content, size, channels)
-            return Read(item.name, item.label, item.text, pixels, is_dim, hashlib.sha256(content).digest())
+            return Read(item.name, item.label, item.texts, pixels, is_dim, hashlib.sha256(content).digest())
     except OSError as error:
         return Skipped(item.name, error.strerror or str(error))
     except BadImage as error:

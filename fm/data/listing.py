@@ -23,7 +23,7 @@ class Item(ABC):
     Attributes:
         name: for people: path below the folder, or the file that it is in and its place there.
         label: None where it has none.
-        text: what is written about it; empty where nothing is.
+        texts: its captions.
 
     >>> isinstance(Held("00000.tar/000000001.jpg", held=b"..."), Item)
     True
@@ -31,7 +31,7 @@ class Item(ABC):
 
     name: str
     label: str | None = None
-    text: str = ""
+    texts: tuple[str, ...] = ()
 
     @abstractmethod
     def length(self) -> int:
@@ -63,7 +63,7 @@ class File(Item):
 class Held(Item):
     """An image whose file is in memory already.
 
-    >>> Held("00000.tar/000000001.jpg", text="a red shoe", held=b"...").length()
+    >>> Held("00000.tar/000000001.jpg", texts=("a red shoe",), held=b"...").length()
     3
     """
 

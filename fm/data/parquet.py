@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fm.data.captions import captions_of
 from fm.data.folder_contents import FolderError, shown
 from fm.data.listing import FileDataset, Held, Item, Listing, Part, as_label, files_below
 from fm.data.splits import LeftOut, Skipped
@@ -145,11 +146,10 @@ class Table(Part):
         content = image.get("bytes") if isinstance(image, dict) else image
         if not isinstance(content, bytes):
             return Skipped(name, "its image is not in the file")
-        text = row[self.columns.text] if self.columns.text else ""
         return Held(
             name,
             label=self.columns.named(row[self.columns.label]) if self.columns.label else None,
-            text=text[0] if isinstance(text, list) and text else str(text or ""),
+            texts=captions_of(row[self.columns.text]) if self.columns.text else (),
             held=content,
         )
 

@@ -3,6 +3,8 @@
     manifest.json               format, name, codec, conditioner, fields, counts, SHA-256 of the others
     train_data.npy              (N, *stored), as the codec has it stored: images are uint8 (N, H, W, C)
     train_label.npy             int64 (N,), and so on for every field that lies beside the data
+    train_text.npy              uint8 (bytes,), where there are captions: the text of each datum, whose lines they are
+    train_text_ends.npy         int64 (N,), where each text ends (fm.data.captions)
     test_data.npy, ...          the same for the test split
 
 Equal data makes equal bytes. fm.data.writing writes it. The codec's scale is the standard deviation of the modelled
@@ -25,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.components import Choice, parts
+from fm.data.captions import PACKED, TEXT, Packed
 from fm.data.rows import Arrays
 from fm.data.sums import sha256
 from fm.errors import UserError
@@ -40,6 +43,7 @@ FORMAT, OF_ARRAYS, OF_SHARDS = 3, 2, 3
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 SHARDS = "shards"
+PACKED_IN = "text", "text_ends"
 
 
 @dataclass(frozen=True)
@@ -163,17 +167,22 @@ def whole(
     folder: Path, said: Mapping[str, Any], cache: CacheFolder | None, file: Callable[[str, str], str]
 ) -> tuple[Splits, tuple[str, ...]]:
     """Both splits in whole arrays, and their files."""
-    splits: Splits = {
-        split: Arrays({field: mapped(folder / file(split, field)) for field in said["fields"]}) for split in SPLITS
-    }
-    return splits, tuple(file(split, field) for split in SPLITS for field in said["fields"])
+    packed = said["fields"].get(TEXT, {}).get("dtype") == PACKED  # earlier versions wrote texts of fixed width
+    plain = [field for field in said["fields"] if field != TEXT or not packed]
+    splits: Splits = {}
+    for split in SPLITS:
+        fields = {field: mapped(folder / file(split, field)) for field in plain}
+        texts = Packed(*(mapped(folder / file(split, part)) for part in PACKED_IN)) if packed else None
+        splits[split] = Arrays(fields, texts)
+    parts = (*plain, *PACKED_IN) if packed else plain
+    return splits, tuple(file(split, part) for split in SPLITS for part in parts)
 
 
 def sharded(
     folder: Path, said: Mapping[str, Any], cache: CacheFolder | None, file: Callable[[str, str], str]
 ) -> tuple[Splits, tuple[str, ...]]:
     """Both splits in shards, and the files that lie in the folder."""
-    from fm.data.shard_files import DATA, TEXT, Shard  # which brings pyarrow, of an extra
+    from fm.data.shard_files import DATA, Shard  # which brings pyarrow, of an extra
     from fm.data.shards import Shards
 
     about, data = said[SHARDS], said["fields"][DATA]

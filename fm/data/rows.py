@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data.captions import PACKED, TEXT, Packed
+
 Fields = dict[str, NDArray[Any]]
 
 
@@ -55,6 +57,10 @@ class Ordered(Rows, Protocol):
 class Arrays:
     """Rows of whole arrays, in memory or mapped into it.
 
+    Args:
+        fields: each (N, ...).
+        texts: the field `text`, where there are captions.
+
     >>> Arrays({"data": np.zeros((5, 8, 8, 1)), "label": np.arange(5)})[np.array([4, 0])]["label"]
     array([4, 0])
 
@@ -62,13 +68,16 @@ class Arrays:
         ValueError: the arrays have not one length, or there is no `data`.
     """
 
-    def __init__(self, fields: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, fields: Mapping[str, NDArray[Any]], texts: Packed | None = None) -> None:
         if "data" not in fields:
             raise ValueError(f"there is no field data: {', '.join(fields) or 'there are none'}")
-        if len({len(array) for array in fields.values()}) > 1:
-            lengths = ", ".join(f"{name} {len(array)}" for name, array in fields.items())
-            raise ValueError(f"all fields must have as many rows: {lengths}")
-        self.fields = dict(fields)
+        lengths = {name: len(array) for name, array in fields.items()} | (
+            {TEXT: len(texts)} if texts is not None else {}
+        )
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise ValueError(f"all fields must have as many rows: {listed}")
+        self.fields, self.texts = dict(fields), texts
 
     @property
     def data(self) -> NDArray[Any]:
@@ -83,14 +92,16 @@ class Arrays:
     @property
     def kinds(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shape and type of each field of one datum."""
-        return {name: (array.shape[1:], str(array.dtype)) for name, array in self.fields.items()}
+        kinds = {name: (array.shape[1:], str(array.dtype)) for name, array in self.fields.items()}
+        return kinds if self.texts is None else {**kinds, TEXT: ((), PACKED)}
 
     def column(self, name: str) -> NDArray[Any]:
-        """All of a field, (N, ...)."""
+        """All of a field but the captions, (N, ...)."""
         return self.fields[name]
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Fields:
-        return {name: array[rows] for name, array in self.fields.items()}
+        found = {name: array[rows] for name, array in self.fields.items()}
+        return found if self.texts is None else {**found, TEXT: self.texts[rows]}

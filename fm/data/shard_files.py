@@ -1,7 +1,7 @@
 """One shard: an Arrow file of one record batch, which is mapped into memory and not parsed.
 
     data    fixed-size binary, the bytes of each datum, as the codec has it stored
-    text    string, what is written about it; only where the dataset has texts
+    text    string, whose lines are its captions (fm.data.captions); only where the dataset has captions
 
 Equal rows make equal bytes, and a shard is called by their SHA-256: it can be copied, cached and shared by datasets,
 and one that is damaged is found. Apache Arrow's format is stable since 1.0 and read from many languages.
@@ -18,7 +18,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
-DATA, TEXT = "data", "text"
+from fm.data.captions import TEXT
+
+DATA = "data"
 SUFFIX = ".arrow"
 
 

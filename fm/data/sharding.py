@@ -24,6 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fm.data import collecting
+from fm.data.captions import as_lines
 from fm.data.collecting import Read, read_part
 from fm.data.dataset import Request
 from fm.data.listing import Part
@@ -119,7 +120,7 @@ def make_part(number: int, part: Part, plan: Plan) -> None:
             others.append(one)
             continue
         is_test = collecting.is_below(one.digest, plan.asked.test_fraction)
-        filling[TEST if is_test else TRAIN].add(one.pixels, one.text)
+        filling[TEST if is_test else TRAIN].add(one.pixels, as_lines(one.texts))
         images.append((is_test, without_pixels(one), hashlib.blake2b(one.pixels.tobytes(), digest_size=16).digest()))
     made = {split: [one._asdict() for one in some.finish()] for split, some in filling.items()}
     write_rows(plan.table(number), images)
@@ -201,7 +202,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def without_pixels(one: Read) -> Read:
-    return Read(one.name, one.label, one.text and "some", np.empty(0, np.uint8), one.is_dim, one.digest)
+    return Read(one.name, one.label, one.texts, np.empty(0, np.uint8), one.is_dim, one.digest)
 
 
 def write_rows(path: Path, images: Sequence[tuple[bool, Read, bytes]]) -> None:
@@ -210,7 +211,7 @@ def write_rows(path: Path, images: Sequence[tuple[bool, Read, bytes]]) -> None:
             "is_test": pa.array([is_test for is_test, _, _ in images], pa.bool_()),
             "label": pa.array([one.label for _, one, _ in images], pa.string()),
             "name": pa.array([one.name for _, one, _ in images], pa.string()),
-            "has_text": pa.array([bool(one.text) for _, one, _ in images], pa.bool_()),
+            "has_text": pa.array([bool(one.texts) for _, one, _ in images], pa.bool_()),
             "digest": pa.array([one.digest for _, one, _ in images], pa.binary(32)),
             "pixels": pa.array([pixels for _, _, pixels in images], pa.binary(16)),
         }

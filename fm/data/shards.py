@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data.captions import PACKED, TEXT
 from fm.data.rows import Fields
 from fm.data.shard_cache import CacheError, Shelf
-from fm.data.shard_files import DATA, TEXT, Open, Shard
+from fm.data.shard_files import DATA, Open, Shard
 
 ATTEMPTS = 5
 
@@ -111,7 +112,7 @@ class Shards:
     def kinds(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shape and type of each field of one datum."""
         small = {name: (array.shape[1:], str(array.dtype)) for name, array in self.beside.items()}
-        return {DATA: (self.stored, self.dtype), **small, **({TEXT: ((), "str")} if self.has_texts else {})}
+        return {DATA: (self.stored, self.dtype), **small, **({TEXT: ((), PACKED)} if self.has_texts else {})}
 
     def column(self, name: str) -> NDArray[Any]:
         """All of a small field, (N, ...)."""

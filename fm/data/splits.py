@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data.captions import as_lines
+
 
 class Skipped(NamedTuple):
     """A file that is no image of the dataset, and why.
@@ -60,7 +62,8 @@ class Splits:
         label_names: what the labels mean; no two alike. None for images without labels.
         origin: for people, where the bytes came from. No part of the data: equal data from two places is equal.
         train_files, test_files: the file of each image, if each has one.
-        train_texts, test_texts: what is written about each image, where something is.
+        train_texts, test_texts: the captions of each image, each a line with something in it; an image may have none.
+            Empty where no image has one.
         skipped: images that were left out.
         left_out: files that are no images.
         elsewhere: images that only links lead to.
@@ -86,8 +89,8 @@ class Splits:
     left_out: tuple[LeftOut, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     warnings: tuple[str, ...] = ()
-    train_texts: tuple[str, ...] = ()
-    test_texts: tuple[str, ...] = ()
+    train_texts: tuple[tuple[str, ...], ...] = ()
+    test_texts: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.label_names)) < len(self.label_names):
@@ -97,6 +100,9 @@ class Splits:
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             train, test = self.train_images.shape[1:], self.test_images.shape[1:]
             raise ValueError(f"training images are {train} and test images {test}; they must be of one shape")
+        if self.train_texts or self.test_texts:
+            check_texts("train", self.train_texts, len(self.train_images))
+            check_texts("test", self.test_texts, len(self.test_images))
 
 
 def check(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64], num_labels: int) -> None:
@@ -107,3 +113,16 @@ def check(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64], num_
         raise ValueError(f"{split} labels must be int64 ({len(images)},), not {labels.dtype} {labels.shape}")
     if labels.min() < 0 or labels.max() >= max(num_labels, 1):
         raise ValueError(f"{split} labels go from {labels.min()} to {labels.max()}, but there are {num_labels} names")
+
+
+def check_texts(split: str, texts: tuple[tuple[str, ...], ...], images: int) -> None:
+    """Raises ValueError if these are not the captions of so many images."""
+    if len(texts) != images:
+        raise ValueError(f"there are captions of {len(texts)} {split} images, but {images} images")
+    for number, captions in enumerate(texts):
+        if not isinstance(captions, tuple):
+            raise ValueError(f"{split} image {number} must have a tuple of captions, not {captions!r}")
+        try:
+            as_lines(captions)
+        except ValueError as error:
+            raise ValueError(f"{split} image {number}: {error}") from None

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from fm.data.captions import captions_of
 from fm.data.folder_contents import shown
 from fm.data.formats import SUFFIXES
 from fm.data.listing import FileDataset, Held, Item, Listing, Part, as_label, files_below
@@ -91,7 +92,7 @@ class Tar(Part):
         yield Held(
             f"{name}.{ending}",
             label=as_label(in_words(sample[LABEL]) if LABEL in sample else more.get("label")),
-            text=in_words(sample[TEXT]) if TEXT in sample else str(more.get("caption") or ""),
+            texts=captions_of(in_words(sample[TEXT]).split("\n") if TEXT in sample else more.get("caption")),
             held=sample[ending],
         )
 

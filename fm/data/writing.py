@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fm.codecs import Codec, Pixels, measured, rounded
 from fm.conditions import Conditioner, Labels
-from fm.data.prepared import MANIFEST, SHARDS, SPLITS, described, file_of
+from fm.data.captions import Packed, as_lines
+from fm.data.prepared import MANIFEST, PACKED_IN, SHARDS, SPLITS, described, file_of
 from fm.data.rows import Arrays
 from fm.data.splits import Splits
 from fm.data.sums import sha256
@@ -26,18 +27,14 @@ MIDDLE = 127.5  # grey levels that are 1 as modelled
 
 def write(folder: Path, splits: Splits, name: str) -> None:
     """A prepared dataset of pictures with labels."""
-    texts = as_arrays(splits.train_texts, splits.test_texts)
-    train = Arrays({"data": splits.train_images, "label": splits.train_labels, **texts[0]})
-    test = Arrays({"data": splits.test_images, "label": splits.test_labels, **texts[1]})
+    train = Arrays({"data": splits.train_images, "label": splits.train_labels}, packed(splits.train_texts))
+    test = Arrays({"data": splits.test_images, "label": splits.test_labels}, packed(splits.test_texts))
     write_fields(folder, name, train, test, Pixels(splits.train_images.shape[1:]), Labels(splits.label_names))
 
 
-def as_arrays(*splits: tuple[str, ...]) -> list[dict[str, NDArray[Any]]]:
-    """What is written about the images of each split as a field `text` of one type; nothing where there is nothing."""
-    if not all(splits):
-        return [{} for _ in splits]
-    longest = max(len(text) for texts in splits for text in texts)
-    return [{"text": np.array(texts, dtype=f"<U{max(longest, 1)}")} for texts in splits]
+def packed(texts: Sequence[Sequence[str]]) -> Packed | None:
+    """The captions of the images of a split; none where no image has one."""
+    return Packed.of(map(as_lines, texts)) if texts else None
 
 
 def write_fields(folder: Path, name: str, train: Arrays, test: Arrays, codec: Codec, conditioner: Conditioner) -> None:
@@ -58,7 +55,10 @@ def write_fields(folder: Path, name: str, train: Arrays, test: Arrays, codec: Co
     (folder / MANIFEST).unlink(missing_ok=True)
     sums: dict[str, str] = {}
     for split, rows in zip(SPLITS, (train, test), strict=True):
-        sums |= save_arrays(folder, split, rows.fields)
+        fields = dict(rows.fields)
+        if rows.texts is not None:
+            fields |= zip(PACKED_IN, (rows.texts.content, rows.texts.ends), strict=True)
+        sums |= save_arrays(folder, split, fields)
     save_manifest(folder, described(name, codec.choice, conditioner.choice, train, test, sums))
 
 

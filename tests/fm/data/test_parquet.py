@@ -51,7 +51,7 @@ def test_labels_have_the_names_and_the_order_of_the_schema(tmp_path: Path) -> No
     assert splits.label_names == ("zebra", "ant")
     assert splits.warnings == ("no label, since no image has it: unseen",)
     assert [int(one[0, 0, 0]) % 2 for one in splits.train_images] == splits.train_labels.tolist()
-    assert {*splits.train_texts, *splits.test_texts} == {"a", ""}
+    assert {*splits.train_texts, *splits.test_texts} == {("a",), ()}
 
 
 def test_plain_bytes_and_columns_known_by_their_names(tmp_path: Path) -> None:

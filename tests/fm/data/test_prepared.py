@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from fm.codecs import Codec, Pixels, Standardised
 from fm.conditions import Conditioner, Labels, Unconditional
+from fm.data.captions import of_lines
 from fm.data.digits import load as load_digits
 from fm.data.prepared import Prepared, PreparedError
 from fm.data.rows import Arrays
@@ -26,6 +27,9 @@ ARRAYS = ("train_data", "train_label", "test_data", "test_label")
 FORMATS = Path(__file__).parent
 
 
+CAPTIONS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), min_size=1, max_size=8)
+
+
 @st.composite
 def any_splits(draw: st.DrawFn) -> Splits:
     names = draw(st.lists(st.text(max_size=8), min_size=1, max_size=5, unique=True))
@@ -33,7 +37,9 @@ def any_splits(draw: st.DrawFn) -> Splits:
     counts = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
     images = [draw(arrays(np.uint8, (count, *shape))) for count in counts]
     labels = [draw(arrays(np.int64, count, elements=st.integers(0, len(names) - 1))) for count in counts]
-    return Splits(images[0], labels[0], images[1], labels[1], tuple(names))
+    captions = [st.lists(st.lists(CAPTIONS, max_size=3).map(tuple), min_size=n, max_size=n).map(tuple) for n in counts]
+    texts = draw(st.tuples(*captions) | st.just(((), ())))
+    return Splits(images[0], labels[0], images[1], labels[1], tuple(names), train_texts=texts[0], test_texts=texts[1])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -60,6 +66,19 @@ def test_what_is_written_is_read(splits: Splits, name: str) -> None:
         np.testing.assert_array_equal(prepared.train.fields["label"], splits.train_labels)
         np.testing.assert_array_equal(prepared.test.data, splits.test_images)
         np.testing.assert_array_equal(prepared.test.fields["label"], splits.test_labels)
+        for rows, texts in ((prepared.train, splits.train_texts), (prepared.test, splits.test_texts)):
+            found = rows[np.arange(len(rows))]
+            assert ("text" in found) == bool(texts)
+            assert tuple(map(of_lines, found.get("text", ()))) == texts
+
+
+def test_texts_of_fixed_width_as_earlier_versions_wrote_them(tmp_path: Path) -> None:
+    images, labels = np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int64)
+    rows = Arrays({"data": images, "label": labels, "text": np.array(["a red shoe", ""])})
+    write_fields(tmp_path, "shoes", rows, rows, Pixels((4, 4, 1)), Labels())
+    found = Prepared.open(tmp_path)
+    found.verify()
+    assert [of_lines(text) for text in found.train[np.array([1, 0])]["text"]] == [(), ("a red shoe",)]
 
 
 CAPTION = np.arange(24, dtype=np.float32).reshape(4, 3, 2)

@@ -51,7 +51,7 @@ def test_captions_of_img2dataset_are_kept(tmp_path: Path) -> None:
     assert splits.train_files[0] == "00000.tar/000000000.jpg"
     assert len(splits.train_files) + len(splits.test_files) == 60
     for file, text in zip(splits.train_files + splits.test_files, splits.train_texts + splits.test_texts, strict=True):
-        assert text == f"caption {int(file.split('/')[1].removesuffix('.jpg'))}"
+        assert text == (f"caption {int(file.split('/')[1].removesuffix('.jpg'))}",)
 
 
 def test_classes_are_labels_in_the_order_of_their_numbers(tmp_path: Path) -> None:
