@@ -65,12 +65,17 @@ def main() -> None:
     for stage, each in stages.items():
         print(f"| `{stage}` | {each.seconds:.0f} | {each.seconds / whole:.1%} |")
     print(f"| the flow beside them | {whole - own:.0f} | {(whole - own) / whole:.1%} |\n")
-    training = of_kind(stages, "train")
-    measuring = of_kind(stages, "evaluate") + sum(
-        each.measuring for stage, each in stages.items() if stage == "compare"
-    )
-    print(f"evaluation and probes over training: {measuring:.0f} s / {training:.0f} s = {measuring / training:.2f}")
+    print(f"evaluation and probes over training: {over_training(stages)}")
     print(f"the flow over the stages' own time: {(whole - own) / own:.1%}")
+
+
+def over_training(stages: dict[str, Stage]) -> str:
+    """What is measured beside what is trained, in a run that has trained something."""
+    training, compare = of_kind(stages, "train"), stages.get("compare", Stage())
+    measuring = of_kind(stages, "evaluate") + compare.measuring
+    if training == 0:
+        return f"{measuring:.0f} s, and that run has trained nothing"
+    return f"{measuring:.0f} s / {training:.0f} s = {measuring / training:.2f}"
 
 
 def of_run(lines: Iterable[tuple[str, str, str]]) -> dict[str, Stage]:

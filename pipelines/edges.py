@@ -28,6 +28,8 @@ PAIRS = """\
       cmd: sh infra/python.sh -m pipelines.pairs ${key}
       deps: ["artifacts/inputs/pairs/${key}.json", "artifacts/models/${item}", data/prepared]
       outs: ["artifacts/pairs/${key}"]
+      metrics:
+        - metrics/pairs/${key}.json: {cache: false}
 
 """
 WHERE_PAIRS = re.compile(r"^  pairs:.*\n(    .*\n)*\n", re.MULTILINE)

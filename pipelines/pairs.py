@@ -4,6 +4,7 @@
 
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from fm import devices, pairs
@@ -12,7 +13,8 @@ from pipelines import forecast, methods, params
 from pipelines.dataset import opened
 from pipelines.params import Params
 from pipelines.program import run
-from pipelines.project import MODELS, PAIRS, cache_dir, compute_slot, whole_folder
+from pipelines.project import METRICS, MODELS, PAIRS, cache_dir, compute_slot, whole_folder
+from pipelines.schemas.pairs import PairsMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
 
@@ -34,23 +36,30 @@ def draw(stage: Stage, settings: Params, name: str) -> None:
         generator = Generator.load(MODELS / row.start).to(device).with_sampler(row.pairs.sampler)
         print(f"{stage.name}: {forecast.of_pairs(row.pairs, generator.shape)}", flush=True)
         with methods.named(f"{name}.pairs"):
-            write_shards(workspace, generator, row.pairs.count, settings.train.seed)
+            seconds = write_shards(workspace, generator, row.pairs.count, settings.train.seed)
         require_unchanged(stage)
         with whole_folder(PAIRS / name) as folder:
             shutil.copytree(workspace, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+        found = PairsMetrics(pairs=row.pairs.count, seconds=seconds, pairs_per_second=row.pairs.count / seconds)
+        found.save(METRICS / "pairs" / f"{name}.json")
     shutil.rmtree(workspace)
 
 
-def write_shards(folder: Path, generator: Generator, count: int, seed: int) -> None:
-    """Those that are not there yet, and the index of all."""
+def write_shards(folder: Path, generator: Generator, count: int, seed: int) -> float:
+    """Those that are not there yet, and the index of all; the seconds that all of them have taken."""
     rows = opened().train
     for first in pairs.starts(count):
         if not pairs.is_written(folder, first):
             size = min(pairs.IN_A_SHARD, count - first)
+            began = time.perf_counter()
             under = pairs.under(rows, first, size, generator.conditioner.fields)
-            pairs.write_shard(folder, first, pairs.draw_shard(generator, seed, first, under))
+            fields = pairs.draw_shard(generator, seed, first, under)
+            # Before the shard, so that no shard is there whose time is not; hidden, for it is none of the pairs' bytes.
+            (folder / f".{first}.seconds").write_text(repr(time.perf_counter() - began), encoding="utf-8")
+            pairs.write_shard(folder, first, fields)
             print(f"pairs: {first + size:,} of {count:,}", flush=True)
     pairs.write_index(folder, count, seed, generator.shape)
+    return sum(float(file.read_text(encoding="utf-8")) for file in folder.glob(".*.seconds"))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ from pipelines.project import (
 )
 from pipelines.records import tracking
 from pipelines.schemas.machine import Load
+from pipelines.schemas.pairs import PairsMetrics
 from pipelines.schemas.train import Before, TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
@@ -69,7 +70,7 @@ def train(stage: Stage, name: str) -> None:
     hardware = hardware_of(settings)
     torch.manual_seed(settings.train.seed)
     generator = method.begun(hardware.needs_weights)
-    before = None if method.start is None else measured(method.start.name).behind(method.start.name)
+    before = cost_before(method)
     kept = settings.train
     elsewhere = checkpoints_elsewhere(stage.name, stage.key)
     lengths = tuple(kept.average_lengths)
@@ -118,6 +119,14 @@ def outputs(method: str) -> list[Path]:
     return [MODELS / method, SNAPSHOTS / method, CURVES / f"{method}.csv", METRICS / "train" / f"{method}.json"]
 
 
+def cost_before(method: Method) -> Before | None:
+    """What the network that a method goes on from has cost, with the pairs that it made."""
+    if method.start is None:
+        return None
+    made = None if method.pairs is None else PairsMetrics.of_stage(METRICS / "pairs" / f"{method.name}.json")
+    return measured(method.start.name).behind(method.start.name, 0.0 if made is None else made.seconds)
+
+
 def measured(method: str) -> TrainMetrics:
     """What a method's training has come to. Raises UserError where it has not been trained."""
     return TrainMetrics.of_stage(METRICS / "train" / f"{method}.json")
@@ -139,7 +148,8 @@ def foretell(
     told = forecast.sentences(plan, len(method.examples(dataset).rows), seconds, method.pairs is not None)
     if before is not None:
         seen = f"{before.images_seen:,} images in {words.duration(before.seconds)}"
-        told.append(f"goes on from {before.method}, which has seen {seen}")
+        made = f" and made the pairs in {words.duration(before.pairs_seconds)}" if before.pairs_seconds else ""
+        told.append(f"goes on from {before.method}, which has seen {seen}{made}")
     for name, row in settings.methods.items():
         if row.pairs is not None and row.start == method.name:
             told.append(f"then, for {name}: {forecast.of_pairs(row.pairs, generator.shape)}")

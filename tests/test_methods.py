@@ -10,6 +10,8 @@ from fm.generator import Generator
 from fm.metrics.distances import gaussian_distance, moments
 from fm.metrics.extractors import load
 from pipelines.schemas.evaluation import Evaluation
+from pipelines.schemas.pairs import PairsMetrics
+from pipelines.schemas.train import TrainMetrics
 from tests.conftest import ROOT, Project, checkout
 
 pytestmark = pytest.mark.timeout(3000)  # the first test waits for every row's training
@@ -24,8 +26,10 @@ settings.override(settings.ROOT / "params.yaml", {f"methods.{name}": f"@methods/
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which every row of methods/ has been added, trained and evaluated."""
     project = checkout(tmp_path_factory.mktemp("methods") / "project")
-    project.set(train__images_seen=12_800)
+    project.set(train__images_seen=9600, train__checkpoint_every=1000, train__snapshots=1)
     project.run("python", "-c", ADD % METHODS)
+    guided = {"solver": "euler", "steps": [5], "guidance": {"by": "snapshot", "scale": 1.5}}
+    project.set(methods__ot_cfm__samplers=[{"solver": "euler", "steps": [1, 5, 10]}, guided])
     project.set(methods__rectified_flow__pairs__count=2000, methods__one_step__pairs__count=2000)
     project.run("dvc", "repro", *(f"evaluate@{method}" for method in METHODS))
     return project
@@ -45,6 +49,29 @@ def test_learns_far_more_than_nothing(measured: Project, method: str) -> None:
     assert best.distance < before / 2, f"{best.distance:.1f} after training, {before:.1f} before"
     assert best.accuracy is not None
     assert best.accuracy > 0.3  # 0.1 by chance
+
+
+def test_what_pairs_have_cost_is_counted(measured: Project) -> None:
+    metrics = measured.folder / "metrics"
+    made = PairsMetrics.load(metrics / "pairs/rectified_flow.json")
+    first, second, third = (
+        TrainMetrics.load(metrics / f"train/{name}.json") for name in ("flow_matching", "rectified_flow", "one_step")
+    )
+    assert made.pairs == 2000
+    assert second.before == first.behind("flow_matching", made.seconds)
+    assert second.seconds_in_all == first.seconds + made.seconds + second.seconds
+    assert third.before is not None
+    assert third.before.seconds == second.seconds_in_all
+    assert third.before.pairs_seconds > 0
+
+
+def test_a_method_is_measured_led_away_from_its_own_snapshot(measured: Project) -> None:
+    evaluation = Evaluation.load(measured.folder / "metrics/evaluate/ot_cfm.json")
+    rows = {(row.solver, row.steps): row for row in evaluation.rows}
+    plain, guided = rows["euler", 5], rows["euler-guidance1.5-snapshot1", 5]
+    assert (plain.nfe, guided.nfe) == (5, 10)
+    assert guided.distance != plain.distance
+    assert guided.distance < 2 * plain.distance
 
 
 def distance(folder: Path, images: object) -> float:

@@ -1,5 +1,7 @@
 """How well the label that was asked for shows, by scale of classifier-free guidance (Ho & Salimans 2022)."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from fm.config import SamplerConfig
@@ -14,7 +16,7 @@ from pipelines.schemas.probes import Guided, best_guidance
 
 SCALES = (1.0, 1.5, 2.0, 3.0)
 CHOOSE, READ = 0, 1
-"""Numbers of sample sets: one to choose the scale on, one to read what it and no guidance give."""
+"""Numbers of sample sets: one, half as large, to choose the scale on, one to read what it and no guidance give."""
 
 
 def guided(
@@ -23,11 +25,13 @@ def guided(
     """The share of images that the classifier recognises at each scale; nothing where the extractor is none."""
     if extractor.classify(pictures(dataset.test[np.arange(1)]["data"], dataset.codec)) is None:
         return []
-    plan, asked = plan_of(chosen, len(dataset.test)), conditions(generator, dataset)
+    asked = conditions(generator, dataset)
+    read = plan_of(chosen, len(dataset.test))
+    choose = replace(read, count=max(read.count // 2, 1))  # no interval depends on how many
 
     def at_scale(scale: float, number: int) -> Guided:
         scaled = generator.with_sampler(sampler.model_copy(update={"guidance": scale}))
-        (found,) = draw(scaled, extractor, plan, asked, [number])
+        (found,) = draw(scaled, extractor, read if number == READ else choose, asked, [number])
         return Guided(
             solver=scaled.adjusted(guidance=1.0).config.sampler.label,
             steps=sampler.steps,
@@ -37,5 +41,5 @@ def guided(
         )
 
     tried = [at_scale(scale, CHOOSE) for scale in SCALES]
-    read = {1.0, best_guidance(tried).scale}
-    return [one.and_on(at_scale(one.scale, READ)) if one.scale in read else one for one in tried]
+    wanted = {1.0, best_guidance(tried).scale}
+    return [one.and_on(at_scale(one.scale, READ)) if one.scale in wanted else one for one in tried]

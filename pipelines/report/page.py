@@ -183,7 +183,8 @@ def gone_on(results: Results) -> list[str]:
     return [
         f"{method} goes on from {before.method}: it has seen {before.images_seen:,} + {trained.images_seen:,} = "
         f"{trained.images_seen_in_all:,} images in {words.duration(before.seconds)} + "
-        f"{words.duration(trained.seconds)} = {words.duration(trained.seconds_in_all)}."
+        + (f"{words.duration(before.pairs_seconds)} of making pairs + " if before.pairs_seconds else "")
+        + f"{words.duration(trained.seconds)} = {words.duration(trained.seconds_in_all)}."
         for method, trained in results.train.items()
         if (before := trained.before) is not None
     ]

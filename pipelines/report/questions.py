@@ -75,7 +75,8 @@ def training(results: Results, method: str) -> float:
     before = results.train[method].before
     if before is None:
         return own
-    return own + (training(results, before.method) if before.method in results.train else before.seconds)
+    first = training(results, before.method) if before.method in results.train else before.seconds
+    return own + first + before.pairs_seconds
 
 
 def coming_over(claims: Sequence[Claim]) -> list[str]:

@@ -15,7 +15,12 @@ class Before(Schema):
 
     method: str = Field(description="whose network it was; it may have gone on from another itself")
     images_seen: int = Field(description="by then, over all trainings")
-    seconds: float = Field(description="spent training by then")
+    seconds: float = Field(description="spent training by then, and on earlier pairs")
+    pairs_seconds: float = Field(default=0.0, description="spent on the pairs that its network then made to train on")
+
+    @property
+    def seconds_in_all(self) -> float:
+        return self.seconds + self.pairs_seconds
 
 
 class TrainMetrics(Schema):
@@ -47,12 +52,17 @@ class TrainMetrics(Schema):
 
     @property
     def seconds_in_all(self) -> float:
-        """Spent on training it, from its random weights on."""
-        return self.seconds + (0.0 if self.before is None else self.before.seconds)
+        """Spent on training it, from its random weights on, pairs included."""
+        return self.seconds + (0.0 if self.before is None else self.before.seconds_in_all)
 
-    def behind(self, method: str) -> Before:
-        """What `method`, whose training this was, hands on with its network."""
-        return Before(method=method, images_seen=self.images_seen_in_all, seconds=self.seconds_in_all)
+    def behind(self, method: str, pairs_seconds: float = 0.0) -> Before:
+        """What `method`, whose training this was, hands on with its network, and with pairs that took so long."""
+        return Before(
+            method=method,
+            images_seen=self.images_seen_in_all,
+            seconds=self.seconds_in_all,
+            pairs_seconds=pairs_seconds,
+        )
 
     def chosen(self) -> dict[str, object]:
         """How it was computed, by name."""

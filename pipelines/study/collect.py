@@ -13,7 +13,7 @@ from pipelines import params
 from pipelines.claims.outcomes import Outcome
 from pipelines.claims.results import read, read_trainings
 from pipelines.params import Roles
-from pipelines.project import CURVES, METRICS, MODELS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
+from pipelines.project import CURVES, METRICS, MODELS, PAIRS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
 from pipelines.ranking import read_evaluations
 from pipelines.records import provenance
 from pipelines.schemas.schema import Schema
@@ -21,7 +21,10 @@ from pipelines.study.plan import MAIN, Trial
 
 STUDIES = REPORTS / "studies"
 RECORD = "trial.json"
-PER_METHOD = (METRICS / "train", METRICS / "evaluate", MODELS, SNAPSHOTS, CURVES, SAMPLES)
+PER_METHOD = (
+    *(METRICS / stage for stage in ("train", "evaluate", "pairs")),
+    *(MODELS, SNAPSHOTS, CURVES, SAMPLES, PAIRS),
+)
 KEPT = ("params.yaml", "dvc.lock", str(METRICS), str(REPORTS / "comparison.json"))
 
 

@@ -85,9 +85,13 @@ def test_the_report_names_the_runs_in_mlflow(here: Path):
 
 def test_the_report_says_whose_training_took_more_images(here: Path):
     write_project(here, TWO)
-    before = Before(method="flow_matching", images_seen=64_000, seconds=100.0)
+    before = Before(method="flow_matching", images_seen=64_000, seconds=100.0, pairs_seconds=30.0)
     training().model_copy(update={"before": before}).save(METRICS / "train/diffusion.json")
     compare.judge_all(stage.declared("compare"))
+    assert (
+        "64,000 + 64,000 = 128,000 images in 1.7 min + 30.0 s of making pairs + "
+        in (REPORTS / "report.html").read_text()
+    )
     says = "same network, one training each; diffusion goes on from flow matching: 128,000 images instead of 64,000"
     for name in ("report.html", "report.md"):
         assert f"digits, {says}" in (REPORTS / name).read_text()
