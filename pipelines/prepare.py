@@ -1,7 +1,7 @@
 """Stage `prepare`: the dataset as the network sees it, in few files. `python -m pipelines.prepare`."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fm import s3
 from fm.components import ANY
 from fm.data import duplicates, prepared
+from fm.data.caption_reading import Faults, numbers_of
 from fm.data.decoding import to_channels
 from fm.data.folder_contents import look_into, shown
 from fm.data.listing import FileDataset, Listing
@@ -21,7 +22,16 @@ from fm.data.splits import Elsewhere, LeftOut, Skipped
 from pipelines import params
 from pipelines.program import run
 from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
-from pipelines.schemas.prepare import ImagesElsewhere, LabelCount, LeftOutFiles, PrepareMetrics, Same, SkippedFile
+from pipelines.schemas.prepare import (
+    CaptionCount,
+    CaptionFaults,
+    ImagesElsewhere,
+    LabelCount,
+    LeftOutFiles,
+    PrepareMetrics,
+    Same,
+    SkippedFile,
+)
 from pipelines.stage import Stage, require_unchanged, running
 
 if TYPE_CHECKING:
@@ -127,12 +137,14 @@ def request(settings: params.Dataset) -> Request:
 def measured(splits: Splits) -> PrepareMetrics:
     pairs = duplicates.across(splits.train_images, splits.test_images)
     same = [(named(splits.train_files, i), named(splits.test_files, j)) for i, j in pairs]
-    return metrics_of(splits, splits.train_labels, splits.test_labels, splits.label_names, splits.elsewhere, same)
+    labels = splits.train_labels, splits.test_labels, splits.label_names
+    captions = numbers_of(map(len, splits.train_texts + splits.test_texts))
+    return metrics_of(splits, *labels, splits.elsewhere, same, captions)
 
 
 def measured_shards(listing: Listing, made: "Sharded") -> PrepareMetrics:
     labels = made.train_labels, made.test_labels, made.label_names
-    return metrics_of(made, *labels, listing.elsewhere, made.in_both_splits)
+    return metrics_of(made, *labels, listing.elsewhere, made.in_both_splits, made.captions)
 
 
 class Found(Protocol):
@@ -147,6 +159,9 @@ class Found(Protocol):
     @property
     def warnings(self) -> Sequence[str]: ...
 
+    @property
+    def caption_faults(self) -> Sequence[Faults]: ...
+
 
 def metrics_of(
     found: Found,
@@ -155,6 +170,7 @@ def metrics_of(
     label_names: tuple[str, ...],
     elsewhere: Sequence[Elsewhere],
     same: Sequence[tuple[str, str]],
+    captions: Mapping[int, int],
 ) -> PrepareMetrics:
     counts = [prepared.by_label(labels, label_names) for labels in (train, test)]
     return PrepareMetrics(
@@ -165,12 +181,19 @@ def metrics_of(
         num_in_both_splits=len(same),
         num_left_out=sum(one.files for one in found.left_out),
         num_elsewhere=sum(one.images for one in elsewhere),
+        num_captioned=sum(images for number, images in captions.items() if number),
+        num_captions=sum(number * images for number, images in captions.items()),
         skipped=[SkippedFile(file=one.file, reason=one.reason) for one in found.skipped],
         by_label=[LabelCount(label=name, train=counts[0][name], test=counts[1][name]) for name in label_names],
         left_out=[LeftOutFiles(place=one.label, kind=one.kind, files=one.files) for one in found.left_out],
         elsewhere=[
             ImagesElsewhere(place=one.label, target=one.place, images=one.images, by_folder=one.by_folder)
             for one in elsewhere
+        ],
+        by_captions=[CaptionCount(captions=number, images=images) for number, images in captions.items()],
+        caption_faults=[
+            CaptionFaults(reason=one.reason, count=one.number, places=[shown(place) for place in one.places])
+            for one in found.caption_faults
         ],
         warnings=list(found.warnings),
         in_both_splits=[Same(train=one, test=other) for one, other in same],
@@ -196,6 +219,10 @@ def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, how: st
     if counted := [f"{shown(one.label)} {one.train + one.test:,}" for one in metrics.by_label[:LABELS]]:
         more = len(metrics.by_label) - LABELS
         print(f"labels: {', '.join(counted)}{f' and {more:,} more' if more > 0 else ''}")
+    if metrics.num_captioned:
+        print(f"captions: {captions(metrics)}")
+    for faults in metrics.caption_faults:
+        print(f"warning: captions: {captions_not_kept(faults)}")
     for warning in metrics.warnings:
         print(f"warning: {warning}")
     print(
@@ -217,6 +244,19 @@ def left_out(metrics: PrepareMetrics) -> list[str]:
     for one in metrics.left_out:
         kinds.setdefault(one.place, []).append(f"{one.files:,} {shown(one.kind)}")
     return [f"{', '.join(those)} in {shown(place)}/" for place, those in kinds.items()]
+
+
+def captions(metrics: PrepareMetrics) -> str:
+    numbers = [one.captions for one in metrics.by_captions if one.captions]
+    each = f"{numbers[0]} each" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} each"
+    images = metrics.train_images + metrics.test_images
+    kept = "they are kept beside the data, and no network is trained on them yet"
+    return f"{metrics.num_captioned:,} of {images:,} images have {each}; {kept}"
+
+
+def captions_not_kept(faults: CaptionFaults) -> str:
+    more = faults.count - len(faults.places)
+    return f"{faults.count:,} {faults.reason}: {', '.join(faults.places)}{f' and {more:,} more' if more else ''}"
 
 
 def elsewhere(images: ImagesElsewhere) -> str:

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fm.data import collecting
+from fm.data import caption_reading, collecting
+from fm.data.caption_reading import Faults, numbers_of
 from fm.data.listing import Listing, label_order
 from fm.data.shard_files import Open, Shard
 from fm.data.sharding import TEST, TRAIN, Filling, Made, Plan, make_parts, write_whole
@@ -30,7 +31,8 @@ class Sharded(NamedTuple):
     Attributes:
         train, test: shards, in the order of their rows.
         train_labels, test_labels: int64 (N,).
-        has_texts: whether something is written about any image.
+        captions: number of captions -> images that have so many; empty where no image has one.
+        caption_faults: as in fm.data.splits.Splits.
         deviation: of the training images' values from 0 to 255.
         in_both_splits: names of two images, one of either split, that are the same pixel for pixel.
 
@@ -43,7 +45,8 @@ class Sharded(NamedTuple):
     train_labels: NDArray[np.int64]
     test_labels: NDArray[np.int64]
     label_names: tuple[str, ...]
-    has_texts: bool
+    captions: dict[int, int]
+    caption_faults: tuple[Faults, ...]
     deviation: float
     skipped: list[Skipped]
     left_out: tuple[LeftOut, ...]
@@ -65,14 +68,19 @@ def sharded(listing: Listing, plan: Plan, processes: int | None = None) -> Shard
 class Row(NamedTuple):
     """One image of a part.
 
-    >>> Row(False, "cat", "cats/1.png", has_text=False, digest=bytes(32), pixels=bytes(16)).label
+    Attributes:
+        captions: how many.
+        faults: why others are not among them.
+
+    >>> Row(False, "cat", "cats/1.png", captions=0, faults=["empty"], digest=bytes(32), pixels=bytes(16)).label
     'cat'
     """
 
     is_test: bool
     label: str | None
     name: str
-    has_text: bool
+    captions: int
+    faults: list[str]
     digest: bytes
     pixels: bytes
 
@@ -125,13 +133,17 @@ class Assembly:
         train_labels, test_labels = self._labels(names, test_digests)
         collecting.require_both(origin, len(train_labels), len(test_labels))
         train, test = self._shards(test_digests)
+        captions = numbers_of(row.captions for row in self.rows())
+        counted = ((row.name, row.captions, row.faults) for row in self.rows())
+        faults = caption_reading.of_images(counted, missing=bool(captions))
         return Sharded(
             train=[made.shard for made in train],
             test=[made.shard for made in test],
             train_labels=train_labels,
             test_labels=test_labels,
             label_names=names,
-            has_texts=any(row.has_text for row in self.rows()),
+            captions=captions,
+            caption_faults=caption_reading.summed([*self.listing.caption_faults, *faults]),
             deviation=deviation(train, int(np.prod(self.plan.stored))),
             skipped=skipped,
             left_out=collecting.summed([*self.listing.left_out, *(LeftOut(*one) for one in self.of_each("left_out"))]),

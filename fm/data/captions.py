@@ -1,11 +1,10 @@
 """Captions as they are stored: those of one datum are the lines of one text, and these texts lie packed.
 
-So a caption is one line: whoever reads captions from elsewhere makes spaces of line breaks. The empty text is that of
+So a caption is one line. Those that others have written are read in fm.data.caption_reading. The empty text is that of
 a datum without captions.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +38,6 @@ def of_lines(text: str) -> tuple[str, ...]:
     (('a red shoe', 'a shoe'), ())
     """
     return tuple(line for line in text.split("\n") if line)
-
-
-def captions_of(value: Any) -> tuple[str, ...]:
-    r"""The captions in a value of somebody else's: a text, several of them, or nothing. Blanks become single spaces.
-
-    >>> captions_of(["a red  shoe", "a shoe\n"]), captions_of(None)
-    (('a red shoe', 'a shoe'), ())
-    """
-    texts = value if isinstance(value, list) else [value]
-    return tuple(caption for text in texts if text is not None and (caption := " ".join(decodable(str(text)).split())))
-
-
-def decodable(text: str) -> str:
-    return text.encode(errors="replace").decode()  # JSON can have surrogates that stand alone
 
 
 class Packed:

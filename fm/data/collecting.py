@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data import caption_reading
+from fm.data.caption_reading import Said
 from fm.data.dataset import Request
 from fm.data.decoding import Allowance, BadImage, decode
 from fm.data.folder_contents import FolderError, shown
@@ -33,13 +35,13 @@ MAX_BYTES = 1_000_000_000
 class Read:
     """A decoded image and the SHA-256 of its file's content.
 
-    >>> Read("left.png", "shoes", (), np.zeros((8, 8, 1), np.uint8), False, hashlib.sha256(b"").digest()).label
+    >>> Read("left.png", "shoes", Said(), np.zeros((8, 8, 1), np.uint8), False, hashlib.sha256(b"").digest()).label
     'shoes'
     """
 
     name: str
     label: str | None
-    texts: tuple[str, ...]
+    said: Said
     pixels: NDArray[np.uint8]
     is_dim: bool
     digest: bytes
@@ -68,27 +70,33 @@ def collected(listing: Listing, asked: Request) -> Splits:
     test = [one for one in read if one.digest in test_digests]
     require_both(listing.origin, len(train), len(test))
     numbers = {name: number for number, name in enumerate(names)}
-    any_text = any(one.texts for one in read)
+    any_caption = any(one.said.captions for one in read)
+    faults = caption_reading.of_images(((one.name, *counted(one.said)) for one in read), missing=any_caption)
     return Splits(
         train_images=np.stack([one.pixels for one in train]),
         train_labels=np.array([numbers.get(one.label or "", 0) for one in train], dtype=np.int64),
         test_images=np.stack([one.pixels for one in test]),
         test_labels=np.array([numbers.get(one.label or "", 0) for one in test], dtype=np.int64),
         label_names=names,
-        train_texts=texts(train) if any_text else (),
-        test_texts=texts(test) if any_text else (),
+        train_texts=texts(train) if any_caption else (),
+        test_texts=texts(test) if any_caption else (),
         origin=listing.origin,
         train_files=tuple(one.name for one in train),
         test_files=tuple(one.name for one in test),
         skipped=tuple(skipped),
         left_out=summed([*listing.left_out, *(one for one in found if isinstance(one, LeftOut))]),
         elsewhere=listing.elsewhere,
+        caption_faults=caption_reading.summed([*listing.caption_faults, *faults]),
         warnings=(*said, *under_two_labels(lambda: ((one.name, one.label, one.digest) for one in read))),
     )
 
 
 def texts(read: Sequence[Read]) -> tuple[tuple[str, ...], ...]:
-    return tuple(one.texts for one in read)
+    return tuple(one.said.captions for one in read)
+
+
+def counted(said: Said) -> tuple[int, tuple[str, ...]]:
+    return len(said.captions), said.faults
 
 
 def read_part(part: Part, size: int, channels: int) -> Iterator[Found]:
@@ -114,7 +122,7 @@ def read(item: Item | Skipped | LeftOut, size: int, channels: int, at_once: Allo
         with at_once.of(length):
             content = item.content()
             pixels, is_dim = decode(content, size, channels)
-            return Read(item.name, item.label, item.texts, pixels, is_dim, hashlib.sha256(content).digest())
+            return Read(item.name, item.label, item.captions(), pixels, is_dim, hashlib.sha256(content).digest())
     except OSError as error:
         return Skipped(item.name, error.strerror or str(error))
     except BadImage as error:

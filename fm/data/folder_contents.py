@@ -23,6 +23,8 @@ SPECIAL = {
     stat.S_ISBLK: "a device",
 }
 TOP = "."
+TEXT = ".txt"
+METADATA = ("metadata.jsonl", "metadata.csv")
 TOOLS = frozenset(
     {
         "__macosx",
@@ -75,7 +77,8 @@ class Contents:
         images: path below the folder, in Unicode's NFC, and path; sorted. One file system gives the same name composed
             and another not.
         folders: first parts of the names that can be labels.
-        left_out: files that are no images, by label and kind.
+        texts, metadata: text files, by their names without the suffix, and files with rows about images.
+        left_out: other files that are no images, by label and kind.
         elsewhere: images that links lead to outside of the folder, and the folder they have in common, by label and
             whether the link was one to a folder.
 
@@ -85,6 +88,8 @@ class Contents:
 
     images: list[tuple[str, Path]] = field(default_factory=list)
     folders: set[str] = field(default_factory=set)
+    texts: dict[str, Path] = field(default_factory=dict)
+    metadata: list[tuple[str, Path]] = field(default_factory=list)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     elsewhere: dict[tuple[str, bool], tuple[int, str]] = field(default_factory=dict)
 
@@ -183,10 +188,19 @@ def sort_in(contents: Contents, first: Place, place: Place, entry: os.DirEntry[s
     """Count a file as an image, or as what it is instead."""
     hidden = "hidden" if entry.name.startswith(".") else ""
     suffix = Path(entry.name).suffix.lower()
-    if place.no_images or hidden or suffix not in SUFFIXES:
+    about_images = suffix == TEXT or entry.name in METADATA
+    if place.no_images or hidden or (suffix not in SUFFIXES and not about_images):
         contents.left_out[composed(place.label), place.no_images or hidden or suffix or "without suffix"] += 1
         return
-    contents.images.append((composed(below(place, entry.name)), Path(entry.path)))
+    name = composed(below(place, entry.name))
+    if suffix == TEXT:
+        without = name[: -len(TEXT)]
+        contents.texts[without] = min(Path(entry.path), contents.texts.get(without, Path(entry.path)))
+        return
+    if about_images:
+        contents.metadata.append((name, Path(entry.path)))
+        return
+    contents.images.append((name, Path(entry.path)))
     real = os.path.dirname(os.path.realpath(entry.path)) if entry.is_symlink() else place.real  # noqa: PTH120
     if not inside(first, real):
         key = composed(place.label), place.by_link

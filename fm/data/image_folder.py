@@ -1,6 +1,7 @@
 """A folder of your own images: a sub-folder for each label, or none at all.
 
-What is in the test split is decided by each file's content alone (fm.data.collecting).
+What is in the test split is decided by each file's content alone (fm.data.collecting). Captions are found by
+fm.data.folder_captions.
 """
 
 import hashlib
@@ -9,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fm.data.caption_reading import NOTHING
 from fm.data.collecting import NAMED, some
-from fm.data.folder_contents import Contents, FolderError, look_into, shown
+from fm.data.folder_captions import FolderCaptions
+from fm.data.folder_contents import TEXT, TOP, Contents, FolderError, look_into, shown
 from fm.data.formats import NOT_READ_SUFFIXES
 from fm.data.listing import File, FileDataset, Listing, Part
 from fm.data.splits import Elsewhere, LeftOut
@@ -31,7 +34,9 @@ class ImageFolder(FileDataset, name="image-folder", says="a folder of one's own 
     def listing(self, path: Path, mixed: bool = False) -> Listing:
         """Raises FolderError: there is no such folder, or images both beside and in sub-folders."""
         contents = look_into(path)
-        files, label_names = label(path, contents)
+        captions = FolderCaptions.of(contents)
+        contents.left_out.update((label_of(text) or TOP, TEXT) for text in captions.unused)
+        files, label_names = label(path, contents, captions)
         if mixed:
             files.sort(key=lambda file: hashlib.sha256(file.name.encode()).digest())
         return Listing(
@@ -45,6 +50,7 @@ class ImageFolder(FileDataset, name="image-folder", says="a folder of one's own 
                 for (name, by_folder), (images, place) in sorted(contents.elsewhere.items())
             ),
             warnings=tuple(doubts(path, contents, label_names)),
+            caption_faults=captions.faults,
         )
 
 
@@ -65,7 +71,7 @@ class Files(Part):
         return iter(self.files)
 
 
-def label(folder: Path, contents: Contents) -> tuple[list[File], tuple[str, ...]]:
+def label(folder: Path, contents: Contents, captions: FolderCaptions) -> tuple[list[File], tuple[str, ...]]:
     """The image files of a folder, by name, and the label names that its sub-folders are."""
     if not contents.images:
         there = ", ".join(f"{files} {kind}" for (_, kind), files in sorted(contents.left_out.items())[:NAMED])
@@ -74,7 +80,7 @@ def label(folder: Path, contents: Contents) -> tuple[list[File], tuple[str, ...]
             + (f", but {there}" if there else "")
         )
     names = [name for name, _ in contents.images]
-    label_names = sorted({name.split("/")[0] for name in names if "/" in name})
+    label_names = sorted({first for name in names if (first := label_of(name))})
     beside = [name for name, path in contents.images if "/" not in name and is_read(path)]
     if label_names and beside:
         raise FolderError(
@@ -82,10 +88,15 @@ def label(folder: Path, contents: Contents) -> tuple[list[File], tuple[str, ...]
             "put each into the sub-folder of its label, or all into the folder itself"
         )
     found = [
-        File(name, name.split("/")[0] if label_names and "/" in name else None, path=path)
+        File(name, label_of(name), captions.said.get(name, NOTHING), path=path, beside=captions.beside.get(name))
         for name, path in contents.images
     ]
     return found, tuple(label_names)
+
+
+def label_of(name: str) -> str | None:
+    """The first sub-folder that a file is in."""
+    return name.split("/")[0] if "/" in name else None
 
 
 def doubts(folder: Path, contents: Contents, label_names: Sequence[str]) -> list[str]:

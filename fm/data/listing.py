@@ -11,6 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from fm.data.caption_reading import LONG, MOST_BYTES, NOT_READ, NOTHING, Fault, Said, said_in_file
 from fm.data.dataset import Dataset, Request
 from fm.data.folder_contents import FolderError
 from fm.data.splits import Elsewhere, LeftOut, Skipped, Splits
@@ -23,7 +24,7 @@ class Item(ABC):
     Attributes:
         name: for people: path below the folder, or the file that it is in and its place there.
         label: None where it has none.
-        texts: its captions.
+        said: what is written about it, as far as it is known already.
 
     >>> isinstance(Held("00000.tar/000000001.jpg", held=b"..."), Item)
     True
@@ -31,7 +32,7 @@ class Item(ABC):
 
     name: str
     label: str | None = None
-    texts: tuple[str, ...] = ()
+    said: Said = NOTHING
 
     @abstractmethod
     def length(self) -> int:
@@ -41,16 +42,24 @@ class Item(ABC):
     def content(self) -> bytes:
         """The file of this image. Raises OSError."""
 
+    def captions(self) -> Said:
+        """All that is written about it."""
+        return self.said
+
 
 @dataclass(frozen=True)
 class File(Item):
     """An image that is a file.
+
+    Attributes:
+        beside: the text file with its captions, if it has one.
 
     >>> File("shoes/left.png", "shoes", path=Path("data/shoes/left.png")).label
     'shoes'
     """
 
     path: Path = Path()
+    beside: Path | None = None
 
     def length(self) -> int:
         return self.path.stat().st_size
@@ -58,12 +67,22 @@ class File(Item):
     def content(self) -> bytes:
         return self.path.read_bytes()
 
+    def captions(self) -> Said:
+        if self.beside is None:
+            return self.said
+        try:
+            if self.beside.stat().st_size > MOST_BYTES:
+                return self.said.and_also(Said(faults=(LONG,)))
+            return self.said.and_also(said_in_file(self.beside.read_bytes()))
+        except OSError:
+            return self.said.and_also(Said(faults=(NOT_READ,)))
+
 
 @dataclass(frozen=True)
 class Held(Item):
     """An image whose file is in memory already.
 
-    >>> Held("00000.tar/000000001.jpg", texts=("a red shoe",), held=b"...").length()
+    >>> Held("00000.tar/000000001.jpg", said=Said(("a red shoe",)), held=b"...").length()
     3
     """
 
@@ -103,6 +122,7 @@ class Listing:
         labels: names that are known beforehand, in their order; others come after them, sorted.
         has_each: whether a label of these without an image is a mistake.
         left_out, elsewhere, warnings: as in Splits, as far as they are known without reading the images.
+        caption_faults: likewise, one by one.
 
     >>> Listing("pictures", parts=()).labels
     ()
@@ -115,6 +135,7 @@ class Listing:
     left_out: tuple[LeftOut, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     warnings: tuple[str, ...] = ()
+    caption_faults: tuple[Fault, ...] = ()
 
     def has_more_than(self, count: int) -> bool:
         """Whether there are more images than that, more or less."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fm.data.captions import captions_of
+from fm.data.caption_reading import has_captions, said
 from fm.data.folder_contents import FolderError, shown
 from fm.data.listing import FileDataset, Held, Item, Listing, Part, as_label, files_below
 from fm.data.splits import LeftOut, Skipped
@@ -26,7 +26,6 @@ SUFFIX = ".parquet"
 ROWS = 64  # of a file in memory at once
 IMAGES = ("image", "img", "images", "jpg", "png", "picture")
 LABELS = ("label", "labels", "class", "cls", "fine_label")
-TEXTS = ("text", "caption", "prompt", "captions")
 SPLIT = re.compile(r"(train|training|validation|valid|val|dev|test)[-_.]", re.IGNORECASE)
 
 
@@ -69,15 +68,16 @@ class Columns:
     """Which column is what; empty where there is none.
 
     Attributes:
+        captions: all that have them, as texts or as lists of texts.
         label_names: of a ClassLabel, by number.
 
-    >>> Columns("image", "label", "", ("cat", "dog")).named(1)
+    >>> Columns("image", "label", (), ("cat", "dog")).named(1)
     'dog'
     """
 
     image: str
     label: str
-    text: str
+    captions: tuple[str, ...]
     label_names: tuple[str, ...]
 
     @classmethod
@@ -90,7 +90,8 @@ class Columns:
             raise FolderError(f"{file}: no column of images: there are {', '.join(map(shown, schema.names))}")
         label = first(schema.names, kinds, "ClassLabel", LABELS)
         names = features.get(label, {}).get("names", ()) if kinds.get(label) == "ClassLabel" else ()
-        return cls(image, label, first(schema.names, {}, "", TEXTS), tuple(map(str, names)))
+        captions = tuple(one.name for one in schema if has_captions(one.name) and is_text(one.type))
+        return cls(image, label, captions, tuple(map(str, names)))
 
     def named(self, value: Any) -> str | None:
         if self.label_names and isinstance(value, int) and 0 <= value < len(self.label_names):
@@ -113,11 +114,39 @@ def first(names: Sequence[str], kinds: dict[str, str], kind: str, usual: Sequenc
     return next(iter([*of_kind, *(name for name in usual if name in names)]), "")
 
 
+def is_text(kind: "pa.DataType") -> bool:
+    """Whether a column has texts, or lists of texts; writers that do not say so have them as bytes."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind) or is_list(kind):
+        kind = kind.value_type
+    return kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+
+
+def is_list(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def with_bytes(batch: "pa.RecordBatch", captions: Sequence[str]) -> "pa.RecordBatch":
+    """The same with these columns as bytes: as texts, what is not UTF-8 could not be had at all."""
+    import pyarrow as pa
+
+    for name in set(captions).intersection(batch.schema.names):
+        column = batch.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        kind = pa.list_(pa.large_binary()) if is_list(column.type) else pa.large_binary()
+        batch = batch.set_column(batch.schema.get_field_index(name), name, column.cast(kind))
+    return batch
+
+
 @dataclass(frozen=True)
 class Table(Part):
     """The rows of a parquet file.
 
-    >>> Table(Path("train-00000.parquet"), Columns("image", "label", "", ())).path.name
+    >>> Table(Path("train-00000.parquet"), Columns("image", "label", (), ())).path.name
     'train-00000.parquet'
     """
 
@@ -130,11 +159,12 @@ class Table(Part):
     def read(self) -> Iterator[Item | Skipped | LeftOut]:
         import pyarrow as pa
 
-        wanted = [name for name in (self.columns.image, self.columns.label, self.columns.text) if name]
+        columns = self.columns
+        wanted = [name for name in (columns.image, columns.label, *columns.captions) if name]
         number = 0
         try:
             for batch in opened(self.path).iter_batches(batch_size=ROWS, columns=wanted):
-                for row in batch.to_pylist():
+                for row in with_bytes(batch, columns.captions).to_pylist():
                     yield self._item(row, number)
                     number += 1
         except (pa.ArrowException, OSError) as error:
@@ -149,7 +179,7 @@ class Table(Part):
         return Held(
             name,
             label=self.columns.named(row[self.columns.label]) if self.columns.label else None,
-            texts=captions_of(row[self.columns.text]) if self.columns.text else (),
+            said=said(row.get(name) for name in self.columns.captions),
             held=content,
         )
 

@@ -1,7 +1,7 @@
 """Makes shards of images: part by part, in several processes, each part's result kept until all are there.
 
     work/000012.json     what part 12 has given: its shards with sums of their values, and what was skipped
-    work/000012.arrow    each of its images: split, label, name, SHA-256 of its file, hash of its pixels
+    work/000012.arrow    each of its images: split, label, name, captions, SHA-256 of its file, hash of its pixels
 
 A part's result is a function of the part and of what is asked: who is killed and begins again goes on with the parts
 that are missing, and ends with the same bytes. fm.data.assembling puts the parts together.
@@ -120,7 +120,7 @@ def make_part(number: int, part: Part, plan: Plan) -> None:
             others.append(one)
             continue
         is_test = collecting.is_below(one.digest, plan.asked.test_fraction)
-        filling[TEST if is_test else TRAIN].add(one.pixels, as_lines(one.texts))
+        filling[TEST if is_test else TRAIN].add(one.pixels, as_lines(one.said.captions))
         images.append((is_test, without_pixels(one), hashlib.blake2b(one.pixels.tobytes(), digest_size=16).digest()))
     made = {split: [one._asdict() for one in some.finish()] for split, some in filling.items()}
     write_rows(plan.table(number), images)
@@ -202,7 +202,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def without_pixels(one: Read) -> Read:
-    return Read(one.name, one.label, one.texts, np.empty(0, np.uint8), one.is_dim, one.digest)
+    """What is kept of it till the part is done: how many captions, and not what they say."""
+    said = one.said._replace(captions=("",) * len(one.said.captions))
+    return Read(one.name, one.label, said, np.empty(0, np.uint8), one.is_dim, one.digest)
 
 
 def write_rows(path: Path, images: Sequence[tuple[bool, Read, bytes]]) -> None:
@@ -211,7 +213,8 @@ def write_rows(path: Path, images: Sequence[tuple[bool, Read, bytes]]) -> None:
             "is_test": pa.array([is_test for is_test, _, _ in images], pa.bool_()),
             "label": pa.array([one.label for _, one, _ in images], pa.string()),
             "name": pa.array([one.name for _, one, _ in images], pa.string()),
-            "has_text": pa.array([bool(one.texts) for _, one, _ in images], pa.bool_()),
+            "captions": pa.array([len(one.said.captions) for _, one, _ in images], pa.int32()),
+            "faults": pa.array([one.said.faults for _, one, _ in images], pa.list_(pa.string())),
             "digest": pa.array([one.digest for _, one, _ in images], pa.binary(32)),
             "pixels": pa.array([pixels for _, _, pixels in images], pa.binary(16)),
         }

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.data.caption_reading import Faults
 from fm.data.captions import as_lines
 
 
@@ -68,6 +69,7 @@ class Splits:
         left_out: files that are no images.
         elsewhere: images that only links lead to.
         warnings: for people, what may not be as it was meant.
+        caption_faults: what of the captions is not kept, and why.
 
     Raises:
         ValueError: the arrays are not as above.
@@ -91,6 +93,7 @@ class Splits:
     warnings: tuple[str, ...] = ()
     train_texts: tuple[tuple[str, ...], ...] = ()
     test_texts: tuple[tuple[str, ...], ...] = ()
+    caption_faults: tuple[Faults, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.label_names)) < len(self.label_names):

@@ -1,7 +1,8 @@
 """Tar files of samples, as img2dataset and others write them: `000000001.jpg` beside `.txt`, `.json` and `.cls`.
 
 Members whose names are equal up to the first dot of their last part are one sample, and lie together. Of a sample are
-read: the first image; the label, from `.cls` or from `label` in `.json`; the text, from `.txt` or from `caption`.
+read: the first image; the label, from `.cls` or from `label` in `.json`; the captions, from `.txt` or else from
+`caption` and the like in `.json`.
 
 Source: https://github.com/webdataset/webdataset, https://github.com/rom1504/img2dataset
 """
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fm.data.captions import captions_of
+from fm.data.caption_reading import said_in_file, said_in_row
 from fm.data.folder_contents import shown
 from fm.data.formats import SUFFIXES
 from fm.data.listing import FileDataset, Held, Item, Listing, Part, as_label, files_below
@@ -85,14 +86,14 @@ class Tar(Part):
             return
         try:
             more = json.loads(sample.get(MORE, b"{}"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield Skipped(f"{name}.{MORE}", f"no JSON: {error}")
             return
         more = more if isinstance(more, dict) else {}
         yield Held(
             f"{name}.{ending}",
             label=as_label(in_words(sample[LABEL]) if LABEL in sample else more.get("label")),
-            texts=captions_of(in_words(sample[TEXT]).split("\n") if TEXT in sample else more.get("caption")),
+            said=said_in_file(sample[TEXT]) if TEXT in sample else said_in_row(more),
             held=sample[ending],
         )
 

@@ -76,7 +76,7 @@ def write_sharded(folder: Path, name: str, made: "Sharded", plan: "Plan", window
     largest = max(shard.bytes for shard in made.train)
     window = max(window_bytes // largest, 1)
     shelf = Folder(plan.shards)
-    kind = made.has_texts, plan.stored, codec.dtype, window
+    kind = bool(made.captions), plan.stored, codec.dtype, window
     train = Shards(made.train, shelf, {"label": made.train_labels}, *kind)
     test = Shards(made.test, shelf, {"label": made.test_labels}, *kind)
     folder.mkdir(parents=True, exist_ok=True)

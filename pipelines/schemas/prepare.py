@@ -42,6 +42,21 @@ class ImagesElsewhere(Schema):
     by_folder: bool = Field(description="by a link to a folder, behind which DVC does not look")
 
 
+class CaptionCount(Schema):
+    """How many images have how many captions."""
+
+    captions: int
+    images: int
+
+
+class CaptionFaults(Schema):
+    """Captions that are not kept, or not there: why, how many, and where some of them are."""
+
+    reason: str
+    count: int
+    places: list[str]
+
+
 class PrepareMetrics(Schema):
     """metrics/prepare.json: what the dataset has become."""
 
@@ -52,9 +67,13 @@ class PrepareMetrics(Schema):
     num_in_both_splits: int = Field(description="images of the test split that are in the training split too")
     num_left_out: int = Field(default=0, description="files in dataset.path that are no images")
     num_elsewhere: int = Field(default=0, description="images that links lead to outside of dataset.path")
+    num_captioned: int = Field(default=0, description="images that have a caption")
+    num_captions: int = Field(default=0, description="captions of all images")
     skipped: list[SkippedFile]
     in_both_splits: list[Same]
     by_label: list[LabelCount] = Field(default=[], description="empty without labels")
     left_out: list[LeftOutFiles] = Field(default=[])
     elsewhere: list[ImagesElsewhere] = Field(default=[])
+    by_captions: list[CaptionCount] = Field(default=[], description="empty where no image has a caption")
+    caption_faults: list[CaptionFaults] = Field(default=[])
     warnings: list[str] = Field(default=[], description="what may not be as it was meant")

@@ -144,3 +144,37 @@ def test_a_store_without_keys_is_told_before_an_image_is_read(tmp_path: Path, mo
         1,
         "s3://bucket/pictures/: no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as .env does\n",
     )
+
+
+def test_captions_are_kept_and_what_is_wrong_with_some_stops_nothing(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(60):
+        path = tmp_path / "pictures" / f"{number:02}.png"
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+        path.with_suffix(".txt").write_text(f"number {number}\na number\n" if number % 2 else f"number {number}")
+    for number in range(7):
+        (tmp_path / "pictures" / f"{number:02}.txt").unlink()
+    (tmp_path / "pictures" / "10.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "pictures" / "\x1b[31mred.txt").write_text("of nothing")
+    asked = {"name": "image-folder", "path": "pictures", "image_size": 8}
+    for storage in ("arrays", "shards"):
+        done = prepare(tmp_path, **asked, storage=storage)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[:-1] == [
+            "image-folder: taken from pictures",
+            "left out: 1 .txt in ./",
+            "captions: 52 of 60 images have 1 to 2 each; they are kept beside the data, and no network is trained on "
+            "them yet",
+            "warning: captions: 7 images without one: 00.png, 01.png, 02.png, 03.png, 04.png and 2 more",
+            "warning: captions: 1 not UTF-8: 10.png",
+            r"warning: captions: 1 of no image: \x1b[31mred.txt",
+        ]
+        metrics = PrepareMetrics.load(tmp_path / METRICS / "prepare.json")
+        assert (metrics.num_captioned, metrics.num_captions) == (52, 79)
+        assert {one.captions: one.images for one in metrics.by_captions} == {0: 8, 1: 25, 2: 27}
+        assert {one.reason: one.count for one in metrics.caption_faults} == {
+            "images without one": 7,
+            "not UTF-8": 1,
+            "of no image": 1,
+        }

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fm.data.captions import Packed, as_lines, captions_of, of_lines
+from fm.data.captions import Packed, as_lines, of_lines
 
 LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), min_size=1, max_size=12)
 
@@ -29,9 +29,3 @@ def test_ends_that_are_not_those_of_the_texts(ends: list[int]) -> None:
 def test_what_is_no_caption(caption: str) -> None:
     with pytest.raises(ValueError, match=r"a line with something in it|surrogates not allowed"):
         as_lines(["a red shoe", caption])
-
-
-@given(st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=5))
-def test_whatever_is_read_can_be_stored(value: object) -> None:
-    captions = captions_of(value)
-    assert of_lines(as_lines(captions)) == captions

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from fm.data.caption_reading import NOT_UTF8
 from fm.data.dataset import Request
 from fm.data.folder_contents import FolderError
 from fm.data.sources import Parquet, Splits
@@ -52,6 +53,36 @@ def test_labels_have_the_names_and_the_order_of_the_schema(tmp_path: Path) -> No
     assert splits.warnings == ("no label, since no image has it: unseen",)
     assert [int(one[0, 0, 0]) % 2 for one in splits.train_images] == splits.train_labels.tolist()
     assert {*splits.train_texts, *splits.test_texts} == {("a",), ()}
+
+
+def test_captions_of_several_columns_and_kinds(tmp_path: Path) -> None:
+    lists = [["one", None, "two"], [], None, ["three"]] * 10
+    columns = {
+        "image": images(40),
+        "captions": pa.array(lists, pa.large_list(pa.string())),
+        "prompt": pa.array(["same", "three"] * 20).dictionary_encode(),
+        "text": list(range(40)),
+        "text_url": ["http://a"] * 40,
+    }
+    write(tmp_path / "0.parquet", columns, features=None)
+    splits = load(tmp_path)
+    texts = dict(zip(splits.train_files + splits.test_files, splits.train_texts + splits.test_texts, strict=True))
+    assert [texts[f"0.parquet/{number}"] for number in range(4)] == [
+        ("one", "two", "same"),
+        ("three",),
+        ("same",),
+        ("three",),
+    ]
+
+
+def test_texts_that_are_not_utf_8_are_left_and_their_images_stay(tmp_path: Path) -> None:
+    column = pa.array([b"a shoe", b"caf\xe9"] * 20, pa.binary())
+    for kind, text in (("bytes", column), ("text", column.view(pa.string()))):
+        write(tmp_path / kind / "0.parquet", {"image": images(40), "text": text}, features=None)
+        splits = load(tmp_path / kind)
+        assert len(splits.train_files) + len(splits.test_files) == 40
+        assert {*splits.train_texts, *splits.test_texts} == {("a shoe",), ()}
+        assert [one[:2] for one in splits.caption_faults] == [(NOT_UTF8, 20)]
 
 
 def test_plain_bytes_and_columns_known_by_their_names(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fm.data.caption_reading import EMPTY, NONE, NOT_TEXT, NOT_UTF8
 from fm.data.dataset import Request
 from fm.data.folder_contents import FolderError
 from fm.data.sources import Dataset, Splits, WebDataset
@@ -52,6 +53,27 @@ def test_captions_of_img2dataset_are_kept(tmp_path: Path) -> None:
     assert len(splits.train_files) + len(splits.test_files) == 60
     for file, text in zip(splits.train_files + splits.test_files, splits.train_texts + splits.test_texts, strict=True):
         assert text == (f"caption {int(file.split('/')[1].removesuffix('.jpg'))}",)
+
+
+def test_captions_in_json_and_those_that_cannot_be_used(tmp_path: Path) -> None:
+    members = {}
+    for number in range(40):
+        members[f"{number:02}.png"] = image(number)
+        members[f"{number:02}.json"] = json.dumps({"caption": ["one", "other"], "width": 12}).encode()
+    members |= {"00.json": b"{}", "01.json": b'{"caption": ""}', "02.json": b'{"caption": 5}', "03.txt": b"caf\xe9"}
+    write(tmp_path / "one.tar", dict(sorted(members.items())))
+    splits = load(tmp_path)
+    assert len(splits.train_files) + len(splits.test_files) == 40
+    texts = dict(zip(splits.train_files + splits.test_files, splits.train_texts + splits.test_texts, strict=True))
+    assert {file: text for file, text in texts.items() if text != ("one", "other")} == {
+        f"one.tar/{number:02}.png": () for number in range(4)
+    }
+    assert {one.places: one.reason for one in splits.caption_faults} == {
+        ("one.tar/00.png",): NONE,
+        ("one.tar/01.png",): EMPTY,
+        ("one.tar/02.png",): NOT_TEXT,
+        ("one.tar/03.png",): NOT_UTF8,
+    }
 
 
 def test_classes_are_labels_in_the_order_of_their_numbers(tmp_path: Path) -> None:
