@@ -59,7 +59,7 @@ class Packed:
         starts = np.concatenate([[0], ends])
         if (np.diff(starts) < 0).any() or starts[-1] != len(content):
             raise ValueError(f"texts of {len(content)} bytes do not end where they should")
-        self.content, self.ends = content, ends
+        self.content, self.ends = np.asarray(content), np.asarray(ends)  # slices of a memory map take their time
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Packed":
@@ -73,7 +73,7 @@ class Packed:
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
         """Those of these data, as objects of str."""
         found = np.empty(len(rows), dtype=object)
-        for place, row in enumerate(rows.tolist()):
-            start = self.ends[row - 1] if row else 0
-            found[place] = self.content[start : self.ends[row]].tobytes().decode()
+        starts = np.where(rows > 0, self.ends[rows - 1], 0)
+        for place, (start, end) in enumerate(zip(starts.tolist(), self.ends[rows].tolist(), strict=True)):
+            found[place] = self.content[start:end].tobytes().decode()
         return found
