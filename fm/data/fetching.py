@@ -161,13 +161,14 @@ def folder(label: str, path: Path) -> Origin:
     return Origin(f"{label} ({path})", read)
 
 
-def download(label: str, url: str) -> Origin:
-    """Files below an http address that ends in a slash."""
+def download(label: str, url: str, paths: Mapping[str, str] | None = None) -> Origin:
+    """Files below an http address that ends in a slash; `paths` says where they are that are called otherwise there."""
+    place_of = paths or {}
 
     def read(names: Iterable[str]) -> Files:
         for name in names:
             try:
-                with urllib.request.urlopen(url + name, timeout=TIMEOUT) as response:
+                with urllib.request.urlopen(url + place_of.get(name, name), timeout=TIMEOUT) as response:
                     raw = response.read()
             except urllib.error.HTTPError as error:
                 raise Unusable(f"{name}: {error.code} {error.reason}") from None
@@ -176,7 +177,7 @@ def download(label: str, url: str) -> Origin:
             except http.client.IncompleteRead as error:
                 got, lacking = len(error.partial), error.expected
                 raise Unusable(f"{name}: cut off after {got} bytes, {lacking} are lacking") from None
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: of no such address
                 raise Unusable(f"{name}: {error or type(error).__name__}") from None
             yield name, raw
 

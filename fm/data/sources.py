@@ -5,6 +5,7 @@ from fm.data.dataset import Dataset, Request
 from fm.data.digits import Digits
 from fm.data.fashion_mnist import FashionMNIST
 from fm.data.fetching import DatasetUnavailable
+from fm.data.icons import Icons
 from fm.data.image_folder import ImageFolder
 from fm.data.listing import FileDataset
 from fm.data.parquet import Parquet
@@ -18,6 +19,7 @@ __all__ = [
     "Digits",
     "FashionMNIST",
     "FileDataset",
+    "Icons",
     "ImageFolder",
     "Parquet",
     "Request",

@@ -1,6 +1,7 @@
 """A dataset in memory, as its source gives it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,8 @@ class Splits:
         train_files, test_files: the file of each image, if each has one.
         train_texts, test_texts: the captions of each image, each a line with something in it; an image may have none.
             Empty where no image has one.
+        train_about, test_about: what else is known of each image, in a word, by field: kept beside it, for whoever
+            measures.
         skipped: images that were left out.
         left_out: files that are no images.
         elsewhere: images that only links lead to.
@@ -94,6 +97,8 @@ class Splits:
     train_texts: tuple[tuple[str, ...], ...] = ()
     test_texts: tuple[tuple[str, ...], ...] = ()
     caption_faults: tuple[Faults, ...] = ()
+    train_about: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    test_about: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(set(self.label_names)) < len(self.label_names):

@@ -27,14 +27,21 @@ MIDDLE = 127.5  # grey levels that are 1 as modelled
 
 def write(folder: Path, splits: Splits, name: str) -> None:
     """A prepared dataset of pictures with labels."""
-    train = Arrays({"data": splits.train_images, "label": splits.train_labels}, packed(splits.train_texts))
-    test = Arrays({"data": splits.test_images, "label": splits.test_labels}, packed(splits.test_texts))
+    about = beside(splits.train_about, splits.test_about)
+    train = Arrays({"data": splits.train_images, "label": splits.train_labels, **about[0]}, packed(splits.train_texts))
+    test = Arrays({"data": splits.test_images, "label": splits.test_labels, **about[1]}, packed(splits.test_texts))
     write_fields(folder, name, train, test, Pixels(splits.train_images.shape[1:]), Labels(splits.label_names))
 
 
 def packed(texts: Sequence[Sequence[str]]) -> Packed | None:
     """The captions of the images of a split; none where no image has one."""
     return Packed.of(map(as_lines, texts)) if texts else None
+
+
+def beside(*splits: Mapping[str, Sequence[str]]) -> list[dict[str, NDArray[Any]]]:
+    """Fields of words, each of one type in all splits."""
+    longest = {field: max(len(word) for one in splits for word in one[field]) for field in splits[0]}
+    return [{field: np.array(one[field], dtype=f"<U{longest[field] or 1}") for field in longest} for one in splits]
 
 
 def write_fields(folder: Path, name: str, train: Arrays, test: Arrays, codec: Codec, conditioner: Conditioner) -> None:

@@ -35,7 +35,7 @@ def test_editors_are_told_of_it() -> None:
     assert TEXT.splitlines()[0] == f"# yaml-language-server: $schema={json_schema.FILE}"
 
 
-@pytest.mark.parametrize("dataset", ["fashion-mnist", "digits", "cifar10", "image-folder"])
+@pytest.mark.parametrize("dataset", ["fashion-mnist", "digits", "cifar10", "icons", "image-folder"])
 def test_what_is_written_passes_nulls_included(schema: Draft202012Validator, dataset: str) -> None:
     assert mistakes(schema, changed("dataset.name", dataset)) == []
 
