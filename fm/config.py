@@ -241,6 +241,7 @@ class Config(Frozen):
         """Every component that it names, each with its kind."""
         for kind in ("path", "target", "network", "codec", "conditioner"):
             yield kind, getattr(self, kind)
+            yield from components.inner(kind, getattr(self, kind))
         if self.native is not None:
             yield "path", self.native.path
             yield "target", self.native.target

@@ -47,7 +47,7 @@ NO_LABEL = "class_embedding.weight"
 KNOWN_PARTS = {"unet", "transformer", "scheduler"}
 """Of a pipeline: those that are read here."""
 CODECS = ("vae", "vqvae", "vqmodel", "movq")
-"""Parts that make latents of images, as pipelines call them."""
+"""Parts that make latents of images, as pipelines call them; fm.autoencoder_folders reads the first."""
 
 
 def is_one(folder: Path) -> bool:
@@ -107,7 +107,7 @@ def require_no_others(folder: Path) -> None:
     other = next(iter(others), None)
     if other in CODECS:
         raise GeneratorError(
-            f"{folder} has {other}: its data are latents of a {other}, which needs a codec that is not there yet"
+            f"{folder} has {other}: its data are latents of a {other}, and only networks of pixels can be gone on from"
         )
     if other is not None:
         raise GeneratorError(f"{index}: {other}: only a pipeline of a network and a scheduler can be gone on from")
@@ -193,8 +193,12 @@ def shapes_in(folder: Path) -> dict[str, Shape]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Those that hold the network's weights, all beside its config.json. Raises GeneratorError: there are none."""
-    model, _ = places(folder)
+    """Those that hold the network's weights. Raises GeneratorError: there are none."""
+    return files_of_weights(places(folder)[0])
+
+
+def files_of_weights(model: Path) -> list[Path]:
+    """Those beside a model's config.json. Raises GeneratorError: there are none."""
     index = model / f"{WEIGHTS}.index.json"
     if index.exists():
         return [model / name for name in listed(required(index).get("weight_map"), index)]

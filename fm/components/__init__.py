@@ -16,7 +16,7 @@ config.json of a model only what its user names too, since whoever made the file
 imported already needs no naming.
 """
 
-from fm.components.choosing import build, read
+from fm.components.choosing import build, inner, read
 from fm.components.component import Component
 from fm.components.fields import Option, Part, names_schema, options_of, schema, schema_of
 from fm.components.naming import PLACE, Choice, label, nearest, parts
@@ -39,6 +39,7 @@ __all__ = [
     "described",
     "entry_points",
     "find",
+    "inner",
     "is_there",
     "known",
     "label",

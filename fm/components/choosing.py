@@ -1,13 +1,13 @@
 """From a choice, as settings have it, to the component."""
 
 import inspect
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import MISSING
 from typing import Any
 
 from fm.components.fields import Part, options_of, written
 from fm.components.naming import Choice, nearest, parts
-from fm.components.registry import find, required
+from fm.components.registry import find, is_there, required
 from fm.errors import shown
 
 
@@ -38,11 +38,28 @@ def read(kind: str, choice: Choice, own: Container[str] = ()) -> Choice:
     for key, value in given.items():
         if isinstance(part := allowed[key].reader, Part) and isinstance(value, str | dict):
             read(part.kind, value, own)  # which imports what is one's own
+            if not all(is_there(*each) for each in ((part.kind, value), *inner(part.kind, value))):
+                return choice
     values = {key: written(allowed[key].value(value)) for key, value in given.items()}
     options = {key: value for key, value in values.items() if value is not None or allowed[key].default is not None}
     if allowed:
         component(**options)  # what must hold of them together
     return {"name": name, **options} if options else name
+
+
+def inner(kind: str, choice: Choice) -> Iterator[tuple[str, Choice]]:
+    """The choices among the options of a choice, and among theirs, each with its kind.
+
+    >>> list(inner("objective", {"name": "regression", "path": "cond_ot"}))
+    [('path', 'cond_ot')]
+    """
+    name, given = parts(choice)
+    component = find(kind, name)
+    allowed = {} if component is None else options_of(component)
+    for key, value in given.items():
+        if key in allowed and isinstance(part := allowed[key].reader, Part) and isinstance(value, str | dict):
+            yield part.kind, value
+            yield from inner(part.kind, value)
 
 
 def build(kind: str, choice: Choice, own: Container[str] = ()) -> Any:

@@ -77,7 +77,7 @@ class Part:
         return value if isinstance(value, kind) else kind.of(value)
 
     def __str__(self) -> str:
-        return f"a {self.kind}"
+        return f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
 
     def schema(self) -> Schema:
         return schema(self.kind)

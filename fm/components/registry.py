@@ -23,6 +23,7 @@ HOMES = {
     "grid": "fm.grids",
     "solver": "fm.solvers",
     "network": "fm.networks",
+    "autoencoder": "fm.networks",
     "extractor": "fm.metrics.extractors",
     "codec": "fm.codecs",
     "conditioner": "fm.conditions",

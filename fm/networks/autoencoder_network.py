@@ -1,0 +1,31 @@
+"""What every autoencoder's network can do."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class AutoencoderNetwork(nn.Module, ABC):
+    """Between pictures (B, C, H, W) in [-1, 1] and a normal distribution of latents (B, c, h, w).
+
+    >>> class Halves(AutoencoderNetwork):
+    ...     def encode(self, x):
+    ...         return x[:, :, ::2, ::2], torch.full_like(x[:, :, ::2, ::2], -30.0)
+    ...     def decode(self, z):
+    ...         return z.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    >>> import torch
+    >>> Halves()(torch.ones(1, 1, 4, 4)).shape
+    torch.Size([1, 1, 4, 4])
+    """
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the variance, as they leave the network: neither scaled nor shifted."""
+
+    @abstractmethod
+    def decode(self, z: Tensor) -> Tensor:
+        """Pictures of such latents; nothing keeps them within [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What becomes of pictures by way of the mean."""
+        return self.decode(self.encode(x)[0])
