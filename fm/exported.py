@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fm.codecs import BESIDE, Codec
 from fm.components import ANY
 from fm.conditions import Condition
 from fm.generator import Generator, network_of
@@ -58,6 +59,7 @@ def save(generator: Generator, folder: Path) -> None:
     with warnings.catch_warnings():  # of weights in another memory format, which are saved as they are
         warnings.filterwarnings("ignore", "No complete tensor found in the group")
         torch.export.save(program, folder / PROGRAM)
+    generator.codec.save(folder / BESIDE)
     write_config(folder, generator.config)
 
 
@@ -77,9 +79,10 @@ def load(folder: Path, own: Container[str] = ANY) -> Generator:
     """
     config = read_config(folder, own)
     program = Program(torch.export.load(folder / PROGRAM).module(), config.until)
+    codec = Codec.of(config.codec).loaded(folder / BESIDE)
     with sizes_alone():
         network = network_of(config)
     if isinstance(network, Converted):
         network.network = program
-        return Generator(config, network)
-    return Generator(config, program)
+        return Generator(config, network, codec)
+    return Generator(config, program, codec)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fm.codecs import Codec
+from fm.codecs import BESIDE, Codec
 from fm.components import Choice
 from fm.conditions import Condition, Conditioner
 from fm.config import Autoguidance, Config, SamplerConfig
@@ -74,23 +74,27 @@ class Generator:
     (3, 8, 8, 1)
     """
 
-    def __init__(self, config: Config, network: nn.Module) -> None:
+    def __init__(self, config: Config, network: nn.Module, codec: Codec | None = None) -> None:
+        """
+        Args:
+            codec: the one that config names, where it has weights, which no choice can say.
+        """
         self.config = config
         self.network = network
         self.weaker: dict[int, nn.Module] = {}
         self.precision: Precision = "float32"
         self.path = ProbabilityPath.of(config.path)
-        self.codec = Codec.of(config.codec)
+        self.codec = Codec.of(config.codec) if codec is None else codec
         self.conditioner = Conditioner.of(config.conditioner)
         self.target = Target.of(config.target).at_scale(self.codec.scale)
 
     @classmethod
-    def untrained(cls, config: Config, weights: bool = True) -> Self:
+    def untrained(cls, config: Config, weights: bool = True, codec: Codec | None = None) -> Self:
         """With a network of fresh random weights, drawn from torch's global generator; or of sizes alone, on the device
-        `meta`, which takes no memory."""
+        `meta`, which takes no memory. The codec as for a generator."""
         with nullcontext() if weights else sizes_alone():
             network = in_channels_last(network_of(config))
-        return cls(config, network)
+        return cls(config, network, codec)
 
     @classmethod
     def load(cls, folder: Path | str, own: Container[str] = (), weaker: Mapping[int, Path] = NOTHING) -> Self:
@@ -108,7 +112,8 @@ class Generator:
         folder = Path(folder)
         config = read_config(folder, own)
         require_components(folder, config)
-        generator = cls(config, network_in(folder, WEIGHTS, config))
+        codec = Codec.of(config.codec).loaded(folder / BESIDE)
+        generator = cls(config, network_in(folder, WEIGHTS, config), codec)
         if config.sampler.snapshot is not None:
             generator.weaker[config.sampler.snapshot] = network_in(folder, WEAK, config)
         for number, place in weaker.items():
@@ -117,7 +122,7 @@ class Generator:
 
     def save(self, folder: Path | str) -> None:
         """Write config.json and model.safetensors; equal generators give equal bytes. Where the sampler leads away from
-        a weaker network, that is written beside them.
+        a weaker network, that is written beside them, and what a codec has of weights in a folder (fm.codecs.BESIDE).
 
         Raises:
             GeneratorError: a weight is not finite, or the weaker network is not there; nothing is written.
@@ -130,6 +135,7 @@ class Generator:
         files = {name: weights_of(one) for name, one in ((WEIGHTS, self.network), (WEAK, weak)) if one is not None}
         if name := next((name for weights in files.values() for name in not_finite(weights)), None):
             raise GeneratorError(f"{folder} is not written: the weight {name} is not finite")
+        self.codec.save(folder / BESIDE)
         folder.mkdir(parents=True, exist_ok=True)
         for file, weights in files.items():
             save_file(weights, folder / file)
@@ -151,6 +157,7 @@ class Generator:
     def to(self, device: torch.device | str) -> Self:
         for network in (self.network, *self.weaker.values()):
             network.to(device)
+        self.codec.to(device)
         return self
 
     @property
@@ -162,6 +169,12 @@ class Generator:
         """The same network with another sampler."""
         other = copy.copy(self)
         other.config = self.config.model_copy(update={"sampler": sampler})
+        return other
+
+    def around(self, network: nn.Module) -> Self:
+        """The same of another network that was made for the same."""
+        other = copy.copy(self)
+        other.network = network
         return other
 
     def evaluated(self, precision: Precision = "float32", compiled: bool = False) -> Self:

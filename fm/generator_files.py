@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
+from fm.codecs import BESIDE
 from fm.config import Config, SamplerConfig
 from fm.errors import UserError, shown
 
@@ -57,6 +58,8 @@ def copy(folder: Path, target: Path, sampler: SamplerConfig, weaker: Mapping[int
     target.mkdir(parents=True, exist_ok=True)
     with readable(folder):
         shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
+        if (folder / BESIDE).is_dir():
+            shutil.copytree(folder / BESIDE, target / BESIDE, dirs_exist_ok=True)
     if sampler.snapshot is not None:
         with readable(weaker[sampler.snapshot]):
             shutil.copyfile(weaker[sampler.snapshot] / WEIGHTS, target / WEAK)

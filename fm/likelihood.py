@@ -127,6 +127,8 @@ def bits_per_dimension(
     """
     if generator.codec.dtype != "uint8":
         raise ValueError(f"data of {generator.codec.dtype} have no grey levels; log_likelihood tells their density")
+    if generator.codec.bound is None:
+        raise ValueError(f"{generator.codec.name} have no grey levels; log_likelihood tells their density")
     asked = [None] * len(data) if labels is None else labels
     path, device = generator.path, generator.device
     x1 = generator.codec.encode(data).to(device)

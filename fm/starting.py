@@ -210,6 +210,8 @@ def require_same_data(config: Config, original: Original) -> None:
                 f"the network to go on from is for {there.name} {list(there.shape)}, and the data are {here.name} "
                 f"{list(here.shape)}: they must be the same"
             )
+        if here.origin != there.origin:
+            raise ValueError(f"the network to go on from is for {here.name} of other weights: they must be the same")
     grid = Codec.of(config.codec).shape[1:]
     if original.side is not None and any(side != original.side for side in grid):
         raise ValueError(

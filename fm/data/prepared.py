@@ -6,6 +6,7 @@
     train_text.npy              uint8 (bytes,), where there are captions: the text of each datum, whose lines they are
     train_text_ends.npy         int64 (N,), where each text ends (fm.data.captions)
     test_data.npy, ...          the same for the test split
+    codec/                      what a codec has of weights (fm.codecs.Latents), which its choice names by their sum
 
 Equal data makes equal bytes. fm.data.writing writes it. The codec's scale is the standard deviation of the modelled
 training data. Format 1, which only images had, is read too.
@@ -20,6 +21,7 @@ S3 store. What is small lies beside it as before:
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -102,11 +104,12 @@ class Prepared:
         """What the labels mean; none where there are no labels."""
         return names_of(self.conditioner_choice)
 
-    @property
+    @cached_property
     def codec(self) -> "Codec":
-        from fm.codecs import Codec  # PyTorch takes seconds to import, and who only opens a dataset needs it not
+        """Raises GeneratorError: it has weights, which are not in the folder, or are others."""
+        from fm.codecs import BESIDE, Codec  # which takes a moment, and who only opens a dataset needs it not
 
-        return Codec.of(self.codec_choice)
+        return Codec.of(self.codec_choice).loaded(self.folder / BESIDE)
 
     @property
     def conditioner(self) -> "Conditioner":

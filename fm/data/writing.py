@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.codecs import Codec, Pixels, measured, rounded
+from fm.codecs import BESIDE, Codec, Pixels, measured, rounded
 from fm.conditions import Conditioner, Labels
 from fm.data.captions import Packed, as_lines
 from fm.data.prepared import MANIFEST, PACKED_IN, SHARDS, SPLITS, described, file_of
@@ -66,6 +66,7 @@ def write_fields(folder: Path, name: str, train: Arrays, test: Arrays, codec: Co
         if rows.texts is not None:
             fields |= zip(PACKED_IN, (rows.texts.content, rows.texts.ends), strict=True)
         sums |= save_arrays(folder, split, fields)
+    codec.save(folder / BESIDE)
     save_manifest(folder, described(name, codec.choice, conditioner.choice, train, test, sums))
 
 

@@ -77,9 +77,10 @@ def of_original(root: Path, settings: Params, method: str) -> Settings:
 
 
 def of_data(settings: Params) -> Settings:
-    """Which data it is. One's own dataset may bring a codec of one's own, which whoever reads the data needs."""
+    """Which data it is, and their codec: that of the library's is pixels. One's own dataset may bring a codec of one's
+    own, which whoever reads the data needs."""
     name = settings.dataset.name
-    return {"data" if own_class("dataset", name) is None else "dataset": name}
+    return {"data": name, "codec": "pixels"} if own_class("dataset", name) is None else {"dataset": name}
 
 
 def of_compare(settings: Params, _: str) -> Settings:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from fm.codecs import CHUNK, Codec, Pixels, Standardised, measured
+from fm.codecs import Codec, Pixels, Standardised, measured
+from fm.codecs.measuring import CHUNK
 from fm.data.rows import Arrays
 
 

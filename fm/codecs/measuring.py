@@ -1,0 +1,63 @@
+"""Mean and deviation of data, measured part by part."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fm.codecs.codec import Codec
+from fm.data.rows import Rows
+from fm.noise import Draws
+
+CHUNK = 1000
+"""How many data are encoded at a time while they are measured."""
+
+
+class Moments:
+    """Mean and standard deviation of numbers that come in parts, channel by channel.
+
+    >>> moments = Moments(channels=1)
+    >>> moments.add(np.array([[1.0], [3.0]]))
+    >>> moments.mean(), moments.deviation()
+    (array([2.]), array([1.]))
+    """
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.sum, self.squares = np.zeros(channels), np.zeros(channels)
+
+    def add(self, data: NDArray[np.float64]) -> None:
+        """Data (B, C, ...)."""
+        by_channel = np.moveaxis(data, 1, 0).reshape(len(self.sum), -1)
+        self.count += by_channel.shape[1]
+        self.sum += by_channel.sum(1)
+        self.squares += (by_channel**2).sum(1)
+
+    def mean(self) -> NDArray[np.float64]:
+        return self.sum / self.count
+
+    def deviation(self) -> NDArray[np.float64]:
+        return np.sqrt(np.maximum(self.squares / self.count - self.mean() ** 2, 0))
+
+
+def measured(codec: Codec, rows: Rows) -> Codec:
+    """The codec with the scale of these data; with its own where all their numbers are equal."""
+    moments = Moments(1)
+    for some in chunks(len(rows)):
+        encoded = codec.encode(rows[some]["data"], draws_of(some))
+        moments.add(encoded.double().numpy().reshape(len(some), 1, -1))
+    return codec.changed(scale=rounded(moments.deviation()[0]) or codec.scale)
+
+
+def draws_of(rows: NDArray[np.int64]) -> Draws:
+    """What a codec draws by while data are measured: as in training, where it draws too."""
+    return Draws(0, range(int(rows[0]), int(rows[-1]) + 1))
+
+
+def chunks(count: int) -> list[NDArray[np.int64]]:
+    return [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+
+
+def rounded(value: float) -> float:
+    """To six digits, which every machine finds alike."""
+    return float(f"{value:.6g}")
