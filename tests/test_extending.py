@@ -5,6 +5,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 import yaml
 
 from fm import components
+from fm.autoencoding import Autoencoding, Reconstruction
 from fm.batches import Batches, Budget, Examples
 from fm.codecs import Codec, Pixels
 from fm.components import ANY, HOMES, build, find
@@ -26,9 +28,9 @@ from fm.data.writing import write
 from fm.generator import Generator, GeneratorError
 from fm.metrics import extractors, frechet_distance
 from fm.metrics.extractors import Asked
-from fm.networks import Network
-from fm.objectives import Objective
-from fm.training.loop import fit
+from fm.networks import Autoencoder, Network
+from fm.objectives import Objective, Regression
+from fm.training.loop import fit, untrained
 from pipelines.claims.judge import judge
 from pipelines.claims.table import CLAIMS
 from pipelines.params import parse
@@ -49,6 +51,7 @@ ADDED = {
     "network": "my_package.networks:Pointwise",
     "objective": "my_package.objectives:Huber",
     "codec": "my_package.codecs:Logarithms",
+    "autoencoder": "my_package.autoencoders:Blocks",
     "conditioner": "my_package.conditioners:Angle",
     "dataset": "my_package.datasets:Lines",
     "extractor": "my_package.extractors:RowMeans",
@@ -158,6 +161,24 @@ def test_an_objective_a_codec_a_conditioner_and_a_network_together() -> None:
     assert layers(batch.data, torch.rand(16), conditioner.null(batch.condition)).shape == (16, 2, 5)
     alone = network.build(codec.shape, Unconditional().fields)
     assert alone(batch.data, torch.rand(16), {}).shape == (16, 2, 5)
+
+
+def test_an_autoencoder_is_trained_and_carried_by_a_generator(tmp_path: Path) -> None:
+    autoencoder: Autoencoder = build("autoencoder", {"name": ADDED["autoencoder"], "in_channels": 1}, own=ANY)
+    torch.manual_seed(0)
+    autoencoding, losses = Autoencoding.untrained(autoencoder), list[float]()
+    examples, budget = replace(LINES, conditioner=Unconditional()), replace(BUDGET, images_seen=640, learning_rate=1e-2)
+    fit(autoencoding, Reconstruction(), examples, budget, lambda step, loss: losses.append(loss))
+    assert losses[-1] < 0.9 * losses[0]
+    codec = autoencoding.codec((8, 8, 1)).fitted(examples.rows)
+    trained = untrained(Regression.named(**PARTS), Examples(examples.rows, codec, Unconditional()))
+    made = trained.sample(2, seed=0)
+    trained.save(tmp_path)
+
+    forget()
+    with pytest.raises(GeneratorError, match=r"import my_package\.autoencoders first, or name it"):
+        Generator.load(tmp_path)
+    np.testing.assert_array_equal(Generator.load(tmp_path, own=["my_package"]).sample(2, seed=0), made)
 
 
 def test_a_dataset_measured_by_an_extractor(tmp_path: Path) -> None:

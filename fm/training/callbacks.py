@@ -14,7 +14,6 @@ from torch import Tensor
 
 from fm.arithmetic import Arithmetic
 from fm.batches import Batch
-from fm.generator import Generator
 from fm.training.ema import Average, PowerAverage
 from fm.training.processes import mean_of_all
 from fm.training.sharding import Sharded, without_weights
@@ -178,9 +177,9 @@ class Curve(Callback):
 
 
 class Samples(Callback):
-    """Shows what the averaged network makes of fixed noise, every so many steps."""
+    """Shows what is trained with averaged weights, every so many steps: a generator what it makes of fixed noise."""
 
-    def __init__(self, every: int, averaged: Callable[[], Generator], show: Callable[[int, Generator], None]) -> None:
+    def __init__(self, every: int, averaged: Callable[[], Any], show: Callable[[int, Any], None]) -> None:
         self.every = every
         self.averaged = averaged
         self.show = show

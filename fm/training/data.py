@@ -28,6 +28,7 @@ class TrainingData(LightningDataModule):
         trainer = self.trainer
         self.batches = Batches(self.examples, self.budget, trainer.global_rank, trainer.world_size, self.pairing)
         device = trainer.strategy.root_device
+        self.examples.codec.to(device)  # where batches are finished
         return loader(self.batches, trainer.global_step, device, workers_for(device, trainer.num_devices))
 
     def transfer_batch_to_device(

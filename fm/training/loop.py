@@ -17,8 +17,9 @@ from fm.components import Choice
 from fm.config import Config, SamplerConfig
 from fm.errors import UserError
 from fm.generator import Generator
-from fm.objectives import Objective, Regression
+from fm.objectives import Regression
 from fm.training.ema import Average
+from fm.training.trainee import Aim, Trainee
 
 
 def untrained(
@@ -32,20 +33,21 @@ def untrained(
     Raises:
         ValueError: a choice that cannot be, or does not fit the data.
     """
+    codec = examples.codec.of_samples
     config = Config(
         path=objective.path.choice,
         target=objective.target.choice,
         network=network,
-        codec=examples.codec.choice,
+        codec=codec.choice,
         conditioner=examples.conditioner.choice,
         sampler=SamplerConfig(solver=solver, steps=steps),
     )
-    return Generator.untrained(config)
+    return Generator.untrained(config, codec=codec)
 
 
 def fit(
-    generator: Generator,
-    objective: Objective,
+    generator: Trainee,
+    objective: Aim,
     examples: Examples,
     budget: Budget,
     report: Callable[[int, float], None] = lambda step, loss: None,
@@ -93,7 +95,7 @@ class Loop:
         average: of its weights.
     """
 
-    def __init__(self, network: nn.Module, objective: Objective, budget: Budget) -> None:
+    def __init__(self, network: nn.Module, objective: Aim, budget: Budget) -> None:
         self.network = network.train()
         self.objective = objective
         self.budget = budget

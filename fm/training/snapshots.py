@@ -9,8 +9,8 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from fm.generator import Generator
 from fm.generator_files import CONFIG, WEIGHTS
+from fm.training.trainee import Trainee
 
 
 class Snapshots(Callback):
@@ -22,7 +22,7 @@ class Snapshots(Callback):
         name: of those beside the network's own average.
     """
 
-    def __init__(self, folder: Path, steps: Sequence[int], averaged: Callable[[], Generator], name: str = "") -> None:
+    def __init__(self, folder: Path, steps: Sequence[int], averaged: Callable[[], Trainee], name: str = "") -> None:
         self.folder = folder
         self.steps = frozenset(steps)
         self.sums: dict[str, str | None] = {}

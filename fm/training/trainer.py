@@ -30,11 +30,9 @@ from fm.arithmetic import Arithmetic, float32_products, precision_on, without_au
 from fm.averaging import MOMENTS
 from fm.batches import Batch, Budget, Examples
 from fm.errors import UserError
-from fm.generator import Generator
 from fm.networks.compiled import COMPILING
 from fm.networks.conditioned import recompute
 from fm.networks.converted import unconverted
-from fm.objectives import Objective
 from fm.training.callbacks import Curve, Ema, Point, PowerAverages, ProgressLine, Samples, Totals
 from fm.training.checkpoint_folders import Folders
 from fm.training.checkpoints import Checkpoint, Files, Store, arithmetic_of
@@ -46,6 +44,7 @@ from fm.training.parts import undivided
 from fm.training.processes import is_helper, launched, launcher
 from fm.training.sharding import SHARDED, Sharded, fill, hand_out, shard, whole, without_weights
 from fm.training.snapshots import Snapshots, snapshot_steps
+from fm.training.trainee import Aim, Trainee
 
 HALF_MIXED = ("16", "16-mixed")
 """Lightning's names for products in half precision, with gradients that are scaled."""
@@ -128,7 +127,7 @@ class Watching:
     Attributes:
         title: what its lines begin with.
         report: called with every point of the curve and the present images/s.
-        show: called now and then with the step and a generator of the averaged weights.
+        show: called now and then with the step and what is trained, with averaged weights.
 
     >>> Watching("mine", report=lambda point, speed: None, show=lambda step, generator: None).title
     'mine'
@@ -136,7 +135,7 @@ class Watching:
 
     title: str
     report: Callable[[Point, float], None]
-    show: Callable[[int, Generator], None]
+    show: Callable[[int, Any], None]
 
 
 class Training(LightningModule):
@@ -153,7 +152,7 @@ class Training(LightningModule):
     def __init__(
         self,
         network: torch.nn.Module,
-        objective: Objective,
+        objective: Aim,
         budget: Budget,
         averaged: Callable[[], torch.nn.Module],
         parts: int = 1,
@@ -215,8 +214,8 @@ class Training(LightningModule):
 
 
 def train(
-    generator: Generator,
-    objective: Objective,
+    generator: Trainee,
+    objective: Aim,
     examples: Examples,
     budget: Budget,
     keeping: Keeping,
@@ -246,11 +245,11 @@ def train(
 
     empty = without_weights(generator.network) if hardware.sharded else None
 
-    def averaged() -> Generator:
-        return Generator(generator.config, ema.network)
+    def averaged() -> Trainee:
+        return generator.around(ema.network)
 
-    def together() -> Generator:
-        return averaged() if empty is None else Generator(generator.config, whole(ema.network, empty))
+    def together() -> Trainee:
+        return averaged() if empty is None else generator.around(whole(ema.network, empty))
 
     curve = Curve(max(budget.steps // 100, 1), watching.report)
     samples = Samples(max(budget.steps // 5, 1), averaged, watching.show)
@@ -277,15 +276,15 @@ def train(
     return replace(curve.totals, arithmetic=arithmetic)
 
 
-def at_lengths(keeping: Keeping, budget: Budget, generator: Generator) -> tuple[list[PowerAverages], list[Snapshots]]:
+def at_lengths(keeping: Keeping, budget: Budget, generator: Trainee) -> tuple[list[PowerAverages], list[Snapshots]]:
     """What averages at several lengths, and what keeps each of these averages; nothing where none is asked for."""
     if not keeping.lengths:
         return [], []
     powers = PowerAverages(keeping.lengths)
     steps = [*snapshot_steps(budget.steps, MOMENTS - 1), budget.steps]
 
-    def averaged(length: float) -> Generator:
-        return Generator(generator.config, powers.averages[length].network)
+    def averaged(length: float) -> Trainee:
+        return generator.around(powers.averages[length].network)
 
     folder = keeping.checkpoint.parent / "averages"
     each = [Snapshots(folder / f"{one:g}", steps, partial(averaged, one), f"-{one:g}") for one in keeping.lengths]
