@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import field
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -100,7 +101,7 @@ class Latents(
         is. The scale is 1 then, to rounding."""
         plain = self.changed(mean=(0.0,), deviation=(1.0,))
         moments = Moments(self.autoencoder.latent_channels)
-        for some in chunks(len(rows)):
+        for some in chunks(len(rows), prod(self.stored)):
             moments.add(plain.encode(rows[some]["data"], draws_of(some)).double().numpy())
         deviation = tuple(rounded(value) or 1.0 for value in moments.deviation())
         return self.changed(mean=tuple(map(rounded, moments.mean())), deviation=deviation, scale=1.0)

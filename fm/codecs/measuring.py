@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,9 @@ from fm.data.rows import Rows
 from fm.noise import Draws
 
 CHUNK = 1000
-"""How many data are encoded at a time while they are measured."""
+"""How many data are encoded at a time while they are measured, at most."""
+MOST_NUMBERS = CHUNK * 64 * 64 * 3
+"""How many numbers they have together, at most: 100 MB as doubles."""
 
 
 class Moments:
@@ -43,7 +47,7 @@ class Moments:
 def measured(codec: Codec, rows: Rows) -> Codec:
     """The codec with the scale of these data; with its own where all their numbers are equal."""
     moments = Moments(1)
-    for some in chunks(len(rows)):
+    for some in chunks(len(rows), prod(codec.stored)):
         encoded = codec.encode(rows[some]["data"], draws_of(some))
         moments.add(encoded.double().numpy().reshape(len(some), 1, -1))
     return codec.changed(scale=rounded(moments.deviation()[0]) or codec.scale)
@@ -54,8 +58,10 @@ def draws_of(rows: NDArray[np.int64]) -> Draws:
     return Draws(0, range(int(rows[0]), int(rows[-1]) + 1))
 
 
-def chunks(count: int) -> list[NDArray[np.int64]]:
-    return [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+def chunks(count: int, numbers: int) -> list[NDArray[np.int64]]:
+    """Rows that are measured together, of data of so many numbers each."""
+    size = min(CHUNK, max(MOST_NUMBERS // numbers, 1))
+    return [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def rounded(value: float) -> float:

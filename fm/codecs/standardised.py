@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -43,7 +44,7 @@ class Standardised(Codec, name="standardised", says="measurements, each channel 
         """With each channel's own mean and deviation; a channel that never changes is left as wide as it is."""
         stored = rows[np.arange(1)]["data"]
         moments = Moments(stored.shape[1])
-        for some in chunks(len(rows)):
+        for some in chunks(len(rows), prod(stored.shape[1:])):
             moments.add(rows[some]["data"].astype(np.float64))
         deviation = tuple(rounded(value) or 1.0 for value in moments.deviation())
         return cls(stored=stored.shape[1:], mean=tuple(map(rounded, moments.mean())), deviation=deviation)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from fm.codecs import Codec, Pixels, Standardised, measured
-from fm.codecs.measuring import CHUNK
+from fm.codecs.measuring import CHUNK, chunks
 from fm.data.rows import Arrays
 
 
@@ -98,3 +98,10 @@ def test_a_codec_is_chosen_with_its_shape_and_scale() -> None:
     assert codec.choice == {"name": "pixels", "stored": [8, 6, 3], "scale": 0.4}
     with pytest.raises(ValueError, match="codec 'pixels' needs stored"):
         Codec.of("pixels")
+
+
+@pytest.mark.parametrize(("numbers", "most"), [(784, 1000), (512 * 512 * 3, 15), (10**9, 1)])
+def test_what_is_measured_at_once_takes_little_memory(numbers: int, most: int) -> None:
+    parts = chunks(2001, numbers)
+    assert np.concatenate(parts).tolist() == list(range(2001))
+    assert max(map(len, parts)) == most
