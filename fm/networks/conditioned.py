@@ -1,7 +1,7 @@
 """What every network makes of the time and of a condition, whatever its fields."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -92,11 +92,11 @@ class Conditioned(nn.Module):
                     sequences.append(tokens)
         return F.silu(h), together(sequences) if sequences else None
 
-    def through(self, block: nn.Module, *inputs: Any) -> Tensor:
+    def through(self, block: nn.Module, *inputs: Any) -> Any:
         """What a block makes of its inputs; all blocks of a network are called by this."""
         if self.recomputed and torch.is_grad_enabled():  # Chen et al. 2016, arXiv 1604.06174
-            return cast(Tensor, checkpoint(block, *inputs, use_reentrant=False))
-        return cast(Tensor, block(*inputs))
+            return checkpoint(block, *inputs, use_reentrant=False)
+        return block(*inputs)
 
     def _value(self, condition: Condition, name: str) -> Tensor:
         if name not in condition:

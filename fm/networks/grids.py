@@ -66,3 +66,26 @@ def sine_cosine_positions(grid: Sequence[int], width: int) -> Tensor:
             along = line.reshape(-1, *[1] * (len(grid) - 1 - axis), 2 * count)
             positions[..., 2 * count * axis : 2 * count * (axis + 1)] = along
     return positions.reshape(-1, width).to(torch.get_default_device())
+
+
+def rotary_angles(grid: Sequence[int], width: int) -> Tensor:
+    """By how much each pair of a head's `width` numbers is turned at each point of a grid, in radians (points, pairs):
+    of every axis an equal share, from 1 a step down to 1/100 (Heo et al. 2024, arXiv 2403.13298, section 3.2). On the
+    CPU, whatever the default.
+
+    Raises:
+        ValueError: a head has too few numbers for as many axes.
+
+    >>> rotary_angles((2, 3), 8)[-1]
+    tensor([1.0000, 0.1000, 2.0000, 0.2000])
+    """
+    count = width // (2 * max(len(grid), 1))
+    if count == 0:
+        raise ValueError(f"rotary positions along {len(grid)} axes need heads of {2 * len(grid)} numbers, not {width}")
+    with torch.device("cpu"):  # as fm.networks.layers.TimeEmbedding has it
+        frequencies = 100.0 ** -(torch.arange(count) / count)
+        angles = torch.zeros(*grid, len(grid), count)
+        for axis, size in enumerate(grid):
+            along = torch.arange(size)[:, None] * frequencies
+            angles[..., axis, :] = along.reshape(-1, *[1] * (len(grid) - 1 - axis), count)
+    return angles.reshape(-1, len(grid) * count) if grid else angles.reshape(1, 0)

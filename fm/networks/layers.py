@@ -54,6 +54,27 @@ class Tokens(NamedTuple):
     there: Tensor
 
 
+class Turns(NamedTuple):
+    """By how much each pair of a head's numbers is turned at each point of a grid: cosines and sines (points, pairs).
+
+    >>> Turns(torch.ones(5, 2), torch.zeros(5, 2)).cosines.shape
+    torch.Size([5, 2])
+    """
+
+    cosines: Tensor
+    sines: Tensor
+
+
+def turned(h: Tensor, turns: Turns) -> Tensor:
+    """h (B, heads, points, width) with the first numbers of each point turned in pairs, and those left over as they
+    were: rotary positions (Su et al. 2021, arXiv 2104.09864), by which a query and a key meet as their distance has
+    it."""
+    pairs = turns.cosines.shape[1]
+    a, b, rest = h[..., :pairs], h[..., pairs : 2 * pairs], h[..., 2 * pairs :]
+    cosines, sines = turns.cosines.to(h.dtype), turns.sines.to(h.dtype)
+    return torch.cat([a * cosines - b * sines, a * sines + b * cosines, rest], dim=3)
+
+
 class Attention(nn.Module):
     """Every token of a grid looks at all of them, and at the tokens of the condition (self- and cross-attention in one
     softmax, as Saharia et al. 2022, arXiv 2205.11487, appendix B). So a condition without any token is none.
@@ -62,12 +83,14 @@ class Attention(nn.Module):
         width: numbers that describe a token, a multiple of heads.
         heads: attention heads.
         token_width: numbers that describe a token of the condition; none where it has no tokens.
+        qk_norm: whether queries and keys are normalised head by head before they meet, so that no product of the two
+            grows without bound (Esser et al. 2024, arXiv 2403.03206, section 5.3.2).
 
     >>> Attention(8, heads=2).attend(torch.randn(3, 5, 8)).shape
     torch.Size([3, 5, 8])
     """
 
-    def __init__(self, width: int, heads: int, token_width: int | None = None) -> None:
+    def __init__(self, width: int, heads: int, token_width: int | None = None, qk_norm: bool = False) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")
@@ -76,17 +99,31 @@ class Attention(nn.Module):
         self.mix = nn.Linear(width, width)
         self.keys_values = None if token_width is None else nn.Linear(token_width, 2 * width)
 
-    def attend(self, h: Tensor, tokens: Tokens | None = None) -> Tensor:
+        def norm(there: bool) -> nn.Module:
+            return nn.RMSNorm(width // heads, eps=1e-6) if there and qk_norm else nn.Identity()
+
+        self.query_norm, self.key_norm, self.token_key_norm = norm(True), norm(True), norm(token_width is not None)
+
+    def attend(self, h: Tensor, tokens: Tokens | None = None, turns: Turns | None = None) -> Tensor:
         """h (B, grid, width) -> like h."""
-        queries, keys, values = self._by_head(self.queries_keys_values(h), 3)
+        queries, keys, values = self.by_head(h, turns)
         seen = None
         if self.keys_values is not None and tokens is not None:
             more_keys, more_values = self._by_head(self.keys_values(tokens.values), 2)
+            more_keys = self.token_key_norm(more_keys)
             keys, values = torch.cat([keys, more_keys], dim=2), torch.cat([values, more_values], dim=2)
             seen = F.pad(tokens.there, (h.shape[1], 0), value=True)[:, None, None]
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen)
         mixed: Tensor = self.mix(attended.transpose(1, 2).flatten(2))
         return mixed
+
+    def by_head(self, h: Tensor, turns: Turns | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of h (B, grid, width), each (B, heads, grid, width / heads)."""
+        queries, keys, values = self._by_head(self.queries_keys_values(h), 3)
+        queries, keys = self.query_norm(queries), self.key_norm(keys)
+        if turns is not None:
+            queries, keys = turned(queries, turns), turned(keys, turns)
+        return queries, keys, values
 
     def _by_head(self, h: Tensor, count: int) -> Tensor:
         """(B, tokens, count * width) -> (count, B, heads, tokens, width / heads)."""

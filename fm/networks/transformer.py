@@ -20,7 +20,8 @@ class TransformerOptions(
     says="attention among patches, shifted and scaled by time and condition, along any number of axes",
     source="Peebles & Xie 2022, arXiv 2212.09748",
 ):
-    """A condition's tokens are looked at as the patches are.
+    """A condition's tokens are looked at as the patches are. With `joint` they look back, and change from block to
+    block by weights of their own.
 
     >>> import torch
     >>> from fm.conditions import Sequence
@@ -37,6 +38,15 @@ class TransformerOptions(
     heads: int = option(4, least=1, most=256, says="attention heads")
     patch_size: int = option(2, least=1, most=512, says="side of the patches that become one token")
     dropout: float = option(0.0, least=0, below=1, says="share of what a block adds that is left out in training")
+    rotary: bool = option(
+        False, says="places of patches as turns of queries and keys, and not as numbers added to the patches"
+    )
+    joint: bool = option(
+        False, says="a condition's tokens as a stream of their own, which meets that of the patches in every attention"
+    )
+    qk_norm: bool = option(
+        False, says="queries and keys normalised before they meet, which keeps large and long trainings stable"
+    )
     time_frequency: float | None = option(
         None,
         above=0,

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fm.conditions import Condition, Spec
 from fm.networks.conditioned import Conditioned
-from fm.networks.grids import depth_to_space, grid_of, sine_cosine_positions, space_to_depth
-from fm.networks.layers import Attention, Tokens, dropped_out, zero_init
+from fm.networks.grids import depth_to_space, grid_of, rotary_angles, sine_cosine_positions, space_to_depth
+from fm.networks.layers import Attention, Tokens, Turns, dropped_out, zero_init
 from fm.networks.transformer import TransformerOptions
 
 
@@ -39,8 +40,19 @@ class Transformer(Conditioned):
         self.first = nn.Linear((shape[0] + self.map_channels) * patch, width)
         self.positions: Tensor
         self.register_buffer("positions", sine_cosine_positions(self.grid, width), persistent=False)
+        self.cosines: Tensor | None
+        self.sines: Tensor | None
+        angles = rotary_angles(self.grid, width // options.heads) if options.rotary else None
+        for name, of in (("cosines", torch.cos), ("sines", torch.sin)):  # lower precisions would round angles by much
+            numbers = None if angles is None else of(angles).to(torch.get_default_device())
+            self.register_buffer(name, numbers, persistent=False)
+        if options.joint and self.token_width is None:
+            raise ValueError("joint attention is for conditions that have a sequence, and this one has none")
         self.blocks = nn.ModuleList(
-            Block(width, options.heads, self.token_width, options.dropout) for _ in range(options.blocks)
+            JointBlock(width, options.heads, options.dropout, options.qk_norm)
+            if options.joint and number < options.blocks - 1  # what the last made of the tokens, nobody would look at
+            else Block(width, options.heads, self.token_width, options.dropout, options.qk_norm)
+            for number in range(options.blocks)
         )
         self.last_norm = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.last_modulation = nn.Linear(width, 2 * width)
@@ -54,9 +66,9 @@ class Transformer(Conditioned):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for block in self.blocks:
-            assert isinstance(block, Block)
-            zero_init(block.modulation)
+        for module in self.modules():
+            if isinstance(module, Block):
+                zero_init(module.modulation)
         zero_init(self.last_modulation)
         zero_init(self.last)
 
@@ -64,9 +76,15 @@ class Transformer(Conditioned):
         """x (B, C, *spatial) float; t (B,) float; until (B,), for networks that are told it."""
         embedding, tokens = self.embedded(t, condition, until)
         seen = space_to_depth(self.with_maps(x, condition), self.patch_size)
-        h = self.first(seen.reshape(*seen.shape[:2], -1).transpose(1, 2)) + self.positions.to(x.dtype)
+        h = self.first(seen.reshape(*seen.shape[:2], -1).transpose(1, 2))
+        turns = None if self.cosines is None or self.sines is None else Turns(self.cosines, self.sines)
+        if turns is None:
+            h = h + self.positions.to(x.dtype)
         for block in self.blocks:
-            h = self.through(block, h, embedding, tokens)
+            if isinstance(block, JointBlock):
+                h, tokens = self.through(block, h, embedding, tokens, turns)
+            else:
+                h = self.through(block, h, embedding, tokens, turns)
         shift, scale = self.last_modulation(embedding)[:, None].chunk(2, dim=-1)
         patches = self.last(self.last_norm(h) * (1 + scale) + shift)
         return depth_to_space(patches.transpose(1, 2).reshape(len(x), -1, *self.grid), self.patch_size)
@@ -80,19 +98,73 @@ class Block(Attention):
     torch.Size([3, 5, 16])
     """
 
-    def __init__(self, width: int, heads: int, token_width: int | None = None, dropout: float = 0.0) -> None:
-        super().__init__(width, heads, token_width)
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        token_width: int | None = None,
+        dropout: float = 0.0,
+        qk_norm: bool = False,
+    ) -> None:
+        super().__init__(width, heads, token_width, qk_norm)
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
         self.modulation = nn.Linear(width, 6 * width)
         self.dropout = dropout
 
-    def forward(self, h: Tensor, embedding: Tensor, tokens: Tokens | None = None) -> Tensor:
+    def forward(self, h: Tensor, embedding: Tensor, tokens: Tokens | None = None, turns: Turns | None = None) -> Tensor:
         """h (B, patches, width); embedding (B, width)."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(embedding)[:, None].chunk(6, dim=-1)
-        attended = self.attend(self.norm1(h) * (1 + scale1) + shift1, tokens)
+        changes = self.changes(embedding)
+        return self.after(h, self.attend(self.before(h, changes), tokens, turns), changes)
+
+    def changes(self, embedding: Tensor) -> tuple[Tensor, ...]:
+        """A shift, a scale and a gate of attention, and of the perceptron, each (B, 1, width)."""
+        parts: tuple[Tensor, ...] = self.modulation(embedding)[:, None].chunk(6, dim=-1)
+        return parts
+
+    def before(self, h: Tensor, changes: tuple[Tensor, ...]) -> Tensor:
+        """What attention sees of h."""
+        shift1, scale1, *_ = changes
+        seen: Tensor = self.norm1(h) * (1 + scale1) + shift1
+        return seen
+
+    def after(self, h: Tensor, attended: Tensor, changes: tuple[Tensor, ...]) -> Tensor:
+        """h with what attention has made, and with what the perceptron makes of both."""
+        _, _, gate1, shift2, scale2, gate2 = changes
         h = h + gate1 * dropped_out(attended, self, self.dropout)
         wide = F.gelu(self.widen(self.norm2(h) * (1 + scale2) + shift2), approximate="tanh")
         out: Tensor = h + gate2 * dropped_out(self.narrow(wide), self, self.dropout)
         return out
+
+
+class JointBlock(nn.Module):
+    """A block of two streams, patches and the tokens of the condition: each has weights of its own, and both meet in
+    one attention (Esser et al. 2024, arXiv 2403.03206, figure 2b).
+
+    >>> import torch
+    >>> tokens = Tokens(torch.zeros(3, 4, 16), torch.ones(3, 4, dtype=torch.bool))
+    >>> h, tokens = JointBlock(16, heads=2)(torch.zeros(3, 5, 16), torch.zeros(3, 16), tokens)
+    >>> h.shape, tokens.values.shape
+    (torch.Size([3, 5, 16]), torch.Size([3, 4, 16]))
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0, qk_norm: bool = False) -> None:
+        super().__init__()
+        self.patches = Block(width, heads, None, dropout, qk_norm)
+        self.tokens = Block(width, heads, None, dropout, qk_norm)
+
+    def forward(
+        self, h: Tensor, embedding: Tensor, tokens: Tokens, turns: Turns | None = None
+    ) -> tuple[Tensor, Tokens]:
+        """h (B, patches, width); embedding (B, width)."""
+        mine, its = self.patches.changes(embedding), self.tokens.changes(embedding)
+        of_patches = self.patches.by_head(self.patches.before(h, mine), turns)
+        of_tokens = self.tokens.by_head(self.tokens.before(tokens.values, its))
+        queries, keys, values = (torch.cat(both, dim=2) for both in zip(of_patches, of_tokens, strict=True))
+        seen = F.pad(tokens.there, (h.shape[1], 0), value=True)[:, None, None]
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen).transpose(1, 2).flatten(2)
+        patches, words = attended[:, : h.shape[1]], attended[:, h.shape[1] :]
+        h = self.patches.after(h, self.patches.mix(patches), mine)
+        changed = self.tokens.after(tokens.values, self.tokens.mix(words), its)
+        return h, Tokens(changed, tokens.there)

@@ -7,13 +7,17 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fm.conditions import Label, Map, Sequence, Spec, Vector
 from fm.networks import Network, TransformerOptions, UNetOptions
+from fm.networks.conditioned import recompute
 from fm.networks.layers import TimeEmbedding, in_channels_last
 from tests.fm.networks.random import random
 
 UNET = UNetOptions(width=8, multipliers=(1, 2), blocks=1, patch_size=1)
 ATTENTIVE = UNetOptions(width=8, multipliers=(1, 2), blocks=1, patch_size=2, attention=(4, 2), heads=2)
 TRANSFORMER = TransformerOptions(width=16, blocks=2, heads=2, patch_size=2)
-NETWORKS = pytest.mark.parametrize("options", [UNET, ATTENTIVE, TRANSFORMER], ids=["unet", "attentive", "transformer"])
+ROTARY = TransformerOptions(width=16, blocks=2, heads=2, patch_size=2, qk_norm=True, rotary=True)
+JOINT = TransformerOptions(width=16, blocks=3, heads=2, patch_size=2, qk_norm=True, rotary=True, joint=True)
+KINDS = {"unet": UNET, "attentive": ATTENTIVE, "transformer": TRANSFORMER, "rotary": ROTARY, "joint": JOINT}
+NETWORKS = pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
 SHAPES = pytest.mark.parametrize("shape", [(2, 8), (3, 8, 4), (1, 4, 4, 8)], ids=["line", "oblong", "volume"])
 FIELDS: dict[str, Spec] = {"label": Label(3), "size": Vector(2), "text": Sequence(5, 4), "low": Map(2)}
 
@@ -97,7 +101,7 @@ def test_times_are_embedded_as_fast_as_is_asked(
     assert [float(layer.frequencies.max()) for layer in embeddings] == [fastest] * (1 + until)
 
 
-@NETWORKS
+@pytest.mark.parametrize("options", [UNET, ATTENTIVE, TRANSFORMER, ROTARY])
 @SHAPES
 def test_the_second_time_matters_where_it_is_told(options: Network, shape: tuple[int, ...]) -> None:
     network = random(options, shape, {}, until=True)
@@ -137,6 +141,31 @@ def test_forward_differentiation_along_a_path(options: Network) -> None:
         torch.testing.assert_close(slope, (at(1e-3) - at(-1e-3)) / 2e-3, rtol=1e-2, atol=1e-2)
 
 
+@NETWORKS
+def test_blocks_that_are_computed_again_give_the_same_gradients(options: Network) -> None:
+    network = random(options, (1, 8, 8), FIELDS)
+    x, t, condition = inputs((1, 8, 8))
+    gradients = []
+    for again in (False, True):
+        recompute(network, again)
+        network.zero_grad()
+        network(x, t, condition).square().sum().backward()
+        gradients.append([weight.grad.clone() for weight in network.parameters()])
+    assert all(torch.equal(*both) for both in zip(*gradients, strict=True))
+
+
+@NETWORKS
+def test_half_of_the_precision_makes_nearly_the_same(options: Network) -> None:
+    network = random(options, (1, 8, 8), FIELDS)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    x, t, condition = inputs((1, 8, 8))
+    whole = network(x, t, condition)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(x, t, condition)
+    torch.testing.assert_close(half.float(), whole, rtol=0.1, atol=0.05 * float(whole.detach().abs().max()))
+
+
 def test_what_cannot_be_is_said() -> None:
     network = UNET.build((1, 8, 8), FIELDS)
     x, t, condition = inputs((1, 8, 8))
@@ -145,9 +174,14 @@ def test_what_cannot_be_is_said() -> None:
         network(x, t, condition)
     with pytest.raises(ValueError, match="cannot be called time"):
         UNET.build((1, 8, 8), {"time": Vector(1)})
+    with pytest.raises(ValueError, match="joint attention is for conditions that have a sequence"):
+        JOINT.build((1, 8, 8), {"label": Label(3)})
+    with pytest.raises(ValueError, match="rotary positions along 5 axes need heads of 10 numbers, not 8"):
+        ROTARY.build((1, 2, 2, 2, 2, 2), {})
 
 
-def test_vectors_have_no_axes_but_their_channels() -> None:
-    network = random(TRANSFORMER, (5,), {"label": Label(2)})
+@pytest.mark.parametrize("options", [TRANSFORMER, ROTARY])
+def test_vectors_have_no_axes_but_their_channels(options: Network) -> None:
+    network = random(options, (5,), {"label": Label(2)})
     out = network(torch.randn(2, 5), torch.rand(2), {"label": torch.tensor([0, 2])})
     assert out.shape == (2, 5)

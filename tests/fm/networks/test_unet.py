@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from fm.conditions import Label
+from fm.conditions import Label, Sequence
 from fm.networks import Network, UNetOptions
 from fm.networks.unet_network import GridAttention
 from tests.fm.networks.random import random
@@ -38,6 +38,21 @@ def test_attention_is_where_it_is_asked_for_and_in_the_middle() -> None:
     network = options.build((1, 16, 12), {})
     found = [name for name, module in network.named_modules() if isinstance(module, GridAttention)]
     assert found == ["down.2.attention", "middle.attention", "up.3.attention", "up.4.attention"]
+
+
+@pytest.mark.parametrize(
+    ("attention", "where"),
+    [
+        ((), ["middle.attention"]),
+        ((8,), ["down.2.attention", "middle.attention", "up.3.attention", "up.4.attention"]),
+    ],
+)
+def test_words_are_attended_to_on_the_chosen_grids_and_in_the_middle(attention: Any, where: list[str]) -> None:
+    options = UNetOptions(width=8, multipliers=(1, 2, 2), blocks=1, patch_size=1, attention=attention)
+    network = options.build((1, 16, 12), {"text": Sequence(5, 4)})
+    there = [name for name, module in network.named_modules() if isinstance(module, GridAttention)]
+    assert there == where
+    assert all(network.get_submodule(name).keys_values is not None for name in there)
 
 
 def test_attention_is_among_all_points_of_a_grid() -> None:
