@@ -18,7 +18,7 @@ from fm.codecs import BESIDE, Codec
 from fm.components import Choice
 from fm.conditions import Condition, Conditioner
 from fm.config import Autoguidance, Config, SamplerConfig
-from fm.errors import UserError
+from fm.errors import UserError, shown
 from fm.field import Field
 from fm.finite import not_finite
 from fm.generator_files import (
@@ -61,6 +61,7 @@ class Generator:
         codec: between what it makes and what is stored.
         conditioner: reads what its data are asked for under: labels, for most.
         weaker: networks that a sampler may lead away from (autoguidance), by their number.
+        negative: what guidance leads away from instead of "no condition"; nothing by default.
 
     >>> config = Config(
     ...     path="cond_ot",
@@ -82,6 +83,7 @@ class Generator:
         self.config = config
         self.network = network
         self.weaker: dict[int, nn.Module] = {}
+        self.negative: Any = None
         self.precision: Precision = "float32"
         self.path = ProbabilityPath.of(config.path)
         self.codec = Codec.of(config.codec) if codec is None else codec
@@ -175,6 +177,13 @@ class Generator:
         """The same of another network that was made for the same."""
         other = copy.copy(self)
         other.network = network
+        return other
+
+    def away_from(self, negative: Any) -> Self:
+        """The same with guidance that leads away from what is asked for here, not from "no condition": a negative
+        prompt, as the conditioner reads it; None is "no condition" again."""
+        other = copy.copy(self)
+        other.negative = negative
         return other
 
     def evaluated(self, precision: Precision = "float32", compiled: bool = False) -> Self:
@@ -316,11 +325,28 @@ class Generator:
             self.path,
             self.target,
             condition,
-            self.conditioner.null(condition),
+            self._led_away_from(condition),
             Guidance(sampler.scale, sampler.guidance_interval),
             along=None if sampler.path is None else ProbabilityPath.of(sampler.path),
             weak=self._weak(),
         )
+
+    def _led_away_from(self, condition: Condition) -> Condition:
+        """What guidance without a weaker network leads away from, for as many data.
+
+        Raises:
+            ValueError: it is a negative that nothing would lead away from, or that cannot be read.
+        """
+        if self.negative is None:
+            return self.conditioner.null(condition)
+        sampler = self.config.sampler
+        if sampler.scale == 1 or sampler.snapshot is not None:
+            raise ValueError(
+                f"{shown(self.negative)} is to be led away from, but {sampler.label} leads away from "
+                f"{'nothing: give it a scale of guidance other than 1' if sampler.scale == 1 else 'a snapshot'}"
+            )
+        read = self.condition([self.negative])
+        return {name: read[name].expand_as(value) for name, value in condition.items()}
 
 
 def network_of(config: Config) -> nn.Module:

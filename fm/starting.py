@@ -229,6 +229,11 @@ def require_same_conditions(mine: Conditioner, its: Conditioner) -> None:
             f"the network to go on from is told {told(its.fields)}, and the data have {told(mine.fields)}: they must "
             "be the same"
         )
+    if mine.meaning != its.meaning:
+        raise ValueError(
+            "the network to go on from is told texts by another encoder than the data have been read by: it must be "
+            "the same"
+        )
     differ = (index for index, both in enumerate(zip(its.choices, mine.choices, strict=False)) if both[0] != both[1])
     if (index := next(differ, None)) is not None:
         raise ValueError(

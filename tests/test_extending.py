@@ -19,7 +19,7 @@ from fm.autoencoding import Autoencoding, Reconstruction
 from fm.batches import Batches, Budget, Examples
 from fm.codecs import Codec, Pixels
 from fm.components import ANY, HOMES, build, find
-from fm.conditions import Conditioner, Labels, Unconditional
+from fm.conditions import Conditioner, Labels, Text, Unconditional
 from fm.config import Config, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.rows import Arrays
@@ -53,6 +53,7 @@ ADDED = {
     "codec": "my_package.codecs:Logarithms",
     "autoencoder": "my_package.autoencoders:Blocks",
     "conditioner": "my_package.conditioners:Angle",
+    "encoder": "my_package.encoders:Letters",
     "dataset": "my_package.datasets:Lines",
     "extractor": "my_package.extractors:RowMeans",
 }
@@ -130,8 +131,9 @@ def test_part_of_a_regression(kind: str) -> None:
         {"sampler": {"solver": ADDED["solver"], "grid": {"name": ADDED["grid"], "n": 3}, "steps": 3}},
         {"network": {"name": ADDED["network"], "width": 8}},
         {"codec": {"name": ADDED["codec"], "stored": [1, 8, 8]}, "conditioner": ADDED["conditioner"]},
+        {"conditioner": {"name": "text", "encoder": ADDED["encoder"], "width": 26, "empty": ""}},
     ],
-    ids=["path", "sampler", "network", "data"],
+    ids=["path", "sampler", "network", "data", "texts"],
 )
 def test_what_a_generator_needs_is_named_when_it_is_loaded(changes: dict[str, Any], tmp_path: Path) -> None:
     trained = generator(**changes)
@@ -179,6 +181,14 @@ def test_an_autoencoder_is_trained_and_carried_by_a_generator(tmp_path: Path) ->
     with pytest.raises(GeneratorError, match=r"import my_package\.autoencoders first, or name it"):
         Generator.load(tmp_path)
     np.testing.assert_array_equal(Generator.load(tmp_path, own=["my_package"]).sample(2, seed=0), made)
+
+
+def test_an_encoder_reads_prompts() -> None:
+    text = Text.by(build("encoder", {"name": ADDED["encoder"], "length": 4}, own=ANY))
+    condition = text.read(["Bad", None, "abcde"])
+    assert condition["text_mask"].sum(dim=1).tolist() == [3, 0, 4]
+    assert condition["text"][0].argmax(dim=1).tolist() == [1, 0, 3, 0]
+    assert generator(conditioner=text.choice).sample(2, seed=0, labels=["a", "b"], guidance=2.0).shape == (2, 8, 8, 1)
 
 
 def test_a_dataset_measured_by_an_extractor(tmp_path: Path) -> None:

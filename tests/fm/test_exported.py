@@ -1,5 +1,6 @@
 """A network as a program makes what the network makes."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 from torch import nn
 
 from fm import exported
+from fm.conditions import Text
 from fm.config import Config, Native
 from fm.generator import Generator
+from fm.text import T5
 from tests.fm.conftest import tiny_generator
 
 
@@ -31,6 +34,19 @@ def on_another_path() -> Generator:
     return loud(Generator.untrained(config))
 
 
+def of_texts() -> Generator:
+    two_tokens = base64.b64encode(np.linspace(-1, 1, 12, dtype="<f2").tobytes()).decode()
+    config = Config(
+        path="cond_ot",
+        target="velocity",
+        network={"name": "transformer", "width": 16, "blocks": 2, "joint": True, "rotary": True, "qk_norm": True},
+        codec={"name": "pixels", "stored": [8, 8, 1]},
+        conditioner=Text(T5("an encoder that is not here", length=4), 6, two_tokens).choice,
+        sampler={"solver": "euler", "steps": 2, "guidance": 2},
+    )
+    return loud(Generator.untrained(config))
+
+
 def loud(generator: Generator) -> Generator:
     torch.manual_seed(0)
     for weight in generator.network.parameters():
@@ -39,7 +55,7 @@ def loud(generator: Generator) -> Generator:
     return generator
 
 
-@pytest.mark.parametrize("make", [tiny_generator, few_steps, on_another_path])
+@pytest.mark.parametrize("make", [tiny_generator, few_steps, on_another_path, of_texts])
 def test_makes_the_same_images_in_batches_of_any_size(make, tmp_path: Path) -> None:
     generator = make()
     exported.save(generator, tmp_path)

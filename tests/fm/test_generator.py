@@ -246,6 +246,27 @@ def test_a_sampler_leads_away_from_a_weaker_network() -> None:
     assert float((strong - weak).abs().max()) > 0.01
 
 
+def test_guidance_leads_away_from_a_negative(generator: Generator) -> None:
+    guided = generator.adjusted(guidance=2.0, solver="euler")
+    three = guided.away_from("3")
+
+    def made(by: Generator, labels: list[int]) -> torch.Tensor:
+        return by.sample_float(3, 0, labels)[0]
+
+    assert torch.equal(made(guided.away_from(None), [1, 2, 4]), made(guided, [1, 2, 4]))
+    assert torch.equal(made(three, [3, 3, 3]), made(generator.adjusted(solver="euler"), [3, 3, 3]))
+    assert not torch.allclose(made(three, [1, 2, 4]), made(guided, [1, 2, 4]), atol=1e-4)
+    with pytest.raises(ValueError, match="no label 'x'"):
+        guided.away_from("x").sample(1, 0)
+
+
+def test_a_negative_that_nothing_leads_away_from_is_refused(generator: Generator) -> None:
+    with pytest.raises(ValueError, match=r"^'3' is to be led away from, but ddim leads away from nothing: give it a"):
+        generator.away_from("3").sample(1, 0)
+    with pytest.raises(ValueError, match=r"^'3' is to be led away from, but .*snapshot2 leads away from a snapshot$"):
+        with_weaker(AUTOGUIDED).away_from("3").sample(1, 0)
+
+
 def test_the_scale_of_guidance_is_changed_and_what_it_leads_away_from_stays() -> None:
     generator = with_weaker()
     assert generator.adjusted(guidance=3).config.sampler.label == "euler-guidance3-snapshot2"

@@ -50,6 +50,18 @@ def test_what_its_model_is_made_of_is_not_imported(changed: Callable[[str, Any],
     assert not [module for module in sys.modules if module.startswith("evil")]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nor_what_reads_its_prompts(changed: Callable[[str, Any], Path], name: Any) -> None:
+    folder = changed("target", "velocity")
+    Generator.load(folder).save(folder)  # in the present version, which has conditioners
+    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    content["conditioner"] = {"name": "text", "encoder": name, "width": 4, "empty": ""}
+    (folder / "config.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(GeneratorError, match="evil"):
+        Generator.load(folder)
+    assert not [module for module in sys.modules if module.startswith("evil")]
+
+
 @pytest.mark.parametrize("key", ["sampler.solver", "sampler.grid", "sampler.path"])
 @pytest.mark.parametrize("name", NAMES)
 def test_nor_what_it_is_sampled_with(changed: Callable[[str, Any], Path], key: str, name: Any) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import subprocess
+import zipfile
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from fm.data.fetching import (
     debian_package,
     download,
     folder,
+    python_package,
     store,
 )
 
@@ -239,6 +241,48 @@ def test_a_machine_without_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not which("apt-get")
     with pytest.raises(DatasetUnavailable, match="there is no apt-get on this machine"):
         get(tmp_path / "cache", debian_package("package", "test-letters", Path("/usr/share/letters")))
+
+
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with the files in letters/data, which pip finds here and nowhere else."""
+    file = tmp_path / "index" / "test_letters-1-py3-none-any.whl"
+    about = {
+        "METADATA": "Metadata-Version: 2.1\nName: test-letters\nVersion: 1\nRequires-Dist: nowhere-to-be-had\n",
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    file.parent.mkdir()
+    with zipfile.ZipFile(file, "w") as content:
+        for name, text in about.items():
+            content.writestr(f"test_letters-1.dist-info/{name}", text)
+        for name, raw in PACKED.items():
+            content.writestr(f"letters/data/{name}", raw)
+        content.writestr("letters/__init__.py", f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(file.parent))
+    return file
+
+
+@pytest.mark.usefixtures("wheel")
+def test_a_python_package_is_read_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    found = get(tmp_path / "cache", python_package("package", "test-letters==1", "letters/data"))
+    assert found == Collected(CONTENTS, "package (test-letters==1)")
+    with pytest.raises(DatasetUnavailable, match=r"package \(test-letters\): a\.gz: .*numbers/a\.gz"):
+        get(tmp_path / "other", python_package("package", "test-letters", "numbers"))
+    assert not names(scratch)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_python_package_that_there_is_not(tmp_path: Path, wheel: Path) -> None:
+    with pytest.raises(DatasetUnavailable, match="No matching distribution found for test-letters==2"):
+        get(tmp_path / "cache", python_package("package", "test-letters==2", "letters/data"))
+    wheel.write_bytes(wheel.read_bytes()[:-100])
+    with pytest.raises(DatasetUnavailable, match=r"package \(test-letters\): "):
+        get(tmp_path / "cache", python_package("package", "test-letters", "letters/data"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -187,6 +187,9 @@ def test_only_what_uses_a_change_runs_again(root: Path, now: dict[str, Inputs], 
     for name, old, new, stages in [
         ("fm/networks/unet_network.py", "count - 1", "count - 2", {*train, *evaluate, "compare"}),
         ("fm/networks/transformer_network.py", " + ", " - ", set()),
+        ("fm/text/bert.py", " + ", " - ", set()),
+        ("fm/text/finding.py", "sorted(", "list(", set()),
+        ("fm/conditions.py", "isfinite(tokens)", "isnan(tokens)", set()),
         (
             "fm/components/choosing.py",
             "return component(**options)",
