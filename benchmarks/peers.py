@@ -47,11 +47,11 @@ from fm.targets import Target
 
 CPU = torch.device("cpu")
 Make = Callable[[], Trainee]
-MEASURED = 1000
+MEASURED = 500
 """Pictures that a distance is taken from."""
 FIRST = 15.0
-"""Seconds after which a distance is first measured."""
-LONGER = 8
+"""Seconds after which our distance is first measured; a peer's is when it has trained as long as ours in the end."""
+LONGER = 6
 """A peer that has not come there in so many times our time is given up."""
 
 
@@ -115,7 +115,7 @@ def times(trainees: Mapping[str, Make], distance: Distance, until: float) -> str
     lines, limit = [], float("inf")
     first = 0.0
     for name, make in trainees.items():
-        seconds, reached = trained(make(), distance, until, limit)
+        seconds, reached = trained(make(), distance, until, first or FIRST, limit)
         if not first:
             first, limit = seconds, LONGER * seconds
         said = number(seconds) if reached <= until else f"more than {number(seconds)}"
@@ -124,19 +124,20 @@ def times(trainees: Mapping[str, Make], distance: Distance, until: float) -> str
     return table(("trained", f"processor's seconds to fid_classifier {until:g}", "reached", "times ours"), lines)
 
 
-def trained(trainee: Trainee, distance: Distance, until: float, limit: float) -> tuple[float, float]:
+def trained(trainee: Trainee, distance: Distance, until: float, measure_at: float, limit: float) -> tuple[float, float]:
     """The processor's seconds that a training took, of all threads, so that it may share the machine; and the distance
-    then, measured whenever it has taken a fifth longer."""
-    spent, measure_at = 0.0, FIRST
+    then, measured whenever it has taken a fifth longer, and at least as long as measuring takes."""
+    spent = 0.0
     while True:
         started = time.process_time()
         trainee.step()
         spent += time.process_time() - started
         if spent >= min(measure_at, limit):
+            started = time.process_time()
             reached = distance(trainee)
             if reached <= until or spent >= limit:
                 return spent, reached
-            measure_at = 1.2 * spent
+            measure_at = spent + max(0.2 * spent, time.process_time() - started)
 
 
 def distances(learnt: Examples) -> Distance:

@@ -21,6 +21,7 @@ if [ -z "${python:-}" ]; then
 fi
 
 echo "Installing into .venv what requirements.lock names (PyTorch is large: some minutes the first time)"
+[ ! -L .venv ] || rm .venv # a link to an environment with other packages, which is not this checkout's to change
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 # The lock file is the whole resolution (with what [tool.uv] excludes left out): pip must not resolve anew.
 .venv/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes --progress-bar off \

@@ -86,7 +86,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
                 save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
                 report(tracked, method, extractor.name, rows[-1])
             best = workers.agree(int(np.argmin([row.distance for row in rows])))
-            along = snapshots.along(method, rows[best], measure_young)
+            along = snapshots.along(method, rows, measure_young)
             lengths = averages.read(method, rows[best], measure_at)
             require_unchanged(stage)
 

@@ -30,15 +30,18 @@ def keep(method: str, made: Path, images_seen: int, before: int = 0) -> None:
 
 
 def along(
-    method: str, finished: EvaluationRow, measure: Callable[[Path, SamplerConfig], EvaluationRow]
+    method: str, finished_rows: Iterable[EvaluationRow], measure: Callable[[Path, SamplerConfig], EvaluationRow]
 ) -> list[Snapshot]:
     """Each network of the way, measured by the sampler that is best for the finished one, which comes last.
 
-    What it had seen before it went on from another counts.
+    Not by one that leads away from a snapshot, which for a younger network is a better one. What a network had seen
+    before it went on from another counts.
     """
     seen = index(method)
-    if not seen["snapshots"]:
+    of_itself = [row for row in finished_rows if row.sampler.snapshot is None]
+    if not seen["snapshots"] or not of_itself:
         return []
+    finished = min(of_itself, key=lambda row: row.distance)
     rows = {count: measure(SNAPSHOTS / method / str(count), finished.sampler) for count in seen["snapshots"]}
     before = seen.get(BEFORE, 0)
     return [snapshot(before + count, row) for count, row in {**rows, seen["finished"]: finished}.items()]

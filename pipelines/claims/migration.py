@@ -28,9 +28,15 @@ def migration(results: Results) -> Measurement:
     over = results.evaluations.get(roles.over)
     if over is None:
         return not_measured(f"no row goes on from the {results.names[1]} model: {how_to_measure(roles.over)}")
+    if not goes_on_from_baseline(results, roles.over):
+        return not_measured(
+            f"{method_in_text(roles.over)} does not go on from the {results.names[1]} model: compare.over must name a "
+            f"row with start: {roles.baseline}"
+        )
     if not over.along:
         return not_measured(f'the distance along the training is not there: make run SET="{SNAPSHOTS}" adds it')
-    ours, over, *others = alike([results.pair[0], over, *filter(None, [results.evaluations.get(roles.further)])])
+    further = [results.evaluations[roles.further]] if goes_on_from_baseline(results, roles.further) else []
+    ours, over, *others = alike([results.pair[0], over, *further])
     ends, whole = best_row(ours).distance_sets, float(results.train[roles.ours].images_seen)
     reached = [cost_to_reach(over.along, lambda one: own_images(results, one), k, end) for k, end in enumerate(ends)]
     cost = cost_of_a_step(results)
@@ -55,6 +61,12 @@ def migration(results: Results) -> Measurement:
         f"best sampler, times the cost of a step timed in turn ({cost:.3g} of that from scratch)"
     )
     return Measurement(*found, how, " ".join(filter(None, notes)), saved)
+
+
+def goes_on_from_baseline(results: Results, method: str) -> bool:
+    """Whether a row's network is the baseline's, trained on."""
+    before = results.train[method].before if method in results.train else None
+    return before is not None and before.method == results.roles.baseline
 
 
 def alike(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -94,6 +106,8 @@ def going_on(results: Results, over: Evaluation, others: Sequence[Evaluation]) -
 
 
 def lower(found: Interval) -> str:
+    if found.mean < 0:
+        return f"{percent(-found.mean)} higher ({percent(-found.high)} to {percent(-found.low)})"
     return f"{percent(found.mean)} lower ({percent(found.low)} to {percent(found.high)})"
 
 

@@ -108,7 +108,7 @@ def meanwhile(load: Load | None) -> str:
 
 CLAIM = Definition(
     "real_time",
-    "Ten evaluations are fast enough for real time, one image after the other.",
+    "Ten evaluations or fewer are fast enough for real time, one image after the other.",
     "10 images per second",
     unit=IMAGES_A_SECOND,
     better="up",

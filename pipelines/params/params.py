@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fm.components import ANY
@@ -14,6 +15,15 @@ from pipelines.params.section import Section
 from pipelines.params.sections import Dataset, Evaluate, Register, Roles, Train
 from pipelines.project import ROOT
 from pipelines.schemas.evaluation import deciding_metrics
+
+
+def is_text(name: str) -> bool:
+    """Whether YAML, of any version, reads a name as what it is, and not as a number or as nothing."""
+    try:
+        float(name)
+    except ValueError:
+        return bool(yaml.safe_load(name) == name)
+    return False
 
 
 class Params(Section):
@@ -58,6 +68,8 @@ class Params(Section):
         for name in methods:
             if not name.replace("_", "").isalnum() or not name.isascii():
                 raise ValueError(f"a method's name has letters, digits and underscores only, not {shown(name)}")
+            if not is_text(name):  # dvc.yaml names rows too
+                raise ValueError(f"a method cannot be called {name}, which means something else to YAML")
         return methods
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pipelines.claims.distances import all_extrapolated
 from pipelines.claims.migration import how_to_measure
 from pipelines.claims.results import Results
 from pipelines.claims.side_by_side import ratio_of_pairs
@@ -15,6 +16,8 @@ from pipelines.words import capital, duration, method_in_text, number, solver_na
 FEW = (1, 2, 4)
 MIGRATION = "migration"
 """The claim that says what a training saves that starts from a diffusion model."""
+OF_INFINITELY_MANY = "extrapolated to infinitely many images"
+AS_THEY_ARE = "as they are, whose common bias shrinks them"
 ADDED = 'make run SET="methods.mean_flow=@methods/mean_flow.yaml" adds one that is'
 
 
@@ -25,9 +28,23 @@ def few_evaluations(comparison: Comparison, ranking: Ranking, results: Results) 
     said = [costs(results, nfe, *best, winner) for nfe, best in found.items() if best is not None]
     if missing := [str(nfe) for nfe, best in found.items() if best is None]:
         said.append(f"No row has {' or '.join(missing)} evaluations: Euler's method with as many steps is one.")
-    if not any(row.solver == "jump" for evaluation in results.evaluations.values() for row in evaluation.rows):
+    if any(best is not None for best in found.values()):
+        said.append(f"The ratios are of distances {OF_INFINITELY_MANY if extrapolates(results) else AS_THEY_ARE}.")
+    if not any(is_for_few(results, method) for method in results.evaluations):
         said.append(f"No method here was trained for few evaluations: {ADDED}.")
-    return said
+    return said or [f"Nothing is fewer than {comparison.nfe}, the number that decides (register.nfe)."]
+
+
+def extrapolates(results: Results) -> bool:
+    """Whether ratios are taken without the common bias of few images, which shrinks them."""
+    return all_extrapolated(results.evaluations.values())
+
+
+def is_for_few(results: Results, method: str) -> bool:
+    """Whether a network is told where its steps end, or was trained on pairs of noise and what became of it."""
+    before = results.train[method].before
+    made = before is not None and before.pairs_seconds > 0
+    return made or any(row.solver == "jump" for row in results.evaluations[method].rows)
 
 
 def best_at(results: Results, metric: str, nfe: int) -> tuple[str, EvaluationRow] | None:
@@ -45,16 +62,19 @@ def costs(results: Results, nfe: int, method: str, row: EvaluationRow, winner: t
     """One number of evaluations, in quality, sampling time and training."""
     name, reference = winner
     evaluation = results.evaluations[method]
-    ratio = ratio_of_pairs(row.distance_sets, reference.distance_sets, evaluation.confidence)
+    here, there = (
+        one.distance_infinity_sets if extrapolates(results) else one.distance_sets for one in (row, reference)
+    )
+    ratio = ratio_of_pairs(here, there, evaluation.confidence)
     key = distance_key(evaluation.extractor)
     said = (
         f"With {nfe}, {method_in_text(method)} by {solver_name(row.solver)} is best: {key} {number(row.distance)}, "
         f"{number(ratio.mean)} times ({number(ratio.low)} to {number(ratio.high)}) that of {method_in_text(name)} with "
         f"{reference.nfe}"
     )
-    here, there = (results.probes.methods[one].seconds_per_image(at) for one, at in ((method, row), winner))
-    if here is not None and there is not None:
-        said += f"; an image takes {duration(here)} instead of {duration(there)}"
+    own, other = (results.probes.methods[one].seconds_per_image(at) for one, at in ((method, row), winner))
+    if own is not None and other is not None:
+        said += f"; an image takes {duration(own)} instead of {duration(other)}"
     return said + training_cost(results, method, name) + "."
 
 
@@ -88,6 +108,6 @@ def coming_over(claims: Sequence[Claim]) -> list[str]:
         return [f"Not measured. {claim.note}"]
     _, verdict = VERDICTS[claim.verdict]
     return [
-        f"A training that starts from the diffusion model saves {measured(claim)} of one from scratch "
-        f"({interval(claim)}). Claimed: {claim.source_value}; {verdict}. {capital(claim.note)}"
+        f"Going over saves {measured(claim)} of a training from scratch ({interval(claim)}). "
+        f"Claimed: {claim.source_value}; {verdict}. {capital(claim.note)}"
     ]

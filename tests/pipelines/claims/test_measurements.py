@@ -217,8 +217,8 @@ def gone_over(way: list[tuple[int, float]], further: Rows | None = None) -> Resu
     rows: dict[str, Rows] = {"from_diffusion": [("euler", 10, 10, way[-1][1])]}
     rows |= {} if further is None else {"more_diffusion": further}
     evaluations = {**given.evaluations, **{name: evaluation(one) for name, one in rows.items()}}
-    probed = {**given.probes.methods, "from_diffusion": given.probes.methods["flow_matching"]}
-    given = replace(given, train={**given.train, "from_diffusion": over}, evaluations=evaluations)
+    probed = {**given.probes.methods, **dict.fromkeys(rows, given.probes.methods["flow_matching"])}
+    given = replace(given, train={**given.train, **dict.fromkeys(rows, over)}, evaluations=evaluations)
     given = replace(given, probes=given.probes.model_copy(update={"methods": probed}))
     return on_the_way(given, "from_diffusion", [(64000 + seen, distance) for seen, distance in way])
 
@@ -234,6 +234,20 @@ def test_what_going_over_saves_of_a_training_from_scratch():
         "After as many images as flow matching from scratch its distance is 33.3% lower (33.3% to 33.3%)." in found.note
     )
     assert 'not measured: make run SET="methods.more_diffusion=@methods/more_diffusion.yaml" adds it.' in found.note
+
+
+def test_a_row_that_does_not_go_on_from_the_baseline_is_not_judged():
+    given = gone_over([(16000, 11.0), (64000, 6.0)])
+    for before in (None, Before(method="flow_matching", images_seen=64000, seconds=100.0)):
+        other = given.train["from_diffusion"].model_copy(update={"before": before})
+        found = judged(replace(given, train={**given.train, "from_diffusion": other}))["migration"]
+        assert found.measured is None
+        assert found.note.startswith("From diffusion does not go on from the diffusion model: compare.over must name")
+
+
+def test_a_distance_that_is_higher_is_told_so():
+    found = judged(gone_over([(16000, 20.0), (64000, 12.0)]))["migration"]
+    assert "its distance is 66.7% higher (66.7% to 66.7%)." in found.note
 
 
 def test_going_over_pays_for_steps_that_cost_more():

@@ -77,6 +77,12 @@ from tests.pipelines.params.written import CONTENT, changed
         ("methods", {}, "params.yaml: methods = {}: dictionary should have at least 1 item"),
         ("train.images_seen", 5, "params.yaml: train.images_seen (5) must be at least train.batch_size"),
         ("methods.a-b", CONTENT["methods"]["diffusion"], "params.yaml: methods: a method's name has letters, digits"),
+        (
+            "methods.null",
+            CONTENT["methods"]["diffusion"],
+            "params.yaml: methods: a method cannot be called null, which",
+        ),
+        ("methods.1e5", CONTENT["methods"]["diffusion"], "params.yaml: methods: a method cannot be called 1e5, which"),
     ],
 )
 def test_a_mistake_is_one_line_with_key_value_and_what_is_allowed(key: str, value: Any, line: str) -> None:
