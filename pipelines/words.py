@@ -74,6 +74,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def evaluations(nfe: int) -> str:
+    """So many calls of a network.
+
+    >>> evaluations(1), evaluations(10)
+    ('1 evaluation', '10 evaluations')
+    """
+    return f"{nfe:,} evaluation{'' if nfe == 1 else 's'}"
+
+
 def roughly(seconds: float) -> str:
     """For what is foretold."""
     if seconds < 90:

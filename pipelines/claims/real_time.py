@@ -14,7 +14,7 @@ from pipelines.claims.units import IMAGES_A_SECOND
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
 from pipelines.schemas.machine import Load
 from pipelines.schemas.probes import Latency
-from pipelines.words import capital, duration, method_in_text, number, solver_name
+from pipelines.words import capital, duration, evaluations, method_in_text, number, solver_name
 
 WITHIN = 1.5
 """How far from the best a sampler may be: this many times the lowest distance with as few evaluations."""
@@ -30,7 +30,7 @@ class Waited:
 
     @property
     def words(self) -> str:
-        sampler = f"{solver_name(self.row.solver)}, {self.row.nfe} evaluation{'' if self.row.nfe == 1 else 's'}"
+        sampler = f"{solver_name(self.row.solver)}, {evaluations(self.row.nfe)}"
         return f"{method_in_text(self.method)} by {sampler}{', compiled' if self.latency.compiled else ''}"
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipelines import words
 from pipelines.claims.distances import best_row, paired_difference
 from pipelines.claims.results import Results
 from pipelines.ranking import Ranking
@@ -97,7 +98,7 @@ def costs(comparison: Comparison, ranking: Ranking, results: Results) -> list[tu
         (f"{key} at {comparison.nfe} evaluations", [(number(row.distance), sampler(row)) for row in rows]),
         (
             f"{key} at its best",
-            [(number(row.distance), f"{solver_name(row.solver)}, {row.nfe} evaluations") for row in best],
+            [(number(row.distance), f"{solver_name(row.solver)}, {words.evaluations(row.nfe)}") for row in best],
         ),
         (
             f"1,000 images at {comparison.nfe} evaluations",

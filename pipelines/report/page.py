@@ -194,7 +194,11 @@ def grids(contents: Contents) -> list[tuple[str, str, str]]:
     """Title, remark and image: the real images, then every method's at the deciding number of evaluations."""
     deciding = {method: dict(contents.ranking)[method] for method in contents.results.evaluations}
     generated = [
-        (contents.names[method], f"{words.solver_name(row.solver)}, {row.nfe} evaluations", grid(contents, method, row))
+        (
+            contents.names[method],
+            f"{words.solver_name(row.solver)}, {words.evaluations(row.nfe)}",
+            grid(contents, method, row),
+        )
         for method, row in deciding.items()
     ]
     return [
