@@ -30,6 +30,10 @@ STYLES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ((0, (1, 3)), "v"))
 
 # As wide as a phone, so that text keeps its size there; wider screens put two beside each other.
 SIZE = (5.2, 4.1)
+ROWS, ROW = 5, 0.17
+"""Of a legend: those that SIZE has room for, and the inches that each further one takes."""
+CHARACTERS = 66
+"""Of two entries of a legend that fit beside each other."""
 
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -239,7 +243,22 @@ def legend(figure: Figure, axes: Axes) -> None:
     entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda entry: "floor" in entry[1])
     handles = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle, _ in entries]
     labels = [label for _, label in entries]
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8.5, handlelength=2.8, columnspacing=1)
+    columns = columns_for(labels)
+    width, height = SIZE
+    figure.set_size_inches(width, height + ROW * max(math.ceil(len(labels) / columns) - ROWS, 0))
+    place = "outside lower center"
+    figure.legend(handles, labels, loc=place, ncols=columns, fontsize=8.5, handlelength=2.8, columnspacing=1)
+
+
+def columns_for(labels: Sequence[str]) -> int:
+    """Two, filled one after the other, where their longest entries fit beside each other.
+
+    >>> columns_for(["Euler", "midpoint"]), columns_for(["From diffusion, DPM-Solver++(2M), clipped"] * 2)
+    (2, 1)
+    """
+    first = math.ceil(len(labels) / 2)
+    parts = [part for part in (labels[:first], labels[first:]) if part]
+    return 2 if sum(max(map(len, part)) for part in parts) <= CHARACTERS else 1
 
 
 def panel() -> tuple[Figure, Axes]:
