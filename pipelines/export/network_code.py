@@ -1,9 +1,11 @@
 """The code of a network without the rest of the library: of each module what the network's class needs, and no more."""
 
 import ast
+import hashlib
 import inspect
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -87,17 +89,30 @@ def files_of(network: nn.Module) -> dict[str, str]:
         ("fm.networks.layers", "in_channels_last"),
     ):
         collect(module, name, needed)
-    texts = {called(module): shortened(read(module), needed) for module in needed}
+    mark = marked(texts_of(needed, ""))
+    texts = texts_of(needed, mark)
     page = templates.environment(ROOT / "pipelines" / "export").get_template("network.py.j2")
     entry = page.render(
         {
             "modules": sorted(texts),
-            "module_of_class": called(kind.__module__),
+            "module_of_class": called(kind.__module__, mark),
+            "conditions": called("fm.conditions", mark),
+            "layers": called("fm.networks.layers", mark),
             "class": kind.__name__,
             "arguments": ", ".join(ARGUMENTS[name] for name in inspect.signature(kind).parameters),
         }
     )
     return {f"{name}.py": text for name, text in {**texts, "network": f"{entry}\n"}.items()}
+
+
+def texts_of(needed: Needed, mark: str) -> dict[str, str]:
+    """By the names of their files."""
+    return {called(module, mark): shortened(read(module), needed, mark) for module in needed}
+
+
+def marked(texts: Mapping[str, str]) -> str:
+    """What tells these files from others of the same modules: a process that loads two exported folders has both."""
+    return hashlib.sha256("".join(texts[name] for name in sorted(texts)).encode()).hexdigest()[:8]
 
 
 def collect(module: str, name: str, needed: Needed) -> None:
@@ -144,17 +159,21 @@ def assigned(node: ast.Assign | ast.AnnAssign) -> set[str]:
     return {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
 
 
-def called(module: str) -> str:
-    """What a module is called in a folder where files of others lie too."""
-    return module.replace(".", "_")
+def called(module: str, mark: str) -> str:
+    """What a module is called in a folder where files of others lie too.
+
+    >>> called("fm.networks.grids", "1a2b3c4d")
+    'fm_networks_grids_1a2b3c4d'
+    """
+    return f"{module.replace('.', '_')}_{mark}"
 
 
-def shortened(module: Module, needed: Needed) -> str:
+def shortened(module: Module, needed: Needed, mark: str) -> str:
     """The module's text: what is needed of it, and where it finds what it needs of others."""
     kept = list(dict.fromkeys(node for name, node in module.defined.items() if name in needed[module.name]))
     used = set().union(*map(names_in, kept))
     imported = [
-        f"from .{called(place)} import {name}" + (f" as {local}" if local != name else "")
+        f"from .{called(place, mark)} import {name}" + (f" as {local}" if local != name else "")
         for local, (place, name) in module.ours.items()
         if local in used
     ]
