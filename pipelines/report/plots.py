@@ -246,8 +246,9 @@ def legend(figure: Figure, axes: Axes) -> None:
     columns = columns_for(labels)
     width, height = SIZE
     figure.set_size_inches(width, height + ROW * max(math.ceil(len(labels) / columns) - ROWS, 0))
-    place = "outside lower center"
-    figure.legend(handles, labels, loc=place, ncols=columns, fontsize=8.5, handlelength=2.8, columnspacing=1)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, fontsize=8.5, handlelength=2.8, columnspacing=1
+    )
 
 
 def columns_for(labels: Sequence[str]) -> int:
