@@ -26,7 +26,7 @@ settings.override(settings.ROOT / "params.yaml", {f"methods.{name}": f"@methods/
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which every row of methods/ has been added, trained and evaluated."""
     project = checkout(tmp_path_factory.mktemp("methods") / "project")
-    project.set(train__images_seen=12_800, train__checkpoint_every=1000, train__snapshots=1)
+    project.set(train__images_seen=16_000, train__checkpoint_every=1000, train__snapshots=1)
     project.run("python", "-c", ADD % METHODS)
     guided = {"solver": "euler", "steps": [5], "guidance": {"by": "snapshot", "scale": 1.5}}
     project.set(methods__ot_cfm__samplers=[{"solver": "euler", "steps": [1, 5, 10]}, guided])
