@@ -40,8 +40,7 @@ def draw(stage: Stage, settings: Params, name: str) -> None:
         require_unchanged(stage)
         with whole_folder(PAIRS / name) as folder:
             shutil.copytree(workspace, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
-        found = PairsMetrics(pairs=row.pairs.count, seconds=seconds, pairs_per_second=row.pairs.count / seconds)
-        found.save(METRICS / "pairs" / f"{name}.json")
+        PairsMetrics(pairs=row.pairs.count, seconds=seconds).save(METRICS / "pairs" / f"{name}.json")
     shutil.rmtree(workspace)
 
 

@@ -17,13 +17,17 @@ from pipelines.project import ROOT
 from pipelines.schemas.evaluation import deciding_metrics
 
 
-def is_text(name: str) -> bool:
-    """Whether YAML, of any version, reads a name as what it is, and not as a number or as nothing."""
+def survives_yaml(name: str) -> bool:
+    """Whether YAML, of any version, gives a name back as it is.
+
+    >>> [survives_yaml(name) for name in ("diffusion", "11", "null", "1e5", "007")]
+    [True, True, False, False, False]
+    """
     try:
         float(name)
     except ValueError:
         return bool(yaml.safe_load(name) == name)
-    return False
+    return name.isdecimal() and str(int(name)) == name
 
 
 class Params(Section):
@@ -68,7 +72,7 @@ class Params(Section):
         for name in methods:
             if not name.replace("_", "").isalnum() or not name.isascii():
                 raise ValueError(f"a method's name has letters, digits and underscores only, not {shown(name)}")
-            if not is_text(name):  # dvc.yaml names rows too
+            if not survives_yaml(name):  # dvc.yaml names rows too
                 raise ValueError(f"a method cannot be called {name}, which means something else to YAML")
         return methods
 

@@ -62,10 +62,8 @@ def costs(results: Results, nfe: int, method: str, row: EvaluationRow, winner: t
     """One number of evaluations, in quality, sampling time and training."""
     name, reference = winner
     evaluation = results.evaluations[method]
-    here, there = (
-        one.distance_infinity_sets if extrapolates(results) else one.distance_sets for one in (row, reference)
-    )
-    ratio = ratio_of_pairs(here, there, evaluation.confidence)
+    sets = "distance_infinity_sets" if extrapolates(results) else "distance_sets"
+    ratio = ratio_of_pairs(getattr(row, sets), getattr(reference, sets), evaluation.confidence)
     key = distance_key(evaluation.extractor)
     said = (
         f"With {nfe}, {method_in_text(method)} by {solver_name(row.solver)} is best: {key} {number(row.distance)}, "

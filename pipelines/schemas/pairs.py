@@ -10,4 +10,3 @@ class PairsMetrics(Schema):
 
     pairs: int
     seconds: float = Field(description="spent making them, over all resumptions")
-    pairs_per_second: float
