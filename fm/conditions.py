@@ -108,6 +108,11 @@ class Conditioner(Component, ABC, kind="conditioner"):
         return ()
 
     @property
+    def examples(self) -> tuple[str, ...]:
+        """What people are shown where nobody asks for anything: all choices, or some of what cannot be listed."""
+        return self.choices
+
+    @property
     def meaning(self) -> tuple[str, ...]:
         """What the numbers of its fields depend on besides what is asked for: an encoder's files. Two that differ in
         this have conditions of other meanings."""
@@ -212,7 +217,8 @@ class Text(Conditioner, name="text", says="a text, read by a frozen encoder"):
     """Data with a text each, as its encoder's tokens. "No condition" is the empty text.
 
     The encoder is asked for texts alone, and only then looked for: to train on what it has made of them before, and to
-    sample under that, takes no encoder. It has to be the one that it was: its files are held against `sums`.
+    sample under that, takes no encoder; the examples are texts. It has to be the one that it was: its files are held
+    against `sums`.
 
     >>> from fm.text import MiniLM
     >>> text = Text(MiniLM(length=16), width=384, empty=base64.b64encode(np.zeros((2, 384), "<f2")).decode())
@@ -226,13 +232,14 @@ class Text(Conditioner, name="text", says="a text, read by a frozen encoder"):
     width: int = option(least=1, most=65_536, says="numbers that the encoder describes a token by")
     empty: str = option(says="the empty text's tokens, float16 (tokens, width) in base64")
     sums: tuple[str, ...] = option((), says="the encoder's files, each as sha256sum says it")
+    examples: tuple[str, ...] = option((), says="texts that people are shown in turn where nobody asks for anything")
 
     @classmethod
-    def by(cls, encoder: Encoder) -> Self:
+    def by(cls, encoder: Encoder, examples: tuple[str, ...] = ()) -> Self:
         """Read by this encoder as it is here. Raises EncoderError: it is not to be had."""
         made = encoder.encode([""])
         tokens = made.values[0][made.there[0]].numpy().astype("<f2")
-        return cls(encoder, encoder.width, base64.b64encode(tokens.tobytes()).decode(), encoder.sums)
+        return cls(encoder, encoder.width, base64.b64encode(tokens.tobytes()).decode(), encoder.sums, examples)
 
     def check(self) -> None:
         try:
@@ -242,6 +249,11 @@ class Text(Conditioner, name="text", says="a text, read by a frozen encoder"):
             raise ValueError(f"empty = {shown(self.empty)}: {what}: {error}") from None
         if len(tokens) > self.encoder.length or not np.isfinite(tokens).all():
             raise ValueError(f"empty: must be at most {self.encoder.length} tokens of finite numbers")
+        for example in self.examples:
+            try:
+                self.text(example)
+            except ValueError as error:
+                raise ValueError(f"examples: {error}") from None
 
     @property
     def fields(self) -> Mapping[str, Spec]:
@@ -284,6 +296,11 @@ class Text(Conditioner, name="text", says="a text, read by a frozen encoder"):
 
     def called(self, asked: Any) -> str:
         return self.text(asked) or "no text"
+
+    def in_turn(self, count: int, first: int = 0) -> list[str | None]:
+        """Every example in turn, for data number `first` and those after it; "no condition" where there is none."""
+        turns = self.examples or (None,)
+        return [turns[index % len(turns)] for index in range(first, first + count)]
 
     def text(self, asked: Any) -> str:
         """What is asked for, "" where that is nothing. Raises ValueError for what is no text."""

@@ -1,4 +1,5 @@
-"""Sheets of samples, as people are shown what a generator makes: the labels in turn, from the noise of one seed."""
+"""Sheets of samples, as people are shown what a generator makes: labels or example texts in turn, from the noise of one
+seed."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ def samples(generator: Generator, seed: int, steps: int | None = None) -> Images
 
 
 def columns_of(generator: Generator) -> int:
-    return columns(len(generator.conditioner.choices))
+    return columns(len(generator.conditioner.examples))
 
 
-def columns(num_labels: int) -> int:
-    """One for each label if that makes a few, so that labels in turn stand in columns."""
-    return num_labels if 2 <= num_labels <= MOST_COLUMNS else MOST_COLUMNS
+def columns(num_examples: int) -> int:
+    """One for each label or text if that makes a few, so that those in turn stand in columns."""
+    return num_examples if 2 <= num_examples <= MOST_COLUMNS else MOST_COLUMNS

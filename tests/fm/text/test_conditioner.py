@@ -123,4 +123,17 @@ def test_an_empty_text_that_cannot_be(text: Text, empty: str, message: str) -> N
 def test_names(text: Text) -> None:
     assert [text.called(asked) for asked in ("a star", "", None)] == ["a star", "no text", "no text"]
     assert text.choices == ()
+
+
+def test_examples_are_shown_in_turn_where_nobody_asks(text: Text) -> None:
     assert text.in_turn(2, first=5) == [None, None]
+    shown = Text.by(text.encoder, ("a red heart", "the star", ""))
+    assert shown.in_turn(4, first=2) == ["", "a red heart", "the star", ""]
+    assert Conditioner.of(shown.choice) == shown
+    assert (shown.choices, shown.examples) == ((), ("a red heart", "the star", ""))
+    assert (shown.fields, shown.meaning) == (text.fields, text.meaning)
+
+
+def test_an_example_that_is_no_text(text: Text) -> None:
+    with pytest.raises(ValueError, match=r"^examples: a text of 10,001 characters is asked for: 10,000 at most$"):
+        Text.by(text.encoder, ("a star", "a" * 10_001))
