@@ -14,6 +14,7 @@ from fm import noise
 from fm.codecs import Codec
 from fm.conditions import Condition, Conditioner, withheld
 from fm.couplings import Assigned
+from fm.data.embedded import Embedded
 from fm.data.prepared import Prepared
 from fm.data.rows import Order, Ordered, Rows
 from fm.images import tensor_of
@@ -57,6 +58,9 @@ class Budget:
 class Examples:
     """What a network learns from: rows as stored, and how they and what lies beside them are read.
 
+    Attributes:
+        captions: of each row as tokens, where the conditioner is of texts; one of them is seen at every visit.
+
     >>> from fm.codecs import Pixels
     >>> from fm.conditions import Labels
     >>> from fm.data.rows import Arrays
@@ -69,6 +73,7 @@ class Examples:
     rows: Rows
     codec: Codec
     conditioner: Conditioner
+    captions: Embedded | None = None
 
     @classmethod
     def of(cls, dataset: Prepared) -> Self:
@@ -243,7 +248,10 @@ class Batches(Dataset[Batch]):
         """What has to be read, and what is soonest found out on the CPU."""
         draws = self._draws(step)
         codec = self.examples.codec
-        rows = self.examples.rows[self._rows(np.asarray(draws.positions, dtype=np.int64))]
+        numbers = self._rows(np.asarray(draws.positions, dtype=np.int64))
+        rows = self.examples.rows[numbers]
+        if self.examples.captions is not None:
+            rows |= self.examples.captions.seen(numbers, draws)
         source = tensor_of(rows[SOURCE]) if SOURCE in rows else None
         as_it_lies = codec.on_device or source is not None
         data = tensor_of(rows["data"]) if as_it_lies else codec.encode(rows["data"], draws)

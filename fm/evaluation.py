@@ -107,19 +107,32 @@ class Reference:
         return cls(fitted, moments(test), train, subset, mean_kernel_of_pairs(subset), float(floor))
 
 
+class Askable(Protocol):
+    """What there is to ask for, datum by datum: an array, or what finds it where it is wanted.
+
+    >>> asked: Askable = np.array(["cat", "dog"])
+    >>> asked[np.array([1, 1])].tolist()
+    ['dog', 'dog']
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[Any]: ...
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What the data of the training split are under, in their order; sample sets ask for as much of each.
 
     Attributes:
-        asked: (N,), as the generator's conditioner reads it.
+        asked: N, as the generator's conditioner reads them; of some rows, an array.
         labels: int64 (N,), what an extractor that classifies is to see; none where it cannot.
 
     >>> Conditions(asked=np.array([0, 1, 1, 0])).asked.shape
     (4,)
     """
 
-    asked: NDArray[Any]
+    asked: Askable
     labels: Labels | None = None
 
 

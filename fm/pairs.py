@@ -10,7 +10,6 @@ The noise is not kept: that of pair i is a function of the seed and i.
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from fm.batches import SOURCE
+from fm.batches import SOURCE, Examples
 from fm.data.prepared import mapped
 from fm.data.rows import Fields, Rows
 from fm.data.sums import sha256
@@ -156,10 +155,14 @@ def file_of(folder: Path, first: int, field: str) -> Path:
     return folder / f"{first // IN_A_SHARD:05}-{field}.npy"
 
 
-def under(rows: Rows, first: int, count: int, fields: Mapping[str, object]) -> Fields:
+def under(examples: Examples, first: int, count: int, seed: int) -> Fields:
     """What pairs from `first` on are drawn under: what the dataset's rows are under, in turn and again from the
     beginning; a number for each where that is nothing."""
-    numbers = np.arange(first, first + count) % len(rows)
-    found = rows[numbers]
-    chosen = {name: values for name, values in found.items() if name.removesuffix("_mask") in fields}
-    return chosen or {"number": numbers}
+    numbers = np.arange(first, first + count) % len(examples.rows)
+    fields = examples.conditioner.fields
+    if not fields:
+        return {"number": numbers}
+    found = examples.rows[numbers]
+    if examples.captions is not None:
+        found |= examples.captions.seen(numbers, Draws(seed, range(first, first + count)))
+    return {name: values for name, values in found.items() if name.removesuffix("_mask") in fields}

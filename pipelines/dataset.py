@@ -1,10 +1,15 @@
-"""The prepared dataset, as all stages open it."""
+"""The prepared dataset, as all stages open it, and what networks learn from of it."""
 
 import os
+from dataclasses import replace
 
+from fm.batches import Examples
+from fm.conditions import Unconditional
 from fm.data.prepared import CacheFolder, Prepared
+from fm.encoded_data import examples_in
 from fm.errors import UserError
-from pipelines.project import PREPARED, cache_dir
+from pipelines.params import Params
+from pipelines.project import ENCODED, PREPARED, cache_dir
 
 LIMIT_VARIABLE = "PIPELINE_SHARD_CACHE_MB"
 LIMIT_MB = 8192
@@ -21,6 +26,18 @@ def opened() -> Prepared:
         UserError: the variable is no number.
     """
     return Prepared.open(PREPARED, CacheFolder(cache_dir() / "shards", limit(), LIMIT_VARIABLE))
+
+
+def for_training(settings: Params, dataset: Prepared) -> Examples:
+    """What networks learn from, under the condition that settings ask for.
+
+    Raises:
+        PreparedError: it has to be encoded, and data/encoded is missing, damaged or of other data.
+    """
+    if settings.dataset.is_encoded:
+        return examples_in(ENCODED, dataset)
+    examples = Examples.of(dataset)
+    return replace(examples, conditioner=Unconditional()) if settings.dataset.condition == "none" else examples
 
 
 def limit() -> int:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from fm.errors import UserError
 from pipelines import params
+from pipelines.further_stages import with_stages
 from pipelines.params import Params
 from pipelines.project import METRICS, whole_file
 from pipelines.project import PAIRS as FOLDER
@@ -94,7 +95,7 @@ def with_edges(text: str, settings: Params) -> str:
 
 
 def renew(root: Path) -> bool:
-    """Give dvc.yaml the edges that params.yaml asks for; whether others were there.
+    """Give dvc.yaml the edges and further stages that params.yaml asks for; whether others were there.
 
     Raises:
         ParamsError: params.yaml has a mistake.
@@ -104,7 +105,8 @@ def renew(root: Path) -> bool:
     if not file.exists() or not settings.exists():
         return False
     before = file.read_text(encoding="utf-8")
-    after = with_edges(before, params.load(settings))
+    asked = params.load(settings)
+    after = with_edges(with_stages(before, asked), asked)
     if after != before:
         with whole_file(file) as partial:
             partial.write_text(after, encoding="utf-8")
@@ -115,5 +117,6 @@ def require(root: Path) -> None:
     """That DVC, which has read dvc.yaml already, knows the edges. Raises UserError where it did not: it does now."""
     if renew(root):
         raise UserError(
-            f"{FILE}: the rows of {params.FILE} start from others than it said; now it says so: run this again"
+            f"{FILE}: {params.FILE} asks for other stages, or for rows that start from others; now it has "
+            "them: run this again"
         )

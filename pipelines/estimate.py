@@ -9,11 +9,11 @@ import torch
 
 from fm import devices
 from fm.averaging import kept_of
+from fm.batches import Examples
 from fm.config import SamplerConfig
-from fm.data.prepared import Prepared
 from fm.generator import Generator
 from pipelines import averages, methods, params
-from pipelines.dataset import opened
+from pipelines.dataset import for_training, opened
 from pipelines.methods import Method
 from pipelines.params import Params
 from pipelines.probes.timing import seconds as sampling_seconds
@@ -33,19 +33,22 @@ def main() -> None:
     settings = params.load()
     device = devices.pick(settings.train.accelerator)
     dataset = opened()
+    examples = for_training(settings, dataset)
     with compute_slot(device.type):
         found = {
             stage: taken
-            for method in methods.build(settings, dataset).values()
-            for stage, taken in of_method(settings, dataset, method, device).items()
+            for method in methods.build(settings, examples).values()
+            for stage, taken in of_method(settings, examples, len(dataset.test), method, device).items()
         }
     print(json.dumps(found))
 
 
-def of_method(settings: Params, dataset: Prepared, method: Method, device: torch.device) -> dict[str, float]:
+def of_method(
+    settings: Params, examples: Examples, num_test: int, method: Method, device: torch.device
+) -> dict[str, float]:
     generator = method.untrained().to(device)
-    step, call = rates(settings, dataset, method, generator, device)
-    images = settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets
+    step, call = rates(settings, examples, method, generator, device)
+    images = settings.evaluate.count(num_test) * settings.evaluate.sets
     lengths = len(averages.lengths_of(kept_of(settings.train.average_lengths)))
     evaluations = calls(method) + (settings.train.snapshots + lengths) * TYPICAL_BEST
     return {
@@ -56,10 +59,10 @@ def of_method(settings: Params, dataset: Prepared, method: Method, device: torch
 
 
 def rates(
-    settings: Params, dataset: Prepared, method: Method, generator: Generator, device: torch.device
+    settings: Params, examples: Examples, method: Method, generator: Generator, device: torch.device
 ) -> tuple[float, float]:
     """Seconds of a training step, and of a network call for one image in a batch."""
-    take = prepared(generator, method.objective, methods.budget(settings), dataset)
+    take = prepared(generator, method.objective, methods.budget(settings), examples)
     seconds(take, device)  # the first is slow
     two = SamplerConfig(solver="ddim", steps=2)
     sampling_seconds(generator, two, BATCH, seed=0)

@@ -10,7 +10,6 @@ from torch import Tensor
 from fm.batches import Budget, Examples
 from fm.components import Choice, parts
 from fm.config import Config, SamplerConfig
-from fm.data.prepared import Prepared
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.generator_files import GeneratorError
@@ -46,9 +45,13 @@ class Method:
     pairs: SamplerConfig | None = None
 
     @classmethod
-    def build(cls, settings: Params, name: str, dataset: Prepared) -> Self:
-        """From params.yaml's row `name`. Raises UserError: a setting that cannot be, by its key."""
-        row, examples = settings.methods[name], Examples.of(dataset)
+    def build(cls, settings: Params, name: str, examples: Examples) -> Self:
+        """From params.yaml's row `name`, for a network that learns from these examples.
+
+        Raises:
+            UserError: a setting that cannot be, by its key.
+        """
+        row = settings.methods[name]
         with named(name):
             objective = Objective.of(row.objective.choice).at_scale(examples.codec.scale)
             config = Config(
@@ -62,17 +65,18 @@ class Method:
             )
             if row.start_from is not None:
                 config = gone_on(config, starts.original(name, row.start_from))
-        start = None if row.start is None else cls.build(settings, row.start, dataset)
+        start = None if row.start is None else cls.build(settings, row.start, examples)
         with named(name):
             if start is not None:
                 config = gone_on(config, Original.of(start.config))
             pairs = None if row.pairs is None else row.pairs.sampler
             return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start, pairs)
 
-    def examples(self, dataset: Prepared) -> Examples:
-        """What its network learns from. Raises UserError: pairs that are not there."""
-        of_data = Examples.of(dataset)
-        return replace(of_data, rows=Pairs.open(PAIRS / self.name)) if self.pairs is not None else of_data
+    def examples(self, of_data: Examples) -> Examples:
+        """What its network learns from: the data, or pairs. Raises UserError: pairs that are not there."""
+        if self.pairs is None:
+            return of_data
+        return replace(of_data, rows=Pairs.open(PAIRS / self.name), captions=None)  # which lie beside the pairs
 
     def untrained(self, weights: bool = True) -> Generator:
         """With random weights, from torch's global generator, or with none (Generator.untrained).
@@ -122,9 +126,9 @@ class Method:
         return weights_in(folder)
 
 
-def build(settings: Params, dataset: Prepared) -> dict[str, Method]:
+def build(settings: Params, examples: Examples) -> dict[str, Method]:
     """Every method of params.yaml, by its name. Raises UserError: a setting that cannot be, by its key."""
-    return {name: Method.build(settings, name, dataset) for name in settings.methods}
+    return {name: Method.build(settings, name, examples) for name in settings.methods}
 
 
 def try_all(methods: Iterable[Method]) -> None:

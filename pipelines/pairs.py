@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 from fm import devices, pairs
+from fm.batches import Examples
 from fm.generator import Generator
 from pipelines import forecast, methods, params
-from pipelines.dataset import opened
+from pipelines.dataset import for_training, opened
 from pipelines.params import Params
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS, PAIRS, cache_dir, compute_slot, whole_folder
@@ -36,7 +37,8 @@ def draw(stage: Stage, settings: Params, name: str) -> None:
         generator = Generator.load(MODELS / row.start).to(device).with_sampler(row.pairs.sampler)
         print(f"{stage.name}: {forecast.of_pairs(row.pairs, generator.shape)}", flush=True)
         with methods.named(f"{name}.pairs"):
-            seconds = write_shards(workspace, generator, row.pairs.count, settings.train.seed)
+            examples = for_training(settings, opened())
+            seconds = write_shards(workspace, generator, examples, row.pairs.count, settings.train.seed)
         require_unchanged(stage)
         with whole_folder(PAIRS / name) as folder:
             shutil.copytree(workspace, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
@@ -44,14 +46,17 @@ def draw(stage: Stage, settings: Params, name: str) -> None:
     shutil.rmtree(workspace)
 
 
-def write_shards(folder: Path, generator: Generator, count: int, seed: int) -> float:
-    """Those that are not there yet, and the index of all; the seconds that all of them have taken."""
-    rows = opened().train
+def write_shards(folder: Path, generator: Generator, examples: Examples, count: int, seed: int) -> float:
+    """Those that are not there yet, and the index of all; the seconds that all of them have taken.
+
+    Args:
+        examples: what the network was trained on, under which pairs are made.
+    """
     for first in pairs.starts(count):
         if not pairs.is_written(folder, first):
             size = min(pairs.IN_A_SHARD, count - first)
             began = time.perf_counter()
-            under = pairs.under(rows, first, size, generator.conditioner.fields)
+            under = pairs.under(examples, first, size, seed)
             fields = pairs.draw_shard(generator, seed, first, under)
             # Before the shard, so that no shard is there whose time is not; hidden, for it is none of the pairs' bytes.
             (folder / f".{first}.seconds").write_text(repr(time.perf_counter() - began), encoding="utf-8")

@@ -21,7 +21,7 @@ from fm.networks.conditioned import Conditioned
 from fm.networks.sizes import sizes_alone
 from fm.training.planning import Needs, Setting, needs
 from pipelines import params, yaml_reading
-from pipelines.dataset import opened
+from pipelines.dataset import for_training, opened
 from pipelines.params.mistakes import explained
 from pipelines.params.network import Network as Section
 from pipelines.program import run
@@ -167,11 +167,11 @@ def read() -> Asked:
             f"--gib {chosen.gib:g}: must be more than --reserve, {chosen.reserve:g}, which is not for tensors"
         )
     network = settings.network if chosen.network is None else section(chosen.network)
-    dataset = prepared() if None in (chosen.shape, chosen.labels) else None
+    data = for_training(settings, prepared()) if None in (chosen.shape, chosen.labels) else None
     asked = Asked(
         Network.of(network.choice),
-        dataset.codec.shape if dataset and chosen.shape is None else chosen.shape,
-        dataset.conditioner if dataset and chosen.labels is None else Labels(tuple(map(str, range(chosen.labels)))),
+        data.codec.shape if data and chosen.shape is None else chosen.shape,
+        data.conditioner if data and chosen.labels is None else Labels(tuple(map(str, range(chosen.labels)))),
         batch_size,
         chosen.devices,
         (chosen.gib - chosen.reserve) * GIB,

@@ -250,8 +250,7 @@ def captions(metrics: PrepareMetrics) -> str:
     numbers = [one.captions for one in metrics.by_captions if one.captions]
     each = f"{numbers[0]} each" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} each"
     images = metrics.train_images + metrics.test_images
-    kept = "they are kept beside the data, and no network is trained on them yet"
-    return f"{metrics.num_captioned:,} of {images:,} images have {each}; {kept}"
+    return f"{metrics.num_captioned:,} of {images:,} images have {each}"
 
 
 def captions_not_kept(faults: CaptionFaults) -> str:

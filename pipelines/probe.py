@@ -9,7 +9,7 @@ from fm.metrics.extractors import load
 from fm.networks.compiled import COMPILING
 from fm.paths import CondOT
 from pipelines import params, snapshots
-from pipelines.dataset import opened
+from pipelines.dataset import for_training, opened
 from pipelines.machine import Moment
 from pipelines.methods import budget, build
 from pipelines.params import Params
@@ -43,7 +43,8 @@ def measure(stage: Stage) -> None:
 def probe(settings: Params, device: torch.device) -> Probes:
     """All methods of params.yaml, as they lie trained in artifacts/models."""
     dataset = opened()
-    methods = build(settings, dataset)
+    examples = for_training(settings, dataset)
+    methods = build(settings, examples)
     evaluations, metric = read_evaluations(list(methods)), settings.register_.metric
     deciding = dict(rank(evaluations, metric, settings.register_.nfe))
     guided_images = min(settings.evaluate.count(len(dataset.test)) * settings.evaluate.sets // 2, MOST_GUIDED)
@@ -64,7 +65,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
     waited = latencies(generators, quick, settings.evaluate.compile, seed)
     after_alone = Moment.now()
     tell("timing training steps")
-    step = costs(generators, {name: one.objective for name, one in methods.items()}, budget(settings), dataset)
+    step = costs(generators, {name: one.objective for name, one in methods.items()}, budget(settings), examples)
     loads = ProbeLoads(
         samplers=began.until(after_samplers),
         one_at_a_time=after_samplers.until(after_alone),

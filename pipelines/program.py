@@ -6,14 +6,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from fm.errors import TryLater, UserError
+from fm.text.finding import VARIABLE
+from pipelines.project import cache_dir
 
 PLAIN = {
     "accept": [],
     "compare": [],
+    "encode": [],
     "estimate": [],
     "evaluate": ["METHOD"],
     "features": [],
@@ -38,11 +42,19 @@ def run(main: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, terminate)
     try:
         require_arguments()
+        keep_encoders_in_cache()
         main()
     except UserError as error:
         await_the_first()
         print(error, file=sys.stderr)
         sys.exit(os.EX_TEMPFAIL if isinstance(error, TryLater) else 1)
+
+
+def keep_encoders_in_cache() -> None:
+    """Text encoders are fetched to where all downloads lie, unless the environment says where."""
+    if VARIABLE not in os.environ:
+        with suppress(UserError):  # a cache that cannot be written to: only who needs it says so
+            os.environ[VARIABLE] = str(cache_dir() / "encoders")
 
 
 def await_the_first() -> None:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 INPUTS = Path("artifacts/inputs")
 PREPARED = Path("data/prepared")
+ENCODED = Path("data/encoded")
 FEATURES = Path("artifacts/features")
 MODELS = Path("artifacts/models")
 SNAPSHOTS = Path("artifacts/snapshots")

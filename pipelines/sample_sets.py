@@ -2,22 +2,31 @@
 both."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fm import devices, evaluation
+from fm.captions import seen
+from fm.data.captions import TEXT
 from fm.data.prepared import Prepared
+from fm.data.rows import Arrays
 from fm.errors import UserError
 from fm.evaluation import Conditions, Measured, Plan, Reference, SampleSet
 from fm.generator import Generator
 from fm.metrics.extractors import Extractor, Floats
+from fm.noise import Draws
 from fm.work_queue import ALONE, Workers
 from pipelines.machine import Moment
 from pipelines.params import Evaluate, require_enough
 from pipelines.project import FEATURES
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
 from pipelines.schemas.machine import Load
+
+if TYPE_CHECKING:
+    from fm.data.shards import Shards
 
 LABEL = "label"
 
@@ -109,11 +118,28 @@ def row_of(generator: Generator, found: Measured, load: Load) -> EvaluationRow:
     )
 
 
+class Captions:
+    """A caption of each of these data, looked up where it is asked for."""
+
+    def __init__(self, rows: "Arrays | Shards") -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        return np.array(seen(self.rows.captions(rows), Draws(0, rows.tolist())), dtype=object)
+
+
 def conditions(generator: Generator, dataset: Prepared) -> Conditions | None:
     """What the training split's data are under, by what the generator calls it: one that was trained on other data may
     have other labels, or the same in another order, and is asked for no label where it does not know it. None where
-    data have no labels."""
-    if LABEL not in dataset.train.kinds:
+    data have no labels, or the generator knows no condition."""
+    has_labels = LABEL in dataset.train.kinds
+    if TEXT in generator.conditioner.fields:
+        labels = dataset.train.column(LABEL) if has_labels and dataset.label_names else None
+        return Conditions(Captions(dataset.train), labels)
+    if not has_labels or not generator.conditioner.fields:
         return None
     known = set(generator.conditioner.choices)
     names = list(dataset.label_names) or [""]  # without labels all images have the number 0

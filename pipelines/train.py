@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from fm import devices, sheets
+from fm.batches import Examples
 from fm.components import parts
 from fm.conditions import Labels
-from fm.data.prepared import Prepared
 from fm.generator import Generator, NotFinite
 from fm.generator_files import CONFIG, WEIGHTS
 from fm.networks.flops import flops_of_a_call
@@ -21,7 +21,7 @@ from fm.training.checkpoint_folders import remove, require_writable
 from fm.training.processes import is_helper, launched
 from fm.training.trainer import Hardware, Keeping, Watching
 from pipelines import averages, finished, forecast, methods, params, snapshots, words
-from pipelines.dataset import opened
+from pipelines.dataset import for_training, opened
 from pipelines.machine import Moment
 from pipelines.methods import Method
 from pipelines.params import Params
@@ -63,7 +63,8 @@ def train(stage: Stage, name: str) -> None:
     settings = params.load()
     dataset = opened()
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
-    every = methods.build(settings, dataset)
+    examples = for_training(settings, dataset)
+    every = methods.build(settings, examples)
     methods.try_all(every.values())
     method = every[name]
     workspace = cache_dir() / "checkpoints" / stage.name / stage.key
@@ -76,7 +77,7 @@ def train(stage: Stage, name: str) -> None:
     lengths = tuple(kept.average_lengths)
     keeping = Keeping(workspace / "last.ckpt", stage.key, kept.checkpoint_every, kept.snapshots, elsewhere, lengths)
     if is_helper():
-        fit(settings, method, dataset, generator, keeping, hardware, None)
+        fit(settings, method, examples, generator, keeping, hardware, None)
         return
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type):
@@ -88,9 +89,9 @@ def train(stage: Stage, name: str) -> None:
             return
         with tracking.stage_run(stage, settings.dataset.name) as tracked:
             log_settings(tracked, stage, settings, method)
-            foretell(settings, method, dataset, generator, device, before)
+            foretell(settings, method, examples, generator, device, before)
             began = Moment.now()
-            totals = fit(settings, method, dataset, generator, keeping, hardware, tracked)
+            totals = fit(settings, method, examples, generator, keeping, hardware, tracked)
             metrics = summarise(settings, generator, totals, began.load(), before)
             require_unchanged(stage)
             write(name, generator, totals, metrics)
@@ -135,7 +136,7 @@ def measured(method: str) -> TrainMetrics:
 def foretell(
     settings: Params,
     method: Method,
-    dataset: Prepared,
+    examples: Examples,
     generator: Generator,
     device: torch.device,
     before: Before | None,
@@ -144,8 +145,8 @@ def foretell(
     plan = methods.budget(settings)
     seconds = None  # several devices share a step in ways that one does not show
     if settings.train.devices == 1 and not launched():
-        seconds = forecast.seconds_of_a_step(generator, method.objective, plan, method.examples(dataset), device)
-    told = forecast.sentences(plan, len(method.examples(dataset).rows), seconds, method.pairs is not None)
+        seconds = forecast.seconds_of_a_step(generator, method.objective, plan, method.examples(examples), device)
+    told = forecast.sentences(plan, len(method.examples(examples).rows), seconds, method.pairs is not None)
     if before is not None:
         seen = f"{before.images_seen:,} images in {words.duration(before.seconds)}"
         made = f" and made the pairs in {words.duration(before.pairs_seconds)}" if before.pairs_seconds else ""
@@ -177,7 +178,7 @@ def hardware_of(settings: Params) -> Hardware:
 def fit(
     settings: Params,
     method: Method,
-    dataset: Prepared,
+    examples: Examples,
     generator: Generator,
     keeping: Keeping,
     hardware: Hardware,
@@ -186,7 +187,7 @@ def fit(
     return trainer.train(
         generator,
         method.objective,
-        method.examples(dataset),
+        method.examples(examples),
         methods.budget(settings),
         keeping,
         hardware,

@@ -1,4 +1,4 @@
-"""The whole pipeline on a folder of pictures without labels, as docs/own-images.md has it, and in shards."""
+"""The whole pipeline on a folder of pictures without labels, as docs/own-images.md has it: with captions, in shards."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.conftest import Project, checkout
+from tests.fm.text.tiny import tiny_encoder
 
 SETTINGS = {
     "dataset.name": "image-folder",
@@ -26,10 +27,16 @@ SETTINGS = {
 }
 
 
+def nearest(colour: tuple[int, ...]) -> str:
+    return "red" if colour[0] > colour[2] else "blue"
+
+
 def picture(path: Path, seed: int) -> None:
-    """A coloured disc on a coloured ground."""
+    """A coloured disc on a coloured ground, with two captions or none."""
     random = np.random.default_rng(seed)
     ground, disc = (tuple(random.integers(0, 256, 3).tolist()) for _ in range(2))
+    if seed % 10:
+        path.with_suffix(".txt").write_text(f"{nearest(disc)} heart\na {nearest(disc)} star", encoding="utf-8")
     image = Image.new("RGB", (40, 30), ground)
     x, y, radius = random.integers((8, 8, 4), (32, 22, 12)).tolist()
     ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), disc)
@@ -46,7 +53,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
         picture(folder / f"картинка {seed:03}.png", seed)
     (folder / "broken.jpg").write_text("no image")
     project.run("dvc", "add", "--quiet", "pictures")
-    project.set_all(SETTINGS)
+    encoder = tiny_encoder(tmp_path_factory.mktemp("encoders") / "tiny")
+    read = {"kind": "text", "encoder": {"name": "minilm", "place": str(encoder), "length": 8}}
+    project.set_all(SETTINGS | {"dataset.condition": read})
     return project, project.run("python", "-m", "flows.pipeline").stdout
 
 
@@ -58,6 +67,10 @@ def test_is_compared_and_registered(own: tuple[Project, str]) -> None:
     project, printed = own
     comparison = json.loads((project.folder / "reports/comparison.json").read_text())
     assert (comparison["extractor"], comparison["metric"]) == ("efficientnet_lite0", "fid_efficientnet_lite0")
+    encoded = json.loads((project.folder / "metrics/encode.json").read_text())
+    assert (encoded["captions"], encoded["without"]) == (4, 22)
+    config = json.loads((project.folder / "artifacts/models/flow_matching/config.json").read_text())
+    assert config["conditioner"]["name"] == "text"
     assert "champion: version 1" in printed
     prepared = json.loads((project.folder / "metrics/prepare.json").read_text())
     assert prepared["train_images"] + prepared["test_images"] == 220

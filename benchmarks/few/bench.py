@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from fm import devices
+from fm.batches import Examples
 from fm.components import ANY
 from fm.data import digits, fashion_mnist  # noqa: F401, by their names below
 from fm.data.dataset import Dataset, Request
@@ -91,7 +92,7 @@ class Bench:
         return cls(settings, dataset, load(folder / FEATURES, device), real, device)
 
     def method(self, row: str) -> Method:
-        return Method.build(self.settings, row, self.dataset)
+        return Method.build(self.settings, row, Examples.of(self.dataset))
 
     @cached_property
     def pixels(self) -> dict[str, torch.Tensor]:

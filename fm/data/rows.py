@@ -99,9 +99,19 @@ class Arrays:
         """All of a field but the captions, (N, ...)."""
         return self.fields[name]
 
+    def captions(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        """The text of each of those rows (fm.data.captions), empty where there is none; nothing else is read."""
+        if self.texts is not None:
+            return self.texts[rows]
+        return self.fields[TEXT][rows].astype(object) if TEXT in self.fields else without_captions(rows)
+
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Fields:
         found = {name: array[rows] for name, array in self.fields.items()}
         return found if self.texts is None else {**found, TEXT: self.texts[rows]}
+
+
+def without_captions(rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    return np.full(len(rows), "", dtype=object)

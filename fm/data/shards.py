@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.data.captions import PACKED, TEXT
-from fm.data.rows import Fields
+from fm.data.rows import Fields, without_captions
 from fm.data.shard_cache import CacheError, Shelf
 from fm.data.shard_files import DATA, Open, Shard
 
@@ -117,6 +117,10 @@ class Shards:
     def column(self, name: str) -> NDArray[Any]:
         """All of a small field, (N, ...)."""
         return self.beside[name]
+
+    def captions(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """The text of each of those rows (fm.data.captions), empty where there is none."""
+        return self[rows][TEXT] if self.has_texts else without_captions(rows)
 
     def order(self, seed: int, epoch: int) -> "Windows":
         """Every row once (fm.data.rows.Ordered)."""

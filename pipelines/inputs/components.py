@@ -98,10 +98,13 @@ class Components:
 
 
 def choices(settings: Any, kinds: Mapping[str, Any]) -> dict[str, set[str]]:
-    """Kind -> the names of it in settings: wherever a key is a kind, its value is a name, or options with a name."""
+    """Kind -> the names of it in settings: wherever a key is a kind, its value is a name, or options with a name; or
+    null, where none of the kind is used."""
     found: dict[str, set[str]] = {}
     for key, value in pairs(settings):
-        if key in kinds and (name := name_of(value)) is not None:
+        if key in kinds and value is None:
+            found.setdefault(key, set())
+        elif key in kinds and (name := name_of(value)) is not None:
             found.setdefault(key, set()).add(name)
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipelines import params
+from pipelines import further_stages, params
 from pipelines.inputs.beside import BESIDE_ALL, SHOWS, beside
 from pipelines.inputs.components import LIBRARY, OWN, Components, packages_of
 from pipelines.inputs.reach import Reach
@@ -54,7 +54,9 @@ def file_of(stage: str) -> Path:
 def names(settings: Params) -> Iterator[str]:
     """All stages that have inputs."""
     for kind in OF_STAGE:
-        if kind == "pairs":
+        if kind in further_stages.STAGES:
+            yield from [kind] if kind in further_stages.asked(settings) else []
+        elif kind == "pairs":
             yield from (f"{kind}@{method}" for method, row in settings.methods.items() if row.pairs is not None)
         else:
             yield from (f"{kind}@{method}" for method in settings.methods) if kind in FOR_EACH_METHOD else [kind]

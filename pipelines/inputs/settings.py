@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines import starts
 from pipelines.inputs.components import own_class
-from pipelines.params import Evaluate, Params
+from pipelines.params import Captions, Evaluate, Params
 from pipelines.params.sections import MOST_IMAGES
 
 Settings = dict[str, Any]
@@ -52,11 +52,16 @@ def of_evaluate(settings: Params, method: str) -> Settings:
     }
 
 
+def of_encode(settings: Params, _: str) -> Settings:
+    return {**of_data(settings), **of_condition(settings)}
+
+
 def of_network(settings: Params, method: str) -> Settings:
     """What a network of a method is, and what it says of which data."""
     row = settings.methods[method]
     return {
         **of_data(settings),
+        **of_condition(settings),
         "network": row.network.model_dump(mode="json"),
         "path": row.objective.path,
         "target": row.objective.target,
@@ -86,9 +91,17 @@ def of_data(settings: Params) -> Settings:
     return {**of_it, **CONDITIONER}
 
 
+def of_condition(settings: Params) -> Settings:
+    """What networks are told."""
+    condition = settings.dataset.condition
+    if isinstance(condition, Captions):
+        return {"condition": {"conditioner": condition.kind, "encoder": condition.encoder}}
+    return {"condition": {"conditioner": condition, "encoder": None}}
+
+
 def of_compare(settings: Params, _: str) -> Settings:
     everything = settings.model_dump(mode="json", by_alias=True, exclude={"dataset"})
-    return {**of_data(settings), **everything, "evaluate": of_evaluation(settings.evaluate)}
+    return {**of_data(settings), **of_condition(settings), **everything, "evaluate": of_evaluation(settings.evaluate)}
 
 
 def of_evaluation(chosen: Evaluate) -> Settings:
@@ -99,6 +112,7 @@ def of_evaluation(chosen: Evaluate) -> Settings:
 OF_STAGE: dict[str, Callable[[Params, str], Settings]] = {
     "prepare": of_prepare,
     "features": of_features,
+    "encode": of_encode,
     "pairs": of_pairs,
     "train": of_train,
     "evaluate": of_evaluate,

@@ -9,6 +9,7 @@ from pipelines.params.checks import (
     require_nfe,
     require_path,
 )
+from pipelines.params.condition import Captions
 from pipelines.params.mistakes import ParamsError
 from pipelines.params.objective import Objective, OtherObjective
 from pipelines.params.params import Params
@@ -20,6 +21,7 @@ from pipelines.params.sections import Dataset, Evaluate, Roles
 __all__ = [
     "FILE",
     "NO_IMAGES",
+    "Captions",
     "Dataset",
     "Evaluate",
     "Objective",

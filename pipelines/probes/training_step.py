@@ -10,7 +10,6 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from fm.batches import Batches, Budget, Examples
-from fm.data.prepared import Prepared
 from fm.generator import Generator
 from fm.objectives import Objective
 from fm.training.loop import Loop
@@ -29,11 +28,11 @@ class Costs:
 
 
 def costs(
-    generators: Mapping[str, Generator], objectives: Mapping[str, Objective], budget: Budget, dataset: Prepared
+    generators: Mapping[str, Generator], objectives: Mapping[str, Objective], budget: Budget, examples: Examples
 ) -> dict[str, Costs]:
     """Forward, backward, clipping, optimiser and averaging on the same batches; float32, one process."""
     ready = {
-        method: partial(prepared, generator, objectives[method], budget, dataset)
+        method: partial(prepared, generator, objectives[method], budget, examples)
         for method, generator in generators.items()
     }
     peaks: dict[str, list[int]] = {method: [] for method in ready}
@@ -50,10 +49,10 @@ def costs(
     return {method: Costs(taken[method], peaks[method]) for method in ready}
 
 
-def prepared(generator: Generator, objective: Objective, budget: Budget, dataset: Prepared) -> Callable[[], None]:
+def prepared(generator: Generator, objective: Objective, budget: Budget, examples: Examples) -> Callable[[], None]:
     """STEPS training steps of a copy of the generator's network, ready to be taken, as training takes them."""
     loop = Loop(copy.deepcopy(generator.network), objective, budget)
-    source = Batches(Examples.of(dataset), budget)
+    source = Batches(examples, budget)
     batches = [source[number % len(source)].to(device_of(generator)) for number in range(STEPS)]
 
     def take() -> None:

@@ -49,8 +49,9 @@ def exact() -> Generator:
 
 def drawn(folder: Path, generator: Generator, seed: int = 3) -> Pairs:
     rows = Arrays({"data": np.zeros((7, 2), np.float32)})
+    examples = Examples(rows, generator.codec, generator.conditioner)
     for first in pairs.starts(COUNT):
-        under = pairs.under(rows, first, min(pairs.IN_A_SHARD, COUNT - first), generator.conditioner.fields)
+        under = pairs.under(examples, first, min(pairs.IN_A_SHARD, COUNT - first), seed)
         pairs.write_shard(folder, first, pairs.draw_shard(generator, seed, first, under))
     pairs.write_index(folder, COUNT, seed, generator.shape)
     return Pairs.open(folder)
@@ -116,7 +117,7 @@ def test_a_batch_has_the_pairs_and_mixes_no_other_noise(of_the_plane: Pairs) -> 
 def test_images_and_their_noise_are_flipped_together(tmp_path: Path) -> None:
     generator = tiny_generator()
     rows = Arrays({"data": np.zeros((5, 8, 8, 1), np.uint8), "label": np.arange(5)})
-    under = pairs.under(rows, 3, 8, generator.conditioner.fields)
+    under = pairs.under(Examples(rows, generator.codec, generator.conditioner), 3, 8, seed=0)
     assert under["label"].tolist() == [3, 4, 0, 1, 2, 3, 4, 0]
     pairs.write_shard(tmp_path, 0, pairs.draw_shard(generator, 0, 0, under))
     pairs.write_index(tmp_path, 8, 0, generator.shape)

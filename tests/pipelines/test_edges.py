@@ -76,7 +76,7 @@ def test_whoever_has_read_the_graph_before_is_stopped(tmp_path: Path) -> None:
     content = changed("methods.diffusion.network", None)
     content["methods"]["more"] = content["methods"]["diffusion"] | {"start": "diffusion"}
     (tmp_path / "params.yaml").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"dvc.yaml: the rows of params.yaml start from others .* run this again"):
+    with pytest.raises(UserError, match=r"dvc.yaml: params.yaml asks for other stages, .* run this again"):
         edges.require(tmp_path)
     edges.require(tmp_path)
 

@@ -7,6 +7,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from fm.batches import Examples
 from fm.config import Native, SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
@@ -45,7 +46,7 @@ def going_on(folder: str = "starts/ours") -> dict[str, Any]:
 def test_a_method_that_goes_on_begins_with_what_the_network_makes(dataset: Prepared) -> None:
     original = tiny_generator("ddpm", "noise")
     original.save("starts/ours")
-    method = methods.build(params.parse(going_on()), dataset)["flow_matching"]
+    method = methods.build(params.parse(going_on()), Examples.of(dataset))["flow_matching"]
     methods.try_all([method])
     assert method.config.native == Native(path="ddpm", target="noise")
     assert method.untrained(weights=False).device == torch.device("meta")
@@ -62,10 +63,10 @@ def test_a_network_that_cannot_be_gone_on_from_is_told(dataset: Prepared) -> Non
     with pytest.raises(
         UserError, match=r"methods\.flow_matching\.start_from = starts/ours: must be a folder with a trained network"
     ):
-        methods.build(params.parse(going_on()), dataset)
+        methods.build(params.parse(going_on()), Examples.of(dataset))
     tiny_generator("ddpm", "noise", label_names=("cat", "dog")).save("starts/ours")
     with pytest.raises(UserError, match=r"methods\.flow_matching: .* is told 2 labels, and the data have 10 labels"):
-        methods.build(params.parse(going_on()), dataset)
+        methods.build(params.parse(going_on()), Examples.of(dataset))
 
 
 def test_weights_of_another_network_are_told_before_any_training(dataset: Prepared) -> None:
@@ -73,7 +74,7 @@ def test_weights_of_another_network_are_told_before_any_training(dataset: Prepar
     tiny_generator("ddpm", "noise").save("starts/ours")
     weights = Path("starts/ours/model.safetensors")
     whole = weights.read_bytes()
-    built = methods.build(params.parse(going_on()), dataset).values()
+    built = methods.build(params.parse(going_on()), Examples.of(dataset)).values()
     told = r"^params\.yaml: methods\.flow_matching\.start_from = starts/ours: "
     save_file({"alone": torch.zeros(2)}, weights)
     with pytest.raises(
@@ -114,7 +115,7 @@ def test_a_method_that_starts_from_another_begins_with_what_it_has_learnt(datase
         "start": "flow_matching",
         "objective": {"name": "mean_flow", "path": "cond_ot", "coupling": "independent", "timesteps": "uniform"},
     }
-    built = methods.build(params.parse(content), dataset)
+    built = methods.build(params.parse(content), Examples.of(dataset))
     methods.try_all(built.values())
     assert {name: method.config.sampler.label for name, method in built.items()} == {
         "flow_matching": "ddim",
@@ -141,6 +142,6 @@ def test_a_method_that_starts_from_another_begins_with_what_it_has_learnt(datase
         built["diffusion"].begun()
 
     content["methods"]["flow_matching"] = content["methods"]["flow_matching"] | {"network": {"kind": "transformer"}}
-    other = methods.build(params.parse(content), dataset)
+    other = methods.build(params.parse(content), Examples.of(dataset))
     with pytest.raises(UserError, match="artifacts/models/flow_matching was trained by other settings: `dvc repro"):
         other["diffusion"].begun()

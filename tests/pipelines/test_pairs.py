@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fm import pairs as drawing
-from fm.batches import Batches
+from fm.batches import Batches, Examples
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
@@ -33,8 +33,12 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images, labels = np.zeros((20, 8, 8, 1), dtype=np.uint8), np.arange(20) % 10
         write(PREPARED, Splits(images, labels, images, labels, tuple("0123456789"), "nowhere"), "digits")
         (PAIRS / "rectified_flow").mkdir(parents=True)
-        pairs.write_shards(PAIRS / "rectified_flow", generator(), COUNT, seed=0)
+        pairs.write_shards(PAIRS / "rectified_flow", generator(), examples(), COUNT, seed=0)
     return place
+
+
+def examples() -> Examples:
+    return Examples.of(Prepared.open(PREPARED))
 
 
 def generator() -> Generator:
@@ -58,7 +62,7 @@ def test_cut_short_and_gone_on_with_they_are_the_same_bytes(drawn: Path, monkeyp
     with pytest.raises(PairsError, match="there are no whole pairs here"):
         drawing.Pairs.open(folder)
     first = float((folder / ".0.seconds").read_text())
-    seconds = pairs.write_shards(folder, generator(), COUNT, seed=0)
+    seconds = pairs.write_shards(folder, generator(), examples(), COUNT, seed=0)
     assert contents(folder) == before
     assert seconds > first > 0
     assert (folder / "00000-data.npy").stat().st_mtime_ns == kept
@@ -91,8 +95,8 @@ def test_the_row_is_trained_on_them(drawn: Path, monkeypatch: pytest.MonkeyPatch
     content["methods"]["rectified_flow"] = content["methods"].pop("diffusion")
     settings = params.parse(content)
     dataset = Prepared.open(PREPARED)
-    method = methods.build(settings, dataset)["rectified_flow"]
-    examples = method.examples(dataset)
+    method = methods.build(settings, Examples.of(dataset))["rectified_flow"]
+    examples = method.examples(Examples.of(dataset))
     assert len(examples.rows) == COUNT
     batch = Batches(examples, methods.budget(settings))[0]
     ends = tiny_generator().with_sampler(SamplerConfig(solver="euler", steps=2)).ends_of(batch.noise(), batch.condition)

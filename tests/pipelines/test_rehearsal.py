@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 
+from fm.batches import Examples
 from fm.config import SamplerConfig
 from fm.data import prepared
 from fm.data.splits import Splits
@@ -118,4 +119,4 @@ def test_a_network_of_seven_billion_weights_is_rehearsed_in_no_time(dataset: pre
 
 
 def try_all(content: object, dataset: prepared.Prepared) -> None:
-    methods.try_all(methods.build(params.parse(content), dataset).values())
+    methods.try_all(methods.build(params.parse(content), Examples.of(dataset)).values())

@@ -105,7 +105,7 @@ def test_what_is_learnt_comes_to_nothing_that_stands_beside_a_training() -> None
 def test_nothing_is_made_of_settings_but_what_is_written_down() -> None:
     """What a stage has by a method of a section, of_... in pipelines/inputs/settings.py resolves: the code of params
     stands beside. Whoever adds a method makes sure of that, and adds its name here."""
-    known = {"choice", "count", "each", "each_sampler", "evaluations", "label", "steps"}
+    known = {"choice", "count", "each", "each_sampler", "evaluations", "is_encoded", "label", "steps"}
     classes = [one for module in (params, sections) for one in vars(module).values() if inspect.isclass(one)]
     found = {
         name

@@ -1,6 +1,6 @@
 import torch
 
-from fm.batches import Budget
+from fm.batches import Budget, Examples
 from fm.data.prepared import Prepared
 from fm.objectives import Regression
 from pipelines.probes import training_step
@@ -26,7 +26,7 @@ def test_the_peak_is_what_tensors_hold_at_once() -> None:
 
 
 def test_costs_of_equal_networks(generators: dict, budget: Budget, dataset: Prepared) -> None:
-    found = training_step.costs(generators, OBJECTIVES, budget, dataset)
+    found = training_step.costs(generators, OBJECTIVES, budget, Examples.of(dataset))
     for cost in found.values():
         assert len(cost.seconds) == training_step.ROUNDS
         assert len(set(cost.peak_bytes)) == 1  # no chance in it
@@ -39,6 +39,6 @@ def test_costs_of_equal_networks(generators: dict, budget: Budget, dataset: Prep
 
 def test_the_networks_stay_as_they_are(generators: dict, budget: Budget, dataset: Prepared) -> None:
     before = [weight.clone() for weight in generators["diffusion"].network.parameters()]
-    training_step.prepared(generators["diffusion"], OBJECTIVES["diffusion"], budget, dataset)()
+    training_step.prepared(generators["diffusion"], OBJECTIVES["diffusion"], budget, Examples.of(dataset))()
     after = list(generators["diffusion"].network.parameters())
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
