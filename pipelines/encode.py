@@ -25,8 +25,8 @@ from pipelines.project import ENCODED, METRICS, cache_dir, compute_slot, whole_f
 from pipelines.schemas.encode import EncodeMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
-EXAMPLES = 40
-"""Captions of the test split that a model is told, to show what it makes of them."""
+EXAMPLES = 10
+"""Captions of the test split that a model is told: a sheet of samples has a column for each."""
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from fm.errors import TryLater, UserError
 from fm.pictures import shown
 from pipelines import stage
 from pipelines.claims.results import Results
-from pipelines.dataset import opened
+from pipelines.dataset import for_training, opened
 from pipelines.params import Params
 from pipelines.project import CURVES, SAMPLES, whole_file
 from pipelines.ranking import Ranking
@@ -25,14 +25,15 @@ from pipelines.schemas.comparison import Comparison
 def gather(settings: Params, comparison: Comparison, results: Results, ranking: Ranking) -> Contents:
     """What is shown of a comparison, from the artifacts of its stages. Raises UserError: one of them is missing."""
     prepared = opened()
-    real = shown(prepared.train, prepared.codec)
+    real, labels = shown(prepared.train, prepared.codec), prepared.train.column("label")
+    examples = for_training(settings, prepared).conditioner.examples
     return Contents(
         comparison=comparison,
         results=results,
         ranking=ranking,
         curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
-        real=grid_of_real(real, prepared.train.column("label"), len(prepared.label_names)),
-        label_names=list(prepared.label_names),
+        real=grid_of_real(real, labels, len(prepared.label_names) if examples == prepared.label_names else 0),
+        examples=list(examples),
         samples=SAMPLES,
         facts=facts(settings, comparison),
         conditions=conditions(settings.methods, results.train, settings.compare.ours),

@@ -47,6 +47,7 @@ class Contents:
     Attributes:
         ranking: the deciding row of every method, best first.
         real: grid of training images, laid out as the generated grids are.
+        examples: what the generated grids are of, in turn: labels or captions.
         samples: the folder with a folder of grids for every method.
         facts: what identifies this report (commit, date, seeds): label and text.
         several: the other trainings of a study, of which everything but the claims shows the first.
@@ -58,7 +59,7 @@ class Contents:
     ranking: Ranking
     curves: dict[str, Curve]
     real: Image.Image
-    label_names: list[str]
+    examples: list[str]
     samples: Path
     facts: list[tuple[str, str]]
     several: Several = ONE_TRAINING
@@ -124,8 +125,8 @@ def context(contents: Contents) -> dict[str, Any]:
         "neighbours": neighbours(contents),
         "extractor": words.distance_in_words(comparison.extractor),
         "strips": {method: strips(contents, method) for method in results.evaluations},
-        # A column a label, where the sheets are laid out so.
-        "columns": contents.label_names if columns(len(contents.label_names)) == len(contents.label_names) else [],
+        # A column a label or caption, where the sheets are laid out so.
+        "columns": contents.examples if columns(len(contents.examples)) == len(contents.examples) else [],
         "facts": facts_of(contents),
         "several": contents.several,
         **of_claims(comparison.claims, bool(contents.several.plots)),

@@ -56,7 +56,7 @@ def contents(folder: Path, methods: dict[str, Rows], metric: str = "fid_classifi
         ranking=ranking,
         curves={method: Curve([64, 128], [1.0, 0.5]) for method in methods},
         real=Image.new("L", (28, 73)),
-        label_names=list(LABELS),
+        examples=list(LABELS),
         samples=folder,
         facts=[("commit", "c0ffee")],
     )
@@ -195,7 +195,7 @@ def test_columns_are_named_where_there_is_one_for_each_label(tmp_path: Path):
     given = contents(tmp_path, TWO)
     assert "Columns: zero, one, two." in render(given)
     for names in ([], [f"label {number}" for number in range(11)]):
-        assert "Columns:" not in render(replace(given, label_names=names))
+        assert "Columns:" not in render(replace(given, examples=names))
 
 
 def test_colours_come_from_the_style_sheet(page: str):
@@ -226,7 +226,7 @@ def test_a_metric_without_sets_has_no_interval(tmp_path: Path):
 
 
 def test_names_from_outside_are_escaped(tmp_path: Path):
-    given = replace(contents(tmp_path, TWO), label_names=["<b>bold</b>"], facts=[("commit", "<i>x</i>")])
+    given = replace(contents(tmp_path, TWO), examples=["<b>bold</b>"], facts=[("commit", "<i>x</i>")])
     text = render(given)
     assert "<b>bold</b>" not in text
     assert "<i>x</i>" not in text
