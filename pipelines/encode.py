@@ -5,8 +5,11 @@ Captions become the tokens that a frozen text encoder makes of them.
 
 import shutil
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from fm import devices
 from fm.captions import seen
@@ -19,7 +22,7 @@ from fm.noise import Draws
 from fm.text import Encoder
 from pipelines import params
 from pipelines.dataset import opened
-from pipelines.params import Captions
+from pipelines.params import Captions, Params
 from pipelines.program import run
 from pipelines.project import ENCODED, METRICS, cache_dir, compute_slot, whole_folder
 from pipelines.schemas.encode import EncodeMetrics
@@ -42,32 +45,37 @@ def main() -> None:
 
 def encode(stage: Stage) -> None:
     settings = params.load()
-    condition = settings.dataset.condition
-    if not isinstance(condition, Captions):
-        raise params.ParamsError(f"{params.FILE}: dataset.condition = {condition}: nothing is to be encoded")
     dataset = opened()
-    require_captions(dataset)
-    encoder = Encoder.of(condition.encoder)
     device = devices.pick(settings.train.accelerator)
     work = cache_dir() / "encoding" / stage.key
     with compute_slot(device.type), whole_folder(ENCODED) as folder:
-        began = time.perf_counter()
-        text = Text.by(encoder).changed(examples=examples_of(dataset))
-        made = embed(dataset, encoder, folder / CAPTIONS, work, device, report)
-        write_index(folder, text)
+        metrics = write(settings, dataset, folder, work, device)
         require_unchanged(stage)
-        seconds = time.perf_counter() - began
-    metrics = EncodeMetrics(
-        encoder=encoder.name,
+    metrics.save(METRICS / "encode.json")
+    tell(metrics)
+    shutil.rmtree(work)
+
+
+def write(settings: Params, dataset: Prepared, folder: Path, work: Path, device: torch.device) -> EncodeMetrics:
+    """Fill the folder; what is made on the way is kept in `work`, for an attempt that is cut short."""
+    condition = settings.dataset.condition
+    if not isinstance(condition, Captions):
+        raise params.ParamsError(f"{params.FILE}: dataset.condition = {condition}: nothing is to be encoded")
+    require_captions(dataset)
+    began = time.perf_counter()
+    encoder = Encoder.of(condition.encoder)
+    text = replace(Text.by(encoder), examples=examples_of(dataset))
+    made = embed(dataset, encoder, folder / CAPTIONS, work, device, report)
+    write_index(folder, text)
+    return EncodeMetrics(
+        encoder=encoder.title,
+        length=encoder.length,
         captions=made.captions,
         tokens=made.tokens,
         cut=made.cut,
         without=made.without,
-        seconds=seconds,
+        seconds=time.perf_counter() - began,
     )
-    metrics.save(METRICS / "encode.json")
-    tell(metrics, encoder)
-    shutil.rmtree(work)
 
 
 def require_captions(dataset: Prepared) -> None:
@@ -90,10 +98,10 @@ def report(done: int, of: int) -> None:
     print(f"encode: {done:,} of {of:,} captions", flush=True)
 
 
-def tell(metrics: EncodeMetrics, encoder: Encoder) -> None:
-    print(f"{ENCODED}: {metrics.captions:,} different captions, {metrics.tokens:,} tokens by {encoder.title}")
+def tell(metrics: EncodeMetrics) -> None:
+    print(f"{ENCODED}: {metrics.captions:,} different captions, {metrics.tokens:,} tokens by {metrics.encoder}")
     if metrics.cut:
-        print(f"warning: {metrics.cut:,} captions have more than {encoder.length} tokens, and are cut there")
+        print(f"warning: {metrics.cut:,} captions have more than {metrics.length} tokens, and are cut there")
     if metrics.without:
         print(f"{metrics.without:,} images have no caption: networks are told nothing of them")
 

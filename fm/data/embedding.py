@@ -79,7 +79,7 @@ def embed(
     for place, part in enumerate(parts):
         if not part.exists():
             write_part(part, encoder, texts[place * AT_ONCE : (place + 1) * AT_ONCE], device)
-        report(min((place + 1) * AT_ONCE, len(texts)), len(texts))
+        report(min((place + 1) * AT_ONCE, len(texts)) - 1, len(texts) - 1)  # the empty text is no caption
     tokens, cut = together(parts, folder, encoder.width)
     return Made(len(texts) - 1, tokens, cut, without)
 

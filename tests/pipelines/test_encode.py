@@ -1,12 +1,10 @@
-"""The stage `encode`, as a command, and what networks are then given."""
+"""The stage `encode`, and what networks are then given."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from fm.batches import Batches, Budget
@@ -14,9 +12,10 @@ from fm.conditions import Text, Unconditional
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
 from fm.data.writing import write
-from pipelines import params
+from fm.errors import UserError
+from pipelines import encode, params
 from pipelines.dataset import for_training
-from pipelines.project import CACHE_VARIABLE, METRICS, PREPARED, ROOT
+from pipelines.project import ENCODED, PREPARED, ROOT
 from pipelines.sample_sets import conditions
 from pipelines.schemas.encode import EncodeMetrics
 from tests.fm.conftest import tiny_generator
@@ -46,39 +45,33 @@ def prepare(place: Path, captions: tuple[tuple[str, ...], ...]) -> None:
     write(place / PREPARED, splits, "drawings")
 
 
-def encode(place: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.encode"],
-        cwd=place,
-        env=os.environ | {"PYTHONPATH": str(ROOT), CACHE_VARIABLE: str(place / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def encoded(place: Path, monkeypatch: pytest.MonkeyPatch) -> EncodeMetrics:
+    """What has been written there, which is where we are."""
+    monkeypatch.chdir(place)
+    return write_encoded()
 
 
-def test_networks_are_given_captions(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = encode(place)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-2:] == [
-        "data/encoded: 4 different captions, 22 tokens by MiniLM",
+def write_encoded() -> EncodeMetrics:
+    return encode.write(params.load(), Prepared.open(PREPARED), ENCODED, Path("work"), torch.device("cpu"))
+
+
+def test_networks_are_given_captions(encoded: EncodeMetrics, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (encoded.captions, encoded.cut, encoded.without) == (4, 0, 2)
+    encode.tell(encoded)
+    assert capsys.readouterr().out.splitlines() == [
+        "data/encoded: 4 different captions, 20 tokens by MiniLM",
         "2 images have no caption: networks are told nothing of them",
     ]
-    monkeypatch.chdir(place)
-    metrics = EncodeMetrics.load(METRICS / "encode.json")
-    assert (metrics.captions, metrics.cut, metrics.without) == (4, 0, 2)
-    assert not list((place / "cache").glob("encoding/*"))
-    dataset = Prepared.open(PREPARED)
-    examples = for_training(params.load(), dataset)
+    examples = for_training(params.load(), Prepared.open(PREPARED))
     assert isinstance(examples.conditioner, Text)
     assert set(examples.conditioner.examples) <= {caption for captions in CAPTIONS for caption in captions}
     batch = Batches(examples, Budget(images_seen=64, batch_size=8, learning_rate=1e-3))[0]
     assert batch.condition["text"].shape == (8, 8, 16)
 
 
-def test_sample_sets_ask_for_the_captions_of_the_data(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert encode(place).returncode == 0
-    monkeypatch.chdir(place)
+@pytest.mark.usefixtures("encoded")
+def test_sample_sets_ask_for_the_captions_of_the_data() -> None:
     dataset = Prepared.open(PREPARED)
     generator = tiny_generator()
     generator.conditioner = for_training(params.load(), dataset).conditioner
@@ -91,21 +84,21 @@ def test_sample_sets_ask_for_the_captions_of_the_data(place: Path, monkeypatch: 
     assert conditions(generator, dataset) is None
 
 
-def test_without_captions_it_says_where_they_are_looked_for(place: Path) -> None:
+def test_without_captions_it_says_where_they_are_looked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
     prepare(place, ((), (), ()))
-    done = encode(place)
-    assert done.returncode == 1
-    assert done.stderr == (
+    with pytest.raises(UserError) as told:
+        write_encoded()
+    assert str(told.value) == (
         "params.yaml: dataset.condition: text, but none of the 3 training images of drawings has a caption: "
-        "docs/own-images.md says where captions are looked for\n"
+        "docs/own-images.md says where captions are looked for"
     )
-    assert not (place / "data" / "encoded").exists()
 
 
-def test_an_encoder_that_is_not_there_is_told(place: Path) -> None:
-    (place / "encoders" / "tiny" / "model.safetensors").unlink()
-    done = encode(place)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "text encoder" in done.stderr
-    assert not (place / "data" / "encoded").exists()
+def test_where_nothing_is_to_be_encoded_it_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    content = yaml.safe_load((place / "params.yaml").read_text())
+    content["dataset"]["condition"] = "labels"
+    (place / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=r"dataset\.condition = labels: nothing is to be encoded"):
+        write_encoded()

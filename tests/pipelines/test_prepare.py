@@ -164,8 +164,7 @@ def test_captions_are_kept_and_what_is_wrong_with_some_stops_nothing(tmp_path: P
         assert done.stdout.splitlines()[:-1] == [
             "image-folder: taken from pictures",
             "left out: 1 .txt in ./",
-            "captions: 52 of 60 images have 1 to 2 each; they are kept beside the data, and no network is trained on "
-            "them yet",
+            "captions: 52 of 60 images have 1 to 2 each",
             "warning: captions: 7 images without one: 00.png, 01.png, 02.png, 03.png, 04.png and 2 more",
             "warning: captions: 1 not UTF-8: 10.png",
             r"warning: captions: 1 of no image: \x1b[31mred.txt",
