@@ -19,6 +19,7 @@ from fm.data.listing import FileDataset, Listing
 from fm.data.resize import resize
 from fm.data.sources import Dataset, Request, Splits
 from fm.data.splits import Elsewhere, LeftOut, Skipped
+from fm.errors import UserError
 from pipelines import params
 from pipelines.program import run
 from pipelines.project import METRICS, PREPARED, cache_dir, whole_folder
@@ -81,6 +82,8 @@ def to_be_sharded(settings: params.Dataset, source: Dataset) -> Listing | None:
 
 def write_arrays(stage: Stage, settings: params.Dataset, dataset: Dataset) -> None:
     source = dataset.load(request(settings))
+    if not isinstance(source, Splits):
+        raise UserError(f"{settings.name}: its data are no labelled pictures: no stage prepares such data yet")
     splits = replace(
         source,
         train_images=to_channels(resize(source.train_images, settings.image_size), settings.channels),

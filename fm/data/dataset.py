@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fm.components import Component
+from fm.data.coded import CodedSplits
 from fm.data.splits import Splits
 
 
@@ -34,7 +35,7 @@ class Request:
 
 
 class Dataset(Component, ABC, kind="dataset"):
-    """Gives its splits.
+    """Gives its splits: labelled pictures, or what a codec of its own reads (CodedDataset).
 
     Attributes:
         defaults: settings that suit it, by section and key, for those that are left open.
@@ -46,5 +47,17 @@ class Dataset(Component, ABC, kind="dataset"):
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @abstractmethod
-    def load(self, asked: Request) -> Splits:
+    def load(self, asked: Request) -> Splits | CodedSplits:
+        """Raises DatasetUnavailable, or another UserError, if the data can't be had."""
+
+
+class CodedDataset(Dataset):
+    """Data of whatever shape they have, with a codec of their own: moving pictures, volumes, measurements.
+
+    >>> isinstance(Dataset.of("turbulence"), CodedDataset)
+    True
+    """
+
+    @abstractmethod
+    def load(self, asked: Request) -> CodedSplits:
         """Raises DatasetUnavailable, or another UserError, if the data can't be had."""

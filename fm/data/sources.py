@@ -1,7 +1,8 @@
 """The datasets there are. A new one is a module of its own and a line here."""
 
 from fm.data.cifar10 import CIFAR10
-from fm.data.dataset import Dataset, Request
+from fm.data.coded import CodedSplits
+from fm.data.dataset import CodedDataset, Dataset, Request
 from fm.data.digits import Digits
 from fm.data.fashion_mnist import FashionMNIST
 from fm.data.fetching import DatasetUnavailable
@@ -10,10 +11,13 @@ from fm.data.image_folder import ImageFolder
 from fm.data.listing import FileDataset
 from fm.data.parquet import Parquet
 from fm.data.splits import Splits
+from fm.data.turbulence import Turbulence
 from fm.data.webdataset import WebDataset
 
 __all__ = [
     "CIFAR10",
+    "CodedDataset",
+    "CodedSplits",
     "Dataset",
     "DatasetUnavailable",
     "Digits",
@@ -24,5 +28,6 @@ __all__ = [
     "Parquet",
     "Request",
     "Splits",
+    "Turbulence",
     "WebDataset",
 ]

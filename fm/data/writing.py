@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fm.codecs import BESIDE, Codec, Pixels, measured, rounded
 from fm.conditions import Conditioner, Labels
 from fm.data.captions import Packed, as_lines
+from fm.data.coded import CodedSplits
 from fm.data.prepared import MANIFEST, PACKED_IN, SHARDS, SPLITS, described, file_of
 from fm.data.rows import Arrays
 from fm.data.splits import Splits
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 MIDDLE = 127.5  # grey levels that are 1 as modelled
 
 
-def write(folder: Path, splits: Splits, name: str) -> None:
-    """A prepared dataset of pictures with labels."""
+def write(folder: Path, splits: Splits | CodedSplits, name: str) -> None:
+    """A prepared dataset of pictures with labels, or of what comes with a codec of its own."""
+    if isinstance(splits, CodedSplits):
+        write_fields(folder, name, splits.train, splits.test, splits.codec, splits.conditioner)
+        return
     about = beside(splits.train_about, splits.test_about)
     train = Arrays({"data": splits.train_images, "label": splits.train_labels, **about[0]}, packed(splits.train_texts))
     test = Arrays({"data": splits.test_images, "label": splits.test_labels, **about[1]}, packed(splits.test_texts))

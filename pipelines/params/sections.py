@@ -20,6 +20,7 @@ from pydantic_core import CoreSchema
 from fm.averaging import LEAST_RATIO, LONGEST, SHORTEST
 from fm.components import ANY, find, names_schema
 from fm.config import MOST_SNAPSHOTS, ChosenByName
+from fm.data.dataset import CodedDataset
 from fm.data.listing import FileDataset
 from fm.errors import shown
 from fm.extractor_names import OWN_FILE, extractor_name
@@ -90,6 +91,14 @@ class Dataset(Section):
     def is_encoded(self) -> bool:
         """Whether something is made of the prepared data before networks are trained on them."""
         return isinstance(self.condition, Captions)
+
+    @field_validator("name")
+    @classmethod
+    def stages_know_pictures(cls, name: str) -> str:
+        kind = find("dataset", name, ANY)
+        if kind is not None and issubclass(kind, CodedDataset):
+            raise ValueError(f"{name}: its data are no labelled pictures: no stage prepares such data yet")
+        return name
 
     @field_validator("storage")
     @classmethod

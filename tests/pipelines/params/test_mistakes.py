@@ -35,7 +35,12 @@ from tests.pipelines.params.written import CONTENT, changed
             "dataset.name",
             "cifar",
             "params.yaml: dataset.name: no dataset 'cifar': must be one of cifar10, digits, fashion-mnist, "
-            "icons, image-folder, parquet, webdataset; did you mean cifar10?",
+            "icons, image-folder, parquet, turbulence, webdataset; did you mean cifar10?",
+        ),
+        (
+            "dataset.name",
+            "turbulence",
+            "params.yaml: dataset.name: turbulence: its data are no labelled pictures: no stage prepares such data yet",
         ),
         (
             "evaluate.extractor",
