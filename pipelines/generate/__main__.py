@@ -5,42 +5,54 @@ python -m pipelines.generate --count 10000 --out samples/ --shard 2/8     files,
 python -m pipelines.generate --count 10000 --out s3://bucket/prefix/      objects, one for each 200 images
 python -m pipelines.generate --guidance 1 1.5 2 4 --out guidance.png      a row for each scale, from the same noise
 python -m pipelines.generate --interpolate 7 --out between.png            from the noise of one seed to another's
+
+From a model that knows texts:
+
+python -m pipelines.generate --prompt "a red heart" --negative "a blue heart" --guidance 3 --out hearts.png
+python -m pipelines.generate --prompt "a red heart" --prompt "the star" --out two.png        a row for each
+python -m pipelines.generate --prompts lines.txt --guidance 1 2 4 --out grid.png     and a column for each scale
+python -m pipelines.generate --prompts lines.txt --out samples/           files, one of each; what they are of beside
 """
 
 import argparse
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fm import s3
 from fm.components import ANY, Choice, read
-from fm.errors import UserError
+from fm.errors import UserError, shown
 from pipelines.program import run
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from fm.generator import Generator
     from pipelines.generate.files import Job
+    from pipelines.generate.sheets import Sheet
 
 SHEET = 1000  # images at most
 COLUMNS = 9  # of an interpolation
+COUNTS = {"sweep": 8, "prompts": 8, "grid": 1, "interpolation": 8}
+"""How many images a row has, or a column; there is another default for what is no such sheet."""
 
 
 def main() -> None:
     parser = arguments()
     chosen = parser.parse_args()
-    chosen.kind = kind_of(chosen, parser)
+    from pipelines.generate.asking import Prompt, asked_for, negative_for, prompts_in
+
+    prompts = [Prompt(text, "--prompt") for text in chosen.prompt]
+    prompts += [] if chosen.prompts is None else prompts_in(chosen.prompts)
+    chosen.kind = kind_of(chosen, len(prompts), parser)
+    from pipelines.generate.files import Job
     from pipelines.registry import saved_models
 
     model = saved_models.load(chosen.model, chosen.own)
     try:
         generator = model.adjusted(chosen.steps, chosen.solver, chosen.guidance[0] if chosen.guidance else None)
-        label = None if chosen.label is None else generator.conditioner.called(chosen.label)
     except ValueError as error:
         raise UserError(str(error)) from None
+    asks = asked_for(generator.conditioner, chosen.label, prompts)
+    generator = generator.away_from(negative_for(generator.conditioner, chosen.negative))
     try:
-        print(make(chosen, generator, label))
+        print(make(chosen, Job(generator, chosen.seed, asks, chosen.count)))
     except ValueError as error:  # a solver that can't walk the model's path
         raise UserError(str(error)) from None
     except OSError as error:
@@ -59,7 +71,21 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--label", help="a label's name, or its index where no name is a number; all in turn if left out"
     )
-    parser.add_argument("--count", type=positive, help="how many images (64; of a sweep or interpolation 8)")
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="of a model that knows texts; several, one after the other; its examples in turn if left out",
+    )
+    parser.add_argument("--prompts", metavar="FILE", help="more of them, one a line, UTF-8; - reads what comes in")
+    parser.add_argument("--negative", metavar="TEXT", help="what guidance leads away from")
+    parser.add_argument(
+        "--count",
+        type=positive,
+        help="how many images (64, or as many as there are prompts); of a sweep, an interpolation or each of several "
+        "prompts of a sheet (8; 1 for each prompt and scale)",
+    )
     parser.add_argument(
         "--out",
         type=place,
@@ -82,24 +108,34 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def kind_of(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """What is asked for: sheet, sweep, interpolation, npz, folder, objects. Ends the program where that cannot be."""
-    kind = kind_of_place(chosen.out)
-    if kind is None:
+def kind_of(chosen: argparse.Namespace, prompts: int, parser: argparse.ArgumentParser) -> str:
+    """What is asked for: sheet, sweep, prompts, grid, interpolation, npz, folder, objects; `chosen.count` is settled.
+    Ends the program where that cannot be."""
+    place = kind_of_place(chosen.out)
+    if place is None:
         parser.error(f"--out {chosen.out}: must end in .png or .npz, or be a folder or s3://bucket/prefix/")
-    several = len(chosen.guidance or []) > 1
-    if several and chosen.interpolate is not None:
-        parser.error("--interpolate takes one --guidance")
-    if (several or chosen.interpolate is not None) and kind != "sheet":
+    scales = len(chosen.guidance or [None])
+    if chosen.interpolate is not None and (scales > 1 or prompts > 1):
+        parser.error(f"--interpolate takes one {'--guidance' if scales > 1 else '--prompt'}")
+    if (scales > 1 or chosen.interpolate is not None) and place != "sheet":
         parser.error(f"--out {chosen.out}: must end in .png for a sweep or an interpolation")
-    if chosen.shard is not None and kind == "sheet":
+    if chosen.shard is not None and place == "sheet":
         parser.error(f"--shard: a sheet is made at once; let --out be a .npz, a folder or in S3, not {chosen.out}")
-    chosen.count = chosen.count or (8 if several or chosen.interpolate is not None else 64)
-    kind = "sweep" if several else "interpolation" if chosen.interpolate is not None else kind
-    size = chosen.count * {"sweep": len(chosen.guidance or []), "interpolation": COLUMNS}.get(kind, 1)
-    if kind not in ("npz", "folder", "objects") and size > SHEET:
-        parser.error(f"--count {chosen.count}: a sheet has {SHEET} images at most; let --out be a .npz or a folder")
+    kind = kind_of_sheet(chosen, scales, prompts) if place == "sheet" else place
+    chosen.count = chosen.count or COUNTS.get(kind) or (prompts if prompts > 1 else 64)
+    rows = {"sweep": scales, "prompts": prompts, "grid": prompts * scales, "interpolation": COLUMNS}.get(kind, 1)
+    if place == "sheet" and chosen.count * rows > SHEET:
+        many = f"{chosen.count * rows:,} images" if rows > 1 else f"--count {chosen.count}"
+        parser.error(f"{many}: a sheet has {SHEET} images at most; let --out be a .npz or a folder")
     return kind
+
+
+def kind_of_sheet(chosen: argparse.Namespace, scales: int, prompts: int) -> str:
+    if chosen.interpolate is not None:
+        return "interpolation"
+    if prompts > 1:
+        return "grid" if scales > 1 else "prompts"
+    return "sweep" if scales > 1 else "sheet"
 
 
 def kind_of_place(out: "Path | s3.Place") -> str | None:
@@ -108,63 +144,49 @@ def kind_of_place(out: "Path | s3.Place") -> str | None:
     return {".png": "sheet", ".npz": "npz", "": "folder"}.get(out.suffix)
 
 
-def make(chosen: argparse.Namespace, generator: "Generator", label: str | None) -> str:
+def make(chosen: argparse.Namespace, job: "Job") -> str:
     """Write what is asked for; what to tell of it."""
-    from fm import images
-    from fm.pictures import pictures
-    from pipelines.generate.files import Job, Shard, to_folder, to_npz
+    from pipelines.generate.files import Shard, to_folder, to_npz
     from pipelines.generate.objects import to_objects
 
-    job, shard = Job(generator, chosen.seed, label, chosen.count), Shard(*(chosen.shard or (1, 1)))
-    what = "images" if label is None else f"images of the label {label}"
+    shard, what = Shard(*(chosen.shard or (1, 1))), images_of(job)
     match chosen.kind:
         case "folder":
-            written = to_folder(job, chosen.out, shard)
-            return f"{written} {what} written to {chosen.out}"
+            return f"{to_folder(job, chosen.out, shard)} {what} written to {chosen.out}"
         case "objects":
-            written = to_objects(job, chosen.out, shard)
-            return f"{written} {what} written to {chosen.out}"
+            return f"{to_objects(job, chosen.out, shard)} {what} written to {chosen.out}"
         case "npz":
             complete = to_npz(job, chosen.out, shard)
             return f"{chosen.count} {what} in {chosen.out}" if complete else "this shard is done; others are missing"
+    sheet = sheet_of(chosen, job)
+    sheet.save(job, chosen.out)
+    return f"{len(sheet.made)} {what} in {chosen.out}"
+
+
+def images_of(job: "Job") -> str:
+    """A prompt is quoted: nobody knows what is in it."""
+    from fm.conditions import Text
+
+    if not job.asks:
+        return "images"
+    if not isinstance(job.generator.conditioner, Text):
+        return f"images of the label {job.asks[0]}"
+    return f"images of {shown(job.asks[0])}" if len(job.asks) == 1 else f"images of {len(job.asks)} prompts"
+
+
+def sheet_of(chosen: argparse.Namespace, job: "Job") -> "Sheet":
+    from pipelines.generate import sheets
+
+    match chosen.kind:
         case "sweep":
-            made, columns = sweep(job, chosen.guidance), chosen.count
+            return sheets.sweep(job, chosen.guidance)
+        case "prompts":
+            return sheets.by_prompt(job)
+        case "grid":
+            return sheets.by_prompt_and_scale(job, chosen.guidance)
         case "interpolation":
-            made, columns = interpolation(job, chosen.interpolate), COLUMNS
-        case _:
-            made, columns = generator.sample(job.count, job.seed, job.asked(0, job.count)), 0
-    shown = pictures(made, generator.codec)
-    images.save_png(images.grid(shown, columns or math.ceil(math.sqrt(chosen.count))), chosen.out)
-    return f"{len(made)} {what} in {chosen.out}"
-
-
-def sweep(job: "Job", scales: list[float]) -> "NDArray[Any]":
-    """One row for each scale, from the same noise."""
-    import numpy as np
-
-    labels = job.asked(0, job.count)
-    try:
-        rows = [job.generator.adjusted(guidance=scale).sample(job.count, job.seed, labels) for scale in scales]
-    except ValueError as error:
-        raise UserError(f"--guidance: {error}") from None
-    return np.concatenate(rows)
-
-
-def interpolation(job: "Job", other: int) -> "NDArray[Any]":
-    """One row for each image index, from its noise in the one seed (left) to that in the other (right)."""
-    import torch
-
-    from fm.noise import Draws, Purpose, slerp
-
-    shape = job.generator.shape
-    left, right = (Draws(seed, range(job.count)).normal(shape, Purpose.SAMPLE) for seed in (job.seed, other))
-    columns = [slerp(left, right, place / (COLUMNS - 1)) for place in range(COLUMNS)]
-    x0 = torch.stack(columns, dim=1).flatten(0, 1)
-    labels = [label for label in job.asked(0, job.count) for _ in range(COLUMNS)]
-    try:
-        return job.generator.sample_from(x0, labels)
-    except ValueError as error:
-        raise UserError(f"--interpolate: {error}; take another --solver, for example ddim or midpoint") from None
+            return sheets.interpolation(job, chosen.interpolate, COLUMNS)
+    return sheets.sheet(job)
 
 
 def place(text: str) -> "Path | s3.Place":

@@ -16,44 +16,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm import images
-from fm.errors import UserError
+from fm.conditions import Text
+from fm.errors import UserError, shown
 from fm.generator import Generator
 from fm.pictures import pictures
 from pipelines.project import whole_file
 
 CHUNK = 200
 SETTINGS = "settings.json"
+METADATA = "metadata.jsonl"
+"""Which text each image of a folder is of, as Hugging Face's imagefolder and our own `image-folder` read it."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for: images 0 to `count` - 1 of `seed`, all of one label (Conditioner.called) or of all in turn."""
+    """What is asked for: images 0 to `count` - 1 of `seed`, under a label (Conditioner.called) or under texts in turn;
+    under all there is in turn, where `asks` has nothing."""
 
     generator: Generator
     seed: int
-    label: str | None
+    asks: tuple[str, ...]
     count: int
 
     @property
     def settings(self) -> dict[str, Any]:
         """What decides an image, beside its index."""
-        config = self.generator.config
-        return {
+        config, conditioner = self.generator.config, self.generator.conditioner
+        settings = {
             "generator": fingerprint(self.generator),
             "sampler": config.sampler.model_dump(mode="json"),
             "seed": self.seed,
-            "label": "all in turn" if self.label is None else self.label,
         }
+        if isinstance(conditioner, Text):
+            return settings | {
+                "prompts": list(self.asks or conditioner.examples),
+                "negative": self.generator.negative,
+            }
+        return settings | {"label": self.asks[0] if self.asks else "all in turn"}
 
     def asked(self, first: int, count: int) -> Sequence[Any]:
         """What each of `count` images from index `first` on is asked for under."""
-        if self.label is None:
+        if not self.asks:
             return self.generator.conditioner.in_turn(count, first)
-        return [self.label] * count
+        return [self.asks[index % len(self.asks)] for index in range(first, first + count)]
+
+    def texts(self, first: int, count: int) -> list[str] | None:
+        """The text of each of `count` images from index `first` on, "" for no condition; None where the model knows no
+        text."""
+        conditioner = self.generator.conditioner
+        return [conditioner.text(one) for one in self.asked(first, count)] if isinstance(conditioner, Text) else None
 
     def arrays(self, first: int, made: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """What is written of the images from index `first` on: `images` as stored, and `labels` int64 (N,), or
-        whatever else they are under."""
+        """What is written of the images from index `first` on: `images` as stored, and `labels` int64 (N,), `texts` as
+        a list in JSON, or whatever else they are under."""
+        texts = self.texts(first, len(made))
+        if texts is not None:  # and not what their encoder makes of them, which is a thousand times as much
+            return {"images": made, "texts": np.array(json.dumps(texts))}
         condition = self.generator.conditioner.read(self.asked(first, len(made)))
         names = {"label": "labels"}
         return {"images": made, **{names.get(name, name): value.numpy() for name, value in condition.items()}}
@@ -86,7 +104,8 @@ def fingerprint(generator: Generator) -> str:
 
 
 def to_folder(job: Job, folder: Path, shard: Shard) -> int:
-    """A PNG file an image, called by its index: `000123.png`. Those that are there stay.
+    """A PNG file an image, called by its index: `000123.png`. Those that are there stay. What each is of, where that is
+    a text, is in METADATA.
 
     Returns:
         The number of files written.
@@ -95,6 +114,7 @@ def to_folder(job: Job, folder: Path, shard: Shard) -> int:
         UserError: the folder has files of other settings.
     """
     claim(folder, job.settings)
+    write_texts(job, folder / METADATA)
     written = 0
     for first in shard.starts(job.count):
         wanted = {i: folder / f"{i:06d}.png" for i in range(first, min(first + CHUNK, job.count))}
@@ -109,8 +129,19 @@ def to_folder(job: Job, folder: Path, shard: Shard) -> int:
     return written
 
 
+def write_texts(job: Job, file: Path) -> None:
+    """A row for each image that is asked for, unless as many are there already."""
+    texts = job.texts(0, job.count)
+    if texts is None or (file.exists() and len(file.read_bytes().splitlines()) >= job.count):
+        return
+    with whole_file(file) as partial, partial.open("w", encoding="utf-8") as content:
+        for index, text in enumerate(texts):
+            content.write(json.dumps({"file_name": f"{index:06d}.png", "text": text}) + "\n")
+
+
 def to_npz(job: Job, file: Path, shard: Shard) -> bool:
-    """All images in one file: `images` uint8 (N, H, W, C), `labels` int64 (N,) (Job.arrays), `settings` in JSON.
+    """All images in one file: `images` uint8 (N, H, W, C), `labels` int64 (N,) or `texts` (Job.arrays), `settings` in
+    JSON.
 
     Chunks lie beside it until all are there; whoever makes the last puts them together.
 
@@ -168,4 +199,6 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
 def require_same(where: object, there: dict[str, Any], asked: dict[str, Any]) -> None:
     for key, value in asked.items():
         if there.get(key) != value:
-            raise UserError(f"{where}: has images with {key} {there.get(key)}, not {value}; write to another place")
+            raise UserError(
+                f"{where}: has images with {key} {shown(there.get(key))}, not {shown(value)}; write to another place"
+            )

@@ -147,7 +147,7 @@ def test_images_of_other_settings_are_never_mixed(monkeypatch: pytest.MonkeyPatc
     for line, key in (
         ("--model model --seed 2", "seed 1, not 2"),
         ("--model model --seed 1 --steps 3", "sampler"),
-        ("--model model --seed 1 --label 4", "label all in turn, not 4"),
+        ("--model model --seed 1 --label 4", "label 'all in turn', not '4'"),
         ("--model other --seed 1", "generator"),
     ):
         with pytest.raises(UserError, match=f"{out}: has images with {key}"):

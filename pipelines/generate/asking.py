@@ -1,0 +1,90 @@
+"""What images are asked for: by a label, or by texts, which are data and come into no path and no line unquoted."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fm.conditions import Conditioner, Text
+from fm.errors import UserError, shown
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text, and where it was given.
+
+    >>> Prompt("a red heart", "--prompt").text
+    'a red heart'
+    """
+
+    text: str
+    where: str
+
+
+def prompts_in(place: str) -> list[Prompt]:
+    """Those of a file, one a line, UTF-8; lines with nothing in them are passed over.
+
+    Args:
+        place: the file's path, or "-" for what comes in.
+
+    Raises:
+        UserError: it cannot be read, or has none.
+    """
+    try:
+        content = sys.stdin.buffer.read() if place == STDIN else Path(place).read_bytes()
+        lines = content.decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise UserError(f"--prompts: {place} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"--prompts: {place}, line {line}: must be UTF-8: {error.reason}") from None
+    found = [
+        Prompt(line.removesuffix("\r"), f"--prompts: {place}, line {number}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+    if not found:
+        raise UserError(f"--prompts: {place} has no text: give one a line")
+    return found
+
+
+def asked_for(conditioner: Conditioner, label: str | None, prompts: list[Prompt]) -> tuple[str, ...]:
+    """A label as it is called, or the texts; nothing for all there is in turn.
+
+    Raises:
+        UserError: the model knows no such thing.
+    """
+    if isinstance(conditioner, Text):
+        if label is not None:
+            raise UserError(f"--label {shown(label)}: this model knows no labels: ask it by --prompt")
+        return tuple(text_of(conditioner, prompt) for prompt in prompts)
+    if prompts:
+        raise UserError(f"{prompts[0].where}: {no_text(conditioner)}")
+    if label is None:
+        return ()
+    try:
+        return (conditioner.called(label),)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def negative_for(conditioner: Conditioner, negative: str | None) -> str | None:
+    """What guidance leads away from. Raises UserError: the model knows no text."""
+    if negative is None:
+        return None
+    if not isinstance(conditioner, Text):
+        raise UserError(f"--negative: {no_text(conditioner)}")
+    return text_of(conditioner, Prompt(negative, "--negative"))
+
+
+def text_of(text: Text, prompt: Prompt) -> str:
+    """Raises UserError: it is too long, or no text."""
+    try:
+        return text.text(prompt.text)
+    except ValueError as error:
+        raise UserError(f"{prompt.where}: {error}") from None
+
+
+def no_text(conditioner: Conditioner) -> str:
+    return f"this model knows no text{': ask it by --label' if conditioner.choices else ' and no label'}"
