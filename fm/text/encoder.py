@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from fm.components import Component
 from fm.errors import UserError
@@ -39,10 +39,15 @@ class Encoded(NamedTuple):
 class Encoder(Component, ABC, kind="encoder"):
     """Encodes texts, each by itself: what else is encoded with it changes rounding at most.
 
+    Attributes:
+        packages: what has to be installed for it besides what a network takes, as pip calls it.
+
     >>> encoder = Encoder.of({"name": "minilm", "length": 32})
     >>> encoder.width, encoder.length
     (384, 32)
     """
+
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod

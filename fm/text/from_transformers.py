@@ -31,6 +31,7 @@ class FromTransformers(Encoder):
     ('CLIPTextModel', ('t5',))
     """
 
+    packages = ("transformers", "tokenizers")
     model: ClassVar[str]
     tokenizer: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]

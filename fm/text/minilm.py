@@ -45,6 +45,7 @@ class MiniLM(
     '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db  model.safetensors'
     """
 
+    packages = ("tokenizers",)
     length: int = option(64, least=3, most=512, says="of a text in tokens, at most; what is longer is cut")
     place: str | None = option(None, says="a folder or hub name of a BERT, instead; null: fetched once, and checked")
 

@@ -67,15 +67,21 @@ def log(run_id: str, generator: "Generator", folder: Path, pages: Path) -> Any:
     """Log the generator as code and safetensors: no pickle, and no need of this project to load it."""
     import mlflow
 
-    names = generator.conditioner.choices
     mlflow.set_tracking_uri(tracking.uri())
     # MLflow's active run is good enough here: this command has one thread.
     with mlflow.start_run(run_id=run_id):
         return mlflow.pyfunc.log_model(
             name="generator",
-            input_example=([{"label": names[0]} if names else {}], {"num_samples": 2, "seed": 0}),
+            input_example=([example(generator)], {"num_samples": 2, "seed": 0}),
             **contents(generator, folder, sorted(pages.iterdir())),
         )
+
+
+def example(generator: "Generator") -> dict[str, str]:
+    """A row of a request."""
+    from pipelines.registry.served_model import columns_of
+
+    return {columns_of(generator.conditioner)[0]: one for one in generator.conditioner.examples[:1]}
 
 
 def save(generator: "Generator", folder: Path, place: Path) -> None:
@@ -98,8 +104,8 @@ def contents(generator: "Generator", folder: Path, pages: Sequence[Path]) -> dic
         "python_model": str(ROOT / "pipelines" / "registry" / "served_model.py"),
         "artifacts": {served_model.GENERATOR: str(folder), **{page.stem: str(page) for page in pages}},
         "code_paths": [str(ROOT / name) for name in code(generator)],
-        "signature": served_model.signature(generator.codec),
-        "pip_requirements": requirements(),
+        "signature": served_model.signature(generator.codec, generator.conditioner),
+        "pip_requirements": requirements(generator),
     }
 
 
@@ -108,9 +114,13 @@ def code(generator: "Generator") -> list[str]:
     return ["fm", *(["own"] if any(place.startswith("own.") for place in generator.config.needs) else [])]
 
 
-def requirements() -> list[str]:
-    """What `fm` and MLflow need to load the model, as it is installed here."""
-    return [f"{name}=={installed(name).split('+')[0]}" for name in ("mlflow", *NEEDED_BY_FM)]
+def requirements(generator: "Generator") -> list[str]:
+    """What `fm` and MLflow need to load the model, as it is installed here, and what an encoder of its texts needs."""
+    from fm.conditions import Text
+
+    conditioner = generator.conditioner
+    needed = conditioner.encoder.packages if isinstance(conditioner, Text) else ()
+    return [f"{name}=={installed(name).split('+')[0]}" for name in ("mlflow", *NEEDED_BY_FM, *needed)]
 
 
 def ensure_registered(name: str) -> None:
