@@ -17,11 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from fm import devices, images
+from fm.conditions import Conditioner, Text
 from fm.errors import UserError, shown
 from fm.generator import Generator
 from fm.generator_files import CONFIG
 from fm.paths import CondOT
 from fm.pictures import pictures
+from fm.text import EncoderError
 from pipelines import params, snapshots, templates
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
@@ -31,8 +33,18 @@ from pipelines.words import method_name, solver_name
 
 ALL_LABELS = ""  # what no label can be called
 MOST_IMAGES, MOST_EVALUATIONS = 64, 200
+MOST_CHARACTERS = 1000  # of a text: an address has no room for as many as a model takes
+MOST_GUIDANCE = 100.0
 LAST_SEED = 999  # of the slider
-DEFAULTS = {"label": ALL_LABELS, "seed": "0", "evaluations": "10", "count": "16"}
+DEFAULTS = {
+    "label": ALL_LABELS,
+    "prompt": "",
+    "negative": "",
+    "guidance": "",
+    "seed": "0",
+    "evaluations": "10",
+    "count": "16",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,11 @@ class Trained:
         steps = max(round(evaluations * row.steps / row.nfe), 1)
         return self.generator.with_sampler(row.sampler.model_copy(update={"steps": steps}))
 
+    def by(self, wanted: "Wanted") -> Generator:
+        """As the form asks for it, what is led away from too."""
+        chosen = self.at(wanted.evaluations).adjusted(guidance=wanted.guidance)
+        return chosen.away_from(wanted.negative)
+
 
 def with_own_sampler(generator: Generator, steps: int) -> Generator:
     """By the sampler that it was saved with. On the straight path DDIM is Euler's method, and is called so."""
@@ -68,13 +85,23 @@ def with_own_sampler(generator: Generator, steps: int) -> Generator:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the form asks for. `label` is one of the choices, or none for all in turn."""
+    """What the form asks for.
 
-    label: str | None
+    Attributes:
+        asked: one of the choices or a text; none for all labels, or all example texts, in turn.
+        negative: a text that guidance leads away from.
+        guidance: its scale, where it is not the sampler's own.
+        what: what is made, in words.
+    """
+
+    asked: str | None
     seed: int
     evaluations: int
     count: int
     methods: list[str]
+    negative: str | None = None
+    guidance: float | None = None
+    what: str = "images"
 
     @classmethod
     def of(cls, given: Mapping[str, str], methods: list[str], known: Mapping[str, Trained]) -> Self:
@@ -82,10 +109,17 @@ class Wanted:
         unknown = [method for method in methods if method not in known]
         if unknown:
             raise ValueError(f"no method {shown(unknown[0])}: there are {', '.join(known)}")
-        label = given["label"]
         conditioner = next(iter(known.values())).generator.conditioner
+        asked = text_of("prompt", given["prompt"], conditioner)
+        what = "images" if asked is None else f"images of “{asked}”"
+        if given["label"] != ALL_LABELS:
+            asked = label_of(given["label"], conditioner)
+            what = f"images of the label {asked}"
         return cls(
-            label=None if label == ALL_LABELS else conditioner.called(label),
+            asked=asked,
+            what=what,
+            negative=text_of("negative prompt", given["negative"], conditioner),
+            guidance=scale(given["guidance"]),
             seed=whole("seed", given["seed"], 0, 2**63 - 1),
             evaluations=whole("evaluations", given["evaluations"], 1, MOST_EVALUATIONS),
             count=whole("images", given["count"], 1, MOST_IMAGES),
@@ -110,17 +144,47 @@ def whole(name: str, text: str, least: int, most: int) -> int:
     return int(text)
 
 
+def label_of(given: str, conditioner: Conditioner) -> str:
+    if isinstance(conditioner, Text):
+        raise ValueError(f"label {shown(given)}: these models know no labels, but texts")
+    return conditioner.called(given)
+
+
+def text_of(name: str, given: str, conditioner: Conditioner) -> str | None:
+    """None for the empty one."""
+    if not given:
+        return None
+    if not isinstance(conditioner, Text):
+        raise ValueError(f"{name} {shown(given)}: these models know no text")
+    if len(given) > MOST_CHARACTERS:
+        raise ValueError(f"{name}: {len(given):,} characters: must be {MOST_CHARACTERS:,} at most on this page")
+    return conditioner.text(given)
+
+
+def scale(given: str) -> float | None:
+    """None for the sampler's own."""
+    if not given:
+        return None
+    try:
+        found = float(given)
+    except ValueError:
+        found = math.nan
+    if not 0 < found <= MOST_GUIDANCE:
+        raise ValueError(f"guidance must be a number above 0, at most {MOST_GUIDANCE:g}, not {shown(given)}")
+    return found
+
+
 def draw_all(known: Mapping[str, Trained], wanted: Wanted) -> list[Made]:
     """Every method wanted. The first images of a kind are slow: they are drawn before anything is timed."""
-    chosen = {method: known[method].at(wanted.evaluations) for method in wanted.methods}
+    chosen = {method: known[method].by(wanted) for method in wanted.methods}
     for generator in chosen.values():
         sample(generator.adjusted(steps=min(generator.config.sampler.steps, 2)), wanted)
     return [draw(method, generator, wanted) for method, generator in chosen.items()]
 
 
 def sample(generator: Generator, wanted: Wanted) -> tuple[Tensor, int]:
-    labels = None if wanted.label is None else [wanted.label] * wanted.count
-    return generator.sample_float(wanted.count, wanted.seed, labels)
+    asked = None if wanted.asked is None else [wanted.asked] * wanted.count
+    return generator.sample_float(wanted.count, wanted.seed, asked)
 
 
 def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
@@ -139,7 +203,7 @@ def create_app(known: Mapping[str, Trained]) -> FastAPI:
     pages = templates.environment(Path(__file__).parent, method=method_name)
     template = pages.get_template("demo.html.j2")
     one_at_a_time = threading.Lock()  # two at once would spoil each other's timing
-    label_names = next(iter(known.values())).generator.conditioner.choices
+    conditioner = next(iter(known.values())).generator.conditioner
 
     @app.get("/frame")
     def frame(request: Request) -> JSONResponse:
@@ -147,8 +211,8 @@ def create_app(known: Mapping[str, Trained]) -> FastAPI:
         try:
             wanted = Wanted.of(given_by(request), request.query_params.getlist("method"), known)
             with one_at_a_time:
-                made = [draw(method, known[method].at(wanted.evaluations), wanted) for method in wanted.methods]
-        except ValueError as error:
+                made = [draw(method, known[method].by(wanted), wanted) for method in wanted.methods]
+        except (ValueError, EncoderError) as error:
             return JSONResponse({"mistake": str(error)}, status_code=400)
         return JSONResponse({"frames": [as_frame(one, wanted) for one in made]})
 
@@ -160,18 +224,22 @@ def create_app(known: Mapping[str, Trained]) -> FastAPI:
         mistake = ""
         try:
             wanted = Wanted.of(given, methods, known)
-            if wanted.label is not None:
-                given["label"] = wanted.label
+            if wanted.asked is not None and not isinstance(conditioner, Text):
+                given["label"] = wanted.asked
             with one_at_a_time:
                 frames = [as_frame(one, wanted) for one in draw_all(known, wanted)]
-        except ValueError as error:
+        except (ValueError, EncoderError) as error:
             mistake = str(error)
         content = template.render(
             given=given,
             chosen=methods or list(known),
             methods=list(known),
-            label_names=label_names,
+            label_names=conditioner.choices,
             all_labels=ALL_LABELS,
+            knows_texts=isinstance(conditioner, Text),
+            examples=conditioner.examples,
+            most_characters=MOST_CHARACTERS,
+            most_guidance=MOST_GUIDANCE,
             frames=frames,
             mistake=mistake,
             last_seed=LAST_SEED,
@@ -190,13 +258,12 @@ def given_by(request: Request) -> dict[str, str]:
 
 def as_frame(made: Made, wanted: Wanted) -> dict[str, str]:
     """A method's sheet in the words of the page."""
-    what = "images" if wanted.label is None else f"images of the label {wanted.label}"
     return {
         "method": made.method,
         "seconds": f"{made.seconds:.2f} s",
         "sampler": f"{solver_name(made.solver)}, {made.nfe} evaluation{'' if made.nfe == 1 else 's'} an image",
         "sheet": made.sheet,
-        "alt": f"{what} by {method_name(made.method)}",
+        "alt": f"{wanted.what} by {method_name(made.method)}",
     }
 
 

@@ -23,15 +23,18 @@ from PIL import Image
 from fm import images
 from fm.errors import UserError
 from fm.generator import Generator
+from fm.text.finding import VARIABLE
 from pipelines import demo, params
 from pipelines.project import METRICS, MODELS, ROOT
 from tests.fm.conftest import tiny_generator
+from tests.fm.text.tiny import HOSTILE, text_generator, tiny_encoder
 from tests.pipelines.report.made_up import evaluation
 from tests.pipelines.test_serving import free_port
 from tests.services.browser import needs_chromium, open_page
 
 METHODS = {"flow_matching": 0, "diffusion": 1}
 METRIC = "fid_classifier"
+EXAMPLES = ("the left bar", 'a "blue" <b>star</b>')
 
 
 def generators(label_names: tuple[str, ...] = ("cat", "dog")) -> dict[str, Generator]:
@@ -63,6 +66,17 @@ def serving(made: dict[str, Generator]) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     yield from serving(generators())
+
+
+@pytest.fixture(scope="module")
+def of_texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Generator]:
+    encoder = tiny_encoder(tmp_path_factory.mktemp("encoders") / "tiny")
+    return {method: text_generator(encoder, EXAMPLES, seed) for method, seed in METHODS.items()}
+
+
+@pytest.fixture(scope="module")
+def site_of_texts(of_texts: dict[str, Generator]) -> Iterator[str]:
+    yield from serving(of_texts)
 
 
 def get(site: str, page: str = "", **query: object) -> tuple[int, str]:
@@ -122,7 +136,7 @@ def test_what_is_timed_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
     generator, calls = tiny_generator(), [0]
     generator.network.register_forward_hook(lambda *_: calls.append(calls.pop() + 1))
     monkeypatch.setattr(time, "perf_counter", lambda: calls[0])
-    wanted = demo.Wanted(label=None, seed=0, evaluations=6, count=2, methods=["flow_matching"])
+    wanted = demo.Wanted(asked=None, seed=0, evaluations=6, count=2, methods=["flow_matching"])
     (made,) = demo.draw_all(unevaluated({"flow_matching": generator}), wanted)
     assert (made.seconds, made.nfe) == (6, 6)
     assert calls[0] > 6
@@ -247,3 +261,100 @@ def test_the_images_follow_while_a_slider_is_dragged(site: str) -> None:
         shown = str(image.get_attribute("src")).partition(",")[2]
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(shown)))), expected.squeeze(2))
         assert page.locator("select").input_value() == "dog"
+
+
+def test_two_methods_of_one_text_from_the_same_noise(site_of_texts: str, of_texts: dict[str, Generator]) -> None:
+    asked = {"prompt": "a red heart", "negative": "blue", "seed": 5, "evaluations": 6, "count": 9}
+    status, page = get(site_of_texts, **asked, guidance="3.5")
+    assert status == 200
+    expected = [
+        images.grid(one.away_from("blue").sample(9, 5, ["a red heart"] * 9, steps=6, guidance=3.5), 8).squeeze(2)
+        for one in of_texts.values()
+    ]
+    assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
+    assert "images of “a red heart” by Diffusion" in page
+    assert '<input name="prompt" value="a red heart"' in page
+    assert '<input name="negative" value="blue"' in page
+    assert 'name="label"' not in page
+    _, frame = get(site_of_texts, "frame", **asked, guidance="3.5")
+    assert [one["sheet"] for one in json.loads(frame)["frames"]] == re.findall(r'<img src="([^"]*)"', page)
+
+
+def test_examples_in_turn_where_nobody_asks(site_of_texts: str, of_texts: dict[str, Generator]) -> None:
+    _, page = get(site_of_texts, count=4, evaluations=2)
+    expected = [images.grid(one.sample(4, 0, [*EXAMPLES] * 2), 4).squeeze(2) for one in of_texts.values()]
+    assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
+    assert '<option value="the left bar"></option>' in page
+    assert '<option value="a &#34;blue&#34; &lt;b&gt;star&lt;/b&gt;"></option>' in page
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_marks_up_nothing(site_of_texts: str, text: str) -> None:
+    asked = {"prompt": text, "negative": text, "count": 1, "evaluations": 1}
+    status, page = get(site_of_texts, **asked)
+    assert status == 200
+    assert (page.count("<script>"), page.count("<img "), page.count("<input ")) == (1, 2, 9)
+    status, page = get(site_of_texts, **asked, guidance="1")  # nothing is led away from then, and it is told
+    assert status == 400
+    assert (page.count("<script>"), page.count("<img "), page.count("<input ")) == (1, 0, 9)
+    assert "to be led away from" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"prompt": "a" * 10_001}, "prompt: 10,001 characters: must be 1,000 at most on this page"),
+        ({"negative": "a" * 1001}, "negative prompt: 1,001 characters: must be 1,000 at most on this page"),
+        ({"guidance": "much"}, "guidance must be a number above 0, at most 100, not &#39;much&#39;"),
+        ({"guidance": "nan"}, "guidance must be a number above 0, at most 100, not &#39;nan&#39;"),
+        ({"label": "cat"}, "label &#39;cat&#39;: these models know no labels, but texts"),
+    ],
+)
+def test_what_cannot_be_asked_of_models_of_texts(site_of_texts: str, query: dict[str, str], message: str) -> None:
+    status, page = get(site_of_texts, **query)
+    assert status == 400
+    assert message in page
+    assert '<input name="prompt"' in page
+
+
+def test_models_of_labels_know_no_text(site: str) -> None:
+    status, page = get(site, prompt="<b>a heart</b>")
+    assert status == 400
+    assert "prompt &#39;&lt;b&gt;a heart&lt;/b&gt;&#39;: these models know no text" in page
+    assert 'name="prompt"' not in page
+
+
+def test_an_encoder_that_is_not_to_be_had_is_told_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = tiny_encoder(tmp_path / "encoder")
+    made = {"flow_matching": text_generator(encoder)}
+    encoder.rename(tmp_path / "elsewhere")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "kept"))
+    for site in serving(made):
+        assert get(site, count=1)[0] == 200  # of no text
+        status, page = get(site, prompt="a red heart", count=1)
+        assert status == 400
+        assert f"text encoder {encoder}: there is no such folder, and no {tmp_path}/kept/encoder" in page
+
+
+@needs_chromium
+def test_a_text_is_typed_and_drawn_and_stays_while_a_slider_is_dragged(
+    site_of_texts: str, of_texts: dict[str, Generator]
+) -> None:
+    with open_page() as page:
+        page.goto(f"{site_of_texts}?evaluations=2&count=4")
+        page.locator("input[name=prompt]").fill("<b>the star</b>")
+        page.locator("input[name=negative]").fill("blue")
+        page.get_by_role("button", name="Draw").click()
+        page.wait_for_function("document.querySelector('figure img').alt.includes('<b>the star</b>')")
+        assert page.locator("b:has-text('the star')").count() == 0
+        image = page.locator("figure img").first
+        before = image.get_attribute("src")
+        page.locator("input[data-of=seed]").focus()
+        page.locator("input[data-of=seed]").press("End")
+        page.wait_for_function("before => document.querySelector('figure img').src !== before", arg=before)
+        page.wait_for_function("document.querySelector('input[name=seed]').value === '999'")
+        page.wait_for_timeout(500)
+        made = of_texts["flow_matching"].away_from("blue").sample(4, 999, ["<b>the star</b>"] * 4, steps=2)
+        shown = str(image.get_attribute("src")).partition(",")[2]
+        decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown))))
+        assert np.array_equal(decoded, images.grid(made, 4).squeeze(2))
