@@ -4,9 +4,12 @@ import math
 import re
 from collections.abc import Callable
 
+from fm import sheets
 from fm.components import known
+from fm.conditions import Conditioner, Text
 from pipelines.schemas.evaluation import distance_key
 
+MOST_QUOTED = 60  # characters
 SETTING = re.compile(r"^([a-z_]+?)_?([0-9].*)$")
 
 ABBREVIATIONS = {"edm", "ddpm", "ot", "cfm"}
@@ -45,6 +48,33 @@ def solver_name(label: str) -> str:
     ]
     titles = {name: one.title for name, one in known("solver").items()}
     return ", ".join([titles.get(solver, solver), *words])
+
+
+def in_turn(conditioner: Conditioner) -> str:
+    """What the pictures of a sheet are of (fm.sheets), as it stands there.
+
+    >>> from fm.conditions import Labels
+    >>> in_turn(Labels(("cat", "dog")))
+    'the labels in turn, a column each: cat, dog'
+    """
+    are_texts = isinstance(conditioner, Text)
+    examples = [quoted(one) if are_texts else one for one in conditioner.examples]
+    if not examples:
+        return "without a text" if are_texts else "without labels"
+    columns = sheets.columns(len(examples))
+    order = "a column each" if len(examples) == columns else f"row by row, {columns} in each"
+    shown = ", ".join(examples[: sheets.ROWS * columns])
+    return f"{'these texts' if are_texts else 'the labels'} in turn, {order}: {shown}"
+
+
+def quoted(text: str) -> str:
+    """A text of anybody's, its beginning where it is long; what cannot be printed is replaced.
+
+    >>> quoted("a red heart " * 9)
+    '“a red heart a red heart a red heart a red heart a red heart…”'
+    """
+    line = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
+    return f"“{line if len(line) <= MOST_QUOTED else line[:MOST_QUOTED].rstrip() + '…'}”"
 
 
 def number(value: float) -> str:

@@ -1,12 +1,11 @@
 """The page that comes with a registered model: what it is, how it was made and measured, what it cannot do."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fm.codecs import Codec
 from fm.components import parts
-from fm.conditions import Conditioner
+from fm.conditions import Conditioner, Text
 from fm.config import Config
 from pipelines.markup import literal
 from pipelines.params import Params
@@ -17,7 +16,7 @@ from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
 from pipelines.schemas.machine import Load
 from pipelines.schemas.prepare import PrepareMetrics
 from pipelines.schemas.train import TrainMetrics
-from pipelines.words import duration, number, percent, with_interval
+from pipelines.words import duration, in_turn, number, percent, with_interval
 
 LONGEST = 5000  # characters in the description of a model's version: PostgreSQL holds MLflow to it, SQLite does not
 
@@ -47,9 +46,13 @@ class Facts:
     lineage: dict[str, str]
 
     @property
+    def conditioner(self) -> Conditioner:
+        return Conditioner.of(self.config.conditioner)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the labels."""
-        return Conditioner.of(self.config.conditioner).choices
+        return self.conditioner.choices
 
     @property
     def metric(self) -> str:
@@ -61,14 +64,14 @@ def card(facts: Facts, samples: str) -> str:
 
     `samples` is where the page that shows it finds the picture.
     """
-    names = facts.names
+    conditioner = facts.conditioner
     name = facts.settings.register_.model_name
     sections = [
         introduction(facts),
-        f"![images by this model]({samples})\n\n{caption(names)}",
+        f"![images by this model]({samples})\n\n{caption(conditioner)}",
         figures(facts),
         limits(facts),
-        instructions(name, next(filter(str.isprintable, names), None)),
+        instructions(name, conditioner),
         data(facts),
         method(facts),
         origin(facts),
@@ -111,8 +114,8 @@ def dataset_name(settings: Params) -> str:
     return f"the folder {literal(Path(dataset.path).name)}" if dataset.name in IN_FILES else dataset.name
 
 
-def caption(names: Sequence[str]) -> str:
-    what = f"the labels in turn, {', '.join(map(literal, names))}" if names else "without labels"
+def caption(conditioner: Conditioner) -> str:
+    what = literal(in_turn(conditioner))
     return f"Not chosen by hand: seed 0, {what}. The picture is `samples.png` among the model's artifacts."
 
 
@@ -174,8 +177,12 @@ def data(facts: Facts) -> str:
             lines.append(
                 f"- Images of the test split that are in the training split too: {prepared.num_in_both_splits:,}"
             )
-    listed = ", ".join(f"{number} {literal(name)}" for number, name in enumerate(names))
-    lines.append(f"- Labels: {listed or 'none'}")
+    if isinstance(facts.conditioner, Text):
+        encoder = facts.conditioner.encoder
+        lines.append(f"- Texts: {encoder.says}; {encoder.length} tokens of each at most")
+    else:
+        listed = ", ".join(f"{number} {literal(name)}" for number, name in enumerate(names))
+        lines.append(f"- Labels: {listed or 'none'}")
     return "\n".join(["## Data", "", *lines])
 
 
@@ -201,8 +208,9 @@ def budget(facts: Facts) -> str:
         words.append(f"weights averaged with decay {train.ema_decay}")
     if train.horizontal_flips:
         words.append(f"{train.horizontal_flips:.0%} of them in a mirror")
-    if facts.names:
-        words.append(f"the label withheld from {train.label_dropout:.0%}, for guidance")
+    if facts.names or isinstance(facts.conditioner, Text):
+        what = "label" if facts.names else "text"
+        words.append(f"the {what} withheld from {train.label_dropout:.0%}, for guidance")
     if trained is not None:
         words.append(timed(duration(trained.seconds), trained.machine_load))
     if trained is not None and (before := trained.before) is not None:

@@ -2,17 +2,48 @@
 
 import json
 import shlex
+from dataclasses import dataclass
+
+from fm.conditions import Conditioner, Text
 
 PORT = 5001  # the MLflow UI has 5000
+LONGEST = 200  # characters of what an example asks for
 
 
-def instructions(name: str, label: str | None) -> str:
-    """Markdown. `label` is the one that the examples ask for, none for a model without labels."""
-    return "\n\n".join(["## How to use it", from_python(name, label), by_http(name, label), on_the_command_line(label)])
+@dataclass(frozen=True)
+class Example:
+    """What the examples ask for.
+
+    Attributes:
+        column: what it is called in a request and on the command line; none where nothing can be asked for.
+
+    >>> Example("label", "Bag").row, Example(None).row
+    ({'label': 'Bag'}, {})
+    """
+
+    column: str | None
+    value: str = ""
+
+    @classmethod
+    def of(cls, conditioner: Conditioner) -> "Example":
+        value = next((one for one in conditioner.examples if one.isprintable() and len(one) <= LONGEST), None)
+        if isinstance(conditioner, Text):
+            return cls("prompt", value or "a text")
+        return cls(None) if value is None else cls("label", value)
+
+    @property
+    def row(self) -> dict[str, str]:
+        return {} if self.column is None else {self.column: self.value}
 
 
-def from_python(name: str, label: str | None) -> str:
-    row = {} if label is None else {"label": label}
+def instructions(name: str, conditioner: Conditioner) -> str:
+    """Markdown. What the examples ask for is one of the conditioner's own."""
+    example = Example.of(conditioner)
+    parts = [from_python(name, example), by_http(name, example), on_the_command_line(example)]
+    return "\n\n".join(["## How to use it", *parts])
+
+
+def from_python(name: str, example: Example) -> str:
     return f"""\
 From Python, with the store of `MLFLOW_TRACKING_URI`, or the `mlflow.db` of the folder you are in:
 
@@ -20,7 +51,7 @@ From Python, with the store of `MLFLOW_TRACKING_URI`, or the `mlflow.db` of the 
 import mlflow
 
 model = mlflow.pyfunc.load_model("models:/{name}@champion")
-images = model.predict([{json.dumps(row)}], params={{"num_samples": 8, "seed": 0}})
+images = model.predict([{json.dumps(example.row)}], params={{"num_samples": 8, "seed": 0}})
 ```
 
 Without MLflow's wrapping, where `fm` can be imported; and the solver can be chosen too:
@@ -38,42 +69,55 @@ Images are uint8 (number, height, width, channels). `@champion` is the version i
 `models:/{name}/1`, names one for good."""
 
 
-def by_http(name: str, label: str | None) -> str:
+def by_http(name: str, example: Example) -> str:
+    rows, parameters = (ROWS_OF_TEXTS, PARAMETERS_OF_TEXTS) if example.column == "prompt" else (ROWS, PARAMETERS)
     return f"""\
 By HTTP: `make serve` in a checkout of the project, or wherever the packages of the model's `requirements.txt` are:
 
 ```sh
 mlflow models serve -m models:/{name}@champion --env-manager local --port {PORT}
 curl -s http://127.0.0.1:{PORT}/invocations -H 'Content-Type: application/json' \\
-    -d {shlex.quote(request(label))}
+    -d {shlex.quote(request(example))}
 ```
 
-The answer is `{{"predictions": [...]}}`, a list of images. Each row of `inputs` asks for `num_samples` images of its \
-`label`, a name; a number names the label of that value, and only where no label is called by a number is it an index, \
-from 0. `{{}}` is a row without one.
+The answer is `{{"predictions": [...]}}`, a list of images. {rows} `{{}}` is a row without one.
 
 | parameter | | without it |
 |---|---|---|
 | `num_samples` | images a row; 1,000 in all at most | 1 |
 | `seed` | from 0 to 2^63 − 1; the same seed gives the same images | 0 |
-| `label` | for rows without one: a name, a number in quotes, or `all` for all in turn | `all` |
+{parameters}
 | `steps` | of the solver, 1 to 1,000 | as measured above |
 | `guidance` | scale of guidance, above 0, 100 at most; 1 means none | as measured above |
-| `format` | `labelled`: `label`, the one taken, and `png`, a file in base64; `png`: the files alone; `array`: nested \
-lists, (height, width, channels), 0 to 255 | `array` |
+| `format` | `labelled`: `{example.column or "label"}`, the one taken, and `png`, a file in base64; `png`: the files \
+alone; `array`: nested lists, (height, width, channels), 0 to 255 | `array` |
 
 What cannot be is answered with status 400 and the reason. But MLflow itself drops parameters of other names, with a \
 warning in its log only. It gives up on answers that take more than 60 s: `--timeout` sets that."""
 
 
-def request(label: str | None) -> str:
+ROWS = """\
+Each row of `inputs` asks for `num_samples` images of its `label`, a name; a number names the label of that value, and \
+only where no label is called by a number is it an index, from 0."""
+ROWS_OF_TEXTS = """\
+Each row of `inputs` asks for `num_samples` images of its `prompt`, a text of 10,000 characters at most, and is led \
+away from its `negative`, another, where guidance is not 1. The encoder of texts is not among the model's files: it is \
+looked for where `FM_ENCODERS` says, and what is loaded without it says where it has looked."""
+PARAMETERS = """\
+| `label` | for rows without one: a name, a number in quotes, or `all` for all in turn | `all` |"""
+PARAMETERS_OF_TEXTS = """\
+| `prompt` | for rows without one | the texts above in turn |
+| `negative` | for rows without one | no text |"""
+
+
+def request(example: Example) -> str:
     """A request's body."""
-    row = {} if label is None else {"label": label}
-    return json.dumps({"inputs": [row], "params": {"num_samples": 4, "seed": 0, "format": "png"}}, ensure_ascii=False)
+    params = {"num_samples": 4, "seed": 0, "format": "png"}
+    return json.dumps({"inputs": [example.row], "params": params}, ensure_ascii=False)
 
 
-def on_the_command_line(label: str | None) -> str:
-    wanted = "" if label is None else f"--label={shlex.quote(label)} "
+def on_the_command_line(example: Example) -> str:
+    wanted = "" if example.column is None else f"--{example.column}={shlex.quote(example.value)} "
     return f"""\
 As files, in a checkout of the project:
 

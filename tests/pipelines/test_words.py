@@ -1,6 +1,18 @@
 import pytest
 
-from pipelines.words import distance_in_words, duration, method_in_text, method_name, number, percent, roughly, size
+from fm.conditions import Labels, Unconditional
+from pipelines.words import (
+    distance_in_words,
+    duration,
+    in_turn,
+    method_in_text,
+    method_name,
+    number,
+    percent,
+    quoted,
+    roughly,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +56,14 @@ def test_what_a_distance_is() -> None:
     assert distance_in_words("inception").startswith("It is FID: measured in the features of the published Inception")
     assert distance_in_words("classifier").startswith("It is measured in the features of a classifier of this dataset;")
     assert "your own extractor" in distance_in_words("faces")
+
+
+def test_what_a_sheet_is_of() -> None:
+    many = tuple(map(str, range(100)))
+    assert in_turn(Labels(many)) == f"the labels in turn, row by row, 10 in each: {', '.join(many[:80])}"
+    assert in_turn(Labels()) == in_turn(Unconditional()) == "without labels"
+
+
+def test_a_text_is_one_line_that_can_be_printed() -> None:
+    assert quoted("a\n\u202ered\0 <b>heart</b>") == "“a \ufffdred\ufffd <b>heart</b>”"
+    assert len(quoted("a" * 10_000)) == 63

@@ -1,6 +1,8 @@
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,18 +10,21 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from fm.components import known
-from fm.conditions import Labels
+from fm.conditions import Labels, Text
 from fm.config import SamplerConfig
+from fm.text import MiniLM
 from pipelines import params
 from pipelines.params import Objective
 from pipelines.project import ROOT
 from pipelines.registry.model_card import LONGEST, Facts, card, shortened
-from pipelines.registry.model_use import by_http
+from pipelines.registry.model_use import Example, by_http
 from pipelines.registry.wording import in_words
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.schemas.prepare import PrepareMetrics, SkippedFile
 from pipelines.schemas.train import TrainMetrics
 from tests.fm.conftest import tiny_generator
+from tests.fm.text.tiny import HOSTILE as PROMPTS
+from tests.fm.text.tiny import tiny_encoder
 
 
 @pytest.fixture
@@ -131,7 +136,7 @@ def test_a_card_that_is_too_long_for_mlflow_ends_with_a_whole_section_and_says_w
 
 @pytest.mark.parametrize("label", ["Bag", "children's", "日本"])
 def test_the_shell_reads_the_request_as_it_was_meant(label: str) -> None:
-    command = by_http("some-generator", label).split("```")[1]
+    command = by_http("some-generator", Example("label", label)).split("```")[1]
     _, body = command.split(" -d ")
     sent = json.loads(shlex.split(body)[0])
     assert sent["inputs"] == [{"label": label}]
@@ -198,6 +203,54 @@ def test_the_examples_ask_for_a_label_that_a_shell_takes_for_one(facts: Facts) -
     page = page_of(replace(facts, config=facts.config.model_copy(update={"conditioner": Labels(tuple(names)).choice})))
     assert "pipelines.generate --label=--out=precious --count 64" in page
     assert kinds(page) == kinds(page_of(facts))
+
+
+@pytest.fixture
+def of_texts(facts: Facts, tmp_path: Path) -> Callable[..., Facts]:
+    """Of a model that knows texts, with these examples."""
+    encoder = MiniLM(length=8, place=str(tiny_encoder(tmp_path / "tiny")))
+
+    def made(*examples: str) -> Facts:
+        config = facts.config.model_copy(update={"conditioner": Text.by(encoder, examples).choice})
+        return replace(facts, config=config)
+
+    return made
+
+
+def test_a_model_of_texts_says_what_its_pictures_are_of_and_how_to_ask(of_texts: Callable[..., Facts]) -> None:
+    page = page_of(of_texts("a red heart", "the star"))
+    assert "these texts in turn, a column each: “a red heart”, “the star”. The picture" in page
+    assert "- Texts: all-MiniLM-L6-v2, six layers of 384 numbers, for English; " in page
+    assert "the text withheld from" in page
+    assert 'model.predict([{"prompt": "a red heart"}]' in page
+    assert "pipelines.generate --prompt='a red heart' --count 64" in page
+    assert '-d \'{"inputs": [{"prompt": "a red heart"}]' in page
+    assert "| `prompt` | for rows without one | the texts above in turn |" in page
+    assert "`labelled`: `prompt`, the one taken" in page
+    assert "Labels: " not in page
+    assert "`label`" not in page
+
+
+def test_many_texts_are_told_row_by_row(of_texts: Callable[..., Facts]) -> None:
+    page = page_of(of_texts(*(f"star {number}" for number in range(90))))
+    assert "these texts in turn, row by row, 10 in each: “star 0”, “star 1”," in page
+    assert "“star 79”. The picture" in page
+
+
+def test_a_model_of_texts_without_examples(of_texts: Callable[..., Facts]) -> None:
+    page = page_of(of_texts())
+    assert "seed 0, without a text. The picture" in page
+    assert 'model.predict([{"prompt": "a text"}]' in page
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, *PROMPTS])
+def test_a_text_marks_up_nothing_and_leaves_room(of_texts: Callable[..., Facts], text: str) -> None:
+    page = page_of(of_texts(text, "a star"))
+    assert kinds(page) == kinds(page_of(of_texts("a heart", "a star")))
+    long = page_of(of_texts(*[text + "a" * 9000] * 8))
+    assert len(long) < len(page) + 8 * 500
+    assert shortened(long, "CARD.md").endswith("The rest is in `CARD.md` among the model's artifacts.\n")
+    assert "\n## " in shortened(long, "CARD.md")
 
 
 def inline(page: str) -> list[Token]:
