@@ -26,6 +26,7 @@ def main() -> None:
     if chosen.folder.exists():
         raise UserError(f"{chosen.folder} is there already: name a folder that is not")
     from pipelines.export import to_diffusers, to_torch
+    from pipelines.export.files import texts_of
     from pipelines.registry import saved_models
 
     model = saved_models.load(chosen.model, chosen.own).to("cpu")
@@ -39,6 +40,8 @@ def main() -> None:
         raise UserError(f"can't write {chosen.folder}: {error.strerror or error}") from None
     print(sampler_of(generators))
     print(used(chosen.to, chosen.folder))
+    if (texts := texts_of(generators[0])) is not None:
+        print(f"asked by prompt_embeds and prompt_attention_mask: the encoder {texts.encoder.name} stays here")
 
 
 def sampler_of(generators: "Sequence[Generator]") -> str:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fm.codecs import Pixels
-from fm.conditions import Label
+from fm.codecs import Codec
+from fm.conditions import Label, Text
 from fm.errors import UserError
 from fm.generator import Generator
 
@@ -16,10 +16,11 @@ def save(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def require_pixels(generator: Generator) -> None:
-    """Raises UserError: what it makes is something else."""
-    if not isinstance(generator.codec, Pixels):
-        raise UserError(f"only pixels can be exported, and this makes {generator.codec.name}")
+def require_codec(generator: Generator, *known: type[Codec]) -> None:
+    """Raises UserError: what it makes is nothing of these."""
+    if not isinstance(generator.codec, known):
+        names = " and ".join(codec.name for codec in known)
+        raise UserError(f"only {names} can be exported so, and this makes {generator.codec.name}")
 
 
 def count_of_labels(generator: Generator) -> int | None:
@@ -32,5 +33,11 @@ def count_of_labels(generator: Generator) -> int | None:
     label = fields.pop("label", None)
     if fields or not (label is None or isinstance(label, Label)):
         told = ", ".join(generator.conditioner.fields)
-        raise UserError(f"only labels can be exported as a condition, and this has {told}")
+        instead = "; --to diffusers takes texts, as their encoder has them" if "text" in fields else ""
+        raise UserError(f"only labels can be exported as a condition, and this has {told}{instead}")
     return None if label is None else label.count
+
+
+def texts_of(generator: Generator) -> Text | None:
+    """What reads the texts that the network is told of, none where it is told no text."""
+    return generator.conditioner if isinstance(generator.conditioner, Text) else None

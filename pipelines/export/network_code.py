@@ -86,6 +86,7 @@ def files_of(network: nn.Module) -> dict[str, str]:
     for module, name in (
         (kind.__module__, kind.__name__),
         ("fm.conditions", "Label"),
+        ("fm.conditions", "Sequence"),
         ("fm.networks.layers", "in_channels_last"),
     ):
         collect(module, name, needed)

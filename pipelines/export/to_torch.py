@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fm import exported
+from fm.codecs import Pixels
 from fm.generator import Generator
-from pipelines.export.files import PORTABLE, count_of_labels, require_pixels, save
+from pipelines.export.files import PORTABLE, count_of_labels, require_codec, save
 from pipelines.export.table import table_of
 
 
@@ -17,7 +18,7 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
         UserError: something of it that the code in the folder cannot do.
     """
     generator = generators[0]
-    require_pixels(generator)
+    require_codec(generator, Pixels)
     labels = count_of_labels(generator)
     samplers = {str(one.config.sampler.steps): table_of(one) for one in generators}
     exported.save(generator, folder)
