@@ -11,7 +11,6 @@ import torch
 from fm import devices, sheets
 from fm.batches import Examples
 from fm.components import parts
-from fm.conditions import Labels
 from fm.generator import Generator, NotFinite
 from fm.generator_files import CONFIG, WEIGHTS
 from fm.networks.flops import flops_of_a_call
@@ -232,7 +231,7 @@ def summarise(
         peak_memory_bytes=devices.peak_memory_bytes(),
         final_loss=sum(point.loss for point in last_tenth) / len(last_tenth),
         parameters=sum(weight.numel() for weight in generator.network.parameters()),
-        flops=flops_of_a_call(generator.network, generator.shape, Labels().read([None])),
+        flops=flops_of_a_call(generator.network, generator.shape, generator.conditioner.read([None])),
         resumed=totals.resumed,
         device=devices.name(devices.pick(settings.train.accelerator)),
         arithmetic=totals.arithmetic,
