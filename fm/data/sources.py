@@ -10,6 +10,7 @@ from fm.data.icons import Icons
 from fm.data.image_folder import ImageFolder
 from fm.data.listing import FileDataset
 from fm.data.parquet import Parquet
+from fm.data.relief import Relief
 from fm.data.splits import Splits
 from fm.data.turbulence import Turbulence
 from fm.data.webdataset import WebDataset
@@ -26,6 +27,7 @@ __all__ = [
     "Icons",
     "ImageFolder",
     "Parquet",
+    "Relief",
     "Request",
     "Splits",
     "Turbulence",
