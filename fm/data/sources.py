@@ -9,6 +9,7 @@ from fm.data.fetching import DatasetUnavailable
 from fm.data.icons import Icons
 from fm.data.image_folder import ImageFolder
 from fm.data.listing import FileDataset
+from fm.data.moving_garments import MovingGarments
 from fm.data.parquet import Parquet
 from fm.data.relief import Relief
 from fm.data.splits import Splits
@@ -26,6 +27,7 @@ __all__ = [
     "FileDataset",
     "Icons",
     "ImageFolder",
+    "MovingGarments",
     "Parquet",
     "Relief",
     "Request",

@@ -35,7 +35,7 @@ from tests.pipelines.params.written import CONTENT, changed
             "dataset.name",
             "cifar",
             "params.yaml: dataset.name: no dataset 'cifar': must be one of cifar10, digits, fashion-mnist, "
-            "icons, image-folder, parquet, relief, turbulence, webdataset; did you mean cifar10?",
+            "icons, image-folder, moving-garments, parquet, relief, turbulence, webdataset; did you mean cifar10?",
         ),
         (
             "dataset.name",
