@@ -99,12 +99,9 @@ class Reference:
         """From the features of the splits, (N, D) and (M, D). Raises ValueError where one is too small for them."""
         fitted = moments(train)
         random = np.random.default_rng([plan.seed, *REAL])
-        parts = cut(test, plan.count, plan.sets, random)
-        if not parts:
-            raise ValueError(f"a test split of {len(test)} has no {plan.count} to be measured")
-        floor = np.mean([gaussian_distance(moments(part), fitted) for part in parts])
+        floor = floor_of(test, fitted, plan, random)
         (subset,) = cut(train, min(KERNEL_REFERENCE, len(train)), 1, random)
-        return cls(fitted, moments(test), train, subset, mean_kernel_of_pairs(subset), float(floor))
+        return cls(fitted, moments(test), train, subset, mean_kernel_of_pairs(subset), floor)
 
 
 class Askable(Protocol):
@@ -262,6 +259,15 @@ def together(chunks: Sequence[Arrays]) -> SampleSet:
 def rows_of(plan: Plan, number: int, count: int) -> NDArray[np.int64]:
     """Whose conditions, of `count` data, sample set `number` asks for: in random order, and again from the first."""
     return np.resize(np.random.default_rng([plan.seed, number]).permutation(count), plan.count)
+
+
+def floor_of(test: Floats, train: Moments, plan: Plan, random: np.random.Generator) -> float:
+    """How far as many data of a test split as a sample set has are from the training split, by the features of the one
+    (M, D): the mean over as many sets as there are, at most the plan's. Raises ValueError where there is none."""
+    parts = cut(test, plan.count, plan.sets, random)
+    if not parts:
+        raise ValueError(f"a test split of {len(test)} has no {plan.count} to be measured")
+    return float(np.mean([gaussian_distance(moments(part), train) for part in parts]))
 
 
 def cut(features: Floats, count: int, most: int, random: np.random.Generator) -> list[Floats]:

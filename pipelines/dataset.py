@@ -34,7 +34,7 @@ def for_training(settings: Params, dataset: Prepared) -> Examples:
     Raises:
         PreparedError: it has to be encoded, and data/encoded is missing, damaged or of other data.
     """
-    if settings.dataset.is_encoded:
+    if settings.is_encoded:
         return examples_in(ENCODED, dataset)
     examples = Examples.of(dataset)
     return replace(examples, conditioner=Unconditional()) if settings.dataset.condition == "none" else examples

@@ -1,26 +1,31 @@
 """Stage `encode`: what networks are trained on, where that is not what was prepared. `python -m pipelines.encode`.
 
-Captions become the tokens that a frozen text encoder makes of them.
+Captions become the tokens that a frozen text encoder makes of them, and pictures the latents of the autoencoder that
+stage `codec` has made.
 """
 
 import shutil
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from fm import devices
 from fm.captions import seen
-from fm.conditions import Text
+from fm.codecs import Encoded
+from fm.conditions import Conditioner, Text, Unconditional
 from fm.data.embedding import captions_of, embed
-from fm.data.prepared import Prepared
-from fm.encoded_data import CAPTIONS, write_index
+from fm.data.encoding import encode as encode_pictures
+from fm.data.prepared import Prepared, file_of
+from fm.encoded_data import CAPTIONS, DATA, write_index
 from fm.errors import UserError
 from fm.noise import Draws
 from fm.text import Encoder
-from pipelines import params
+from pipelines import latents, params
 from pipelines.dataset import opened
 from pipelines.params import Captions, Params
 from pipelines.program import run
@@ -37,7 +42,7 @@ def main() -> None:
 
     Raises:
         ParamsError: params.yaml has a mistake, or asks for nothing that would have to be encoded.
-        UserError: there are no captions, or no encoder.
+        UserError: there are no captions, no encoder or no autoencoder.
     """
     with running("encode") as stage:
         encode(stage)
@@ -53,29 +58,53 @@ def encode(stage: Stage) -> None:
         require_unchanged(stage)
     metrics.save(METRICS / "encode.json")
     tell(metrics)
-    shutil.rmtree(work)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def write(settings: Params, dataset: Prepared, folder: Path, work: Path, device: torch.device) -> EncodeMetrics:
     """Fill the folder; what is made on the way is kept in `work`, for an attempt that is cut short."""
     condition = settings.dataset.condition
-    if not isinstance(condition, Captions):
+    if not settings.is_encoded:
         raise params.ParamsError(f"{params.FILE}: dataset.condition = {condition}: nothing is to be encoded")
+    conditioner: Conditioner = Unconditional() if condition == "none" else dataset.conditioner
+    codec, found, seconds = None, dict[str, Any](), 0.0
+    if isinstance(condition, Captions):
+        began = time.perf_counter()
+        conditioner, of_captions = write_captions(condition, dataset, folder, work, device)
+        found |= of_captions
+        seconds += time.perf_counter() - began
+    if settings.codec.of_latents:
+        codec, of_latents, spent = write_latents(dataset, folder, work, device)
+        found |= of_latents
+        seconds += spent
+    write_index(folder, conditioner, codec)
+    return EncodeMetrics(**found, seconds=seconds, peak_memory_bytes=devices.peak_memory_bytes())
+
+
+def write_captions(
+    condition: Captions, dataset: Prepared, folder: Path, work: Path, device: torch.device
+) -> tuple[Text, dict[str, Any]]:
+    """What reads them, and what of the metrics is of them."""
     require_captions(dataset)
-    began = time.perf_counter()
     encoder = Encoder.of(condition.encoder)
     text = replace(Text.by(encoder), examples=examples_of(dataset))
-    made = embed(dataset, encoder, folder / CAPTIONS, work, device, report)
-    write_index(folder, text)
-    return EncodeMetrics(
-        encoder=encoder.title,
-        length=encoder.length,
-        captions=made.captions,
-        tokens=made.tokens,
-        cut=made.cut,
-        without=made.without,
-        seconds=time.perf_counter() - began,
-    )
+    made = embed(dataset, encoder, folder / CAPTIONS, work, device, partial(report, "captions"))
+    return text, {"encoder": encoder.title, "length": encoder.length, **made._asdict()}
+
+
+def write_latents(
+    dataset: Prepared, folder: Path, work: Path, device: torch.device
+) -> tuple[Encoded, dict[str, Any], float]:
+    """Their codec, what of the metrics is of them, and the seconds that all of them have taken."""
+    codec = Encoded.of_latents(latents.made())
+    codec.to(device)
+    seconds, size = 0.0, 0
+    for split, rows in (("train", dataset.train), ("test", dataset.test)):
+        file = folder / file_of(split, DATA)
+        seconds += encode_pictures(rows, codec, file, work, partial(report, f"{split} pictures"))
+        size += file.stat().st_size
+    codec.to("cpu")
+    return codec, {"latents": len(dataset.train) + len(dataset.test), "latents_bytes": size}, seconds
 
 
 def require_captions(dataset: Prepared) -> None:
@@ -94,12 +123,15 @@ def examples_of(dataset: Prepared) -> tuple[str, ...]:
     return tuple(dict.fromkeys(caption for caption in found if caption))
 
 
-def report(done: int, of: int) -> None:
-    print(f"encode: {done:,} of {of:,} captions", flush=True)
+def report(what: str, done: int, of: int) -> None:
+    print(f"encode: {done:,} of {of:,} {what}", flush=True)
 
 
 def tell(metrics: EncodeMetrics) -> None:
-    print(f"{ENCODED}: {metrics.captions:,} different captions, {metrics.tokens:,} tokens by {metrics.encoder}")
+    if metrics.latents:
+        print(f"{ENCODED}: the latents of {metrics.latents:,} pictures, {metrics.latents_bytes / 1e6:,.1f} MB")
+    if metrics.encoder is not None:
+        print(f"{ENCODED}: {metrics.captions:,} different captions, {metrics.tokens:,} tokens by {metrics.encoder}")
     if metrics.cut:
         print(f"warning: {metrics.cut:,} captions have more than {metrics.length} tokens, and are cut there")
     if metrics.without:

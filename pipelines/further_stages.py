@@ -20,6 +20,18 @@ ENCODE = """\
 """
 
 
+CODEC = """\
+  codec: # pipelines/further_stages.py keeps this stage: networks are trained on the latents of its autoencoder
+    cmd: sh infra/python.sh -m pipelines.codec
+    deps: [artifacts/features, artifacts/inputs/codec.json, data/prepared]
+    params: [codec]
+    outs: [artifacts/codec]
+    metrics:
+      - metrics/codec.json: {cache: false}
+
+"""
+
+
 class Change(NamedTuple):
     """A text of dvc.yaml as it comes, and as it is where a stage is there."""
 
@@ -52,14 +64,28 @@ STAGES = {
                 "      - artifacts/snapshots\n      - data/prepared\n",
                 "      - artifacts/snapshots\n      - data/encoded\n      - data/prepared\n",
             ),
+            Change("      - metrics/evaluate\n", "      - metrics/encode.json\n      - metrics/evaluate\n"),
         ),
-    )
+    ),
+    "codec": Further(
+        CODEC,
+        "encode",
+        (
+            Change(
+                "deps: [artifacts/inputs/encode.json, data/prepared]",
+                "deps: [artifacts/codec, artifacts/inputs/encode.json, data/prepared]",
+            ),
+            Change("      - metrics/encode.json\n", "      - metrics/codec.json\n      - metrics/encode.json\n"),
+        ),
+    ),
 }
+"""Each after the one that it stands before."""
 
 
 def asked(settings: Params) -> list[str]:
-    """Those that settings ask for, in their order."""
-    return ["encode"] if settings.dataset.is_encoded else []
+    """Those that settings ask for, as STAGES has them."""
+    wanted = {"encode": settings.is_encoded, "codec": settings.codec.of_latents}
+    return [name for name in STAGES if wanted[name]]
 
 
 def with_stages(text: str, settings: Params) -> str:
@@ -68,7 +94,7 @@ def with_stages(text: str, settings: Params) -> str:
     Raises:
         UserError: it has no such stages around them as the one that comes with the project.
     """
-    for name, stage in STAGES.items():
+    for name, stage in reversed(STAGES.items()):
         text = re.sub(rf"^  {name}: # pipelines/further_stages.*\n(    .*\n)*\n", "", text, flags=re.MULTILINE)
         for plain, changed in stage.changes:
             text = text.replace(changed, plain)
@@ -79,7 +105,7 @@ def with_stages(text: str, settings: Params) -> str:
 
 def inserted(text: str, name: str) -> str:
     stage = STAGES[name]
-    for plain, changed in (*stage.changes, Change(f"\n  {stage.before}:\n", f"\n{stage.text}  {stage.before}:\n")):
+    for plain, changed in (*stage.changes, Change(f"\n  {stage.before}:", f"\n{stage.text}  {stage.before}:")):
         if text.count(plain) != 1:
             raise UserError(f"dvc.yaml is not as it comes with the project, so it cannot have the stage {name}")
         text = text.replace(plain, changed)

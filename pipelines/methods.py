@@ -8,6 +8,7 @@ from typing import Self
 from torch import Tensor
 
 from fm.batches import Budget, Examples
+from fm.codecs import Codec
 from fm.components import Choice, parts
 from fm.config import Config, SamplerConfig
 from fm.errors import UserError
@@ -34,6 +35,7 @@ class Method:
         start_from: folder of the network that its own goes on from.
         start: the method whose network it is.
         pairs: the sampler by which that network makes pairs that it is trained on, instead of the data.
+        codec: the one that config names, with the weights that it may have.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Method:
     start_from: str | None = None
     start: Self | None = None
     pairs: SamplerConfig | None = None
+    codec: Codec | None = None
 
     @classmethod
     def build(cls, settings: Params, name: str, examples: Examples) -> Self:
@@ -51,17 +54,17 @@ class Method:
         Raises:
             UserError: a setting that cannot be, by its key.
         """
-        row = settings.methods[name]
+        row, codec = settings.methods[name], examples.codec.of_samples
         with named(name):
             objective = Objective.of(row.objective.choice).at_scale(examples.codec.scale)
             config = Config(
                 path=row.objective.path,
                 target=row.objective.target,
                 network=row.network.choice,
-                codec=examples.codec.choice,
+                codec=codec.choice,
                 conditioner=examples.conditioner.choice,
                 until=objective.until,
-                sampler=default_sampler(row.objective.path, objective.until),
+                sampler=default_sampler(row.objective.path, objective.until, codec.bound),
             )
             if row.start_from is not None:
                 config = gone_on(config, starts.original(name, row.start_from))
@@ -70,7 +73,7 @@ class Method:
             if start is not None:
                 config = gone_on(config, Original.of(start.config))
             pairs = None if row.pairs is None else row.pairs.sampler
-            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start, pairs)
+            return cls(name, objective, config, tuple(row.each_sampler()), row.start_from, start, pairs, codec)
 
     def examples(self, of_data: Examples) -> Examples:
         """What its network learns from: the data, or pairs. Raises UserError: pairs that are not there."""
@@ -85,7 +88,7 @@ class Method:
             UserError: a setting that cannot be, by its key.
         """
         with named(self.name):
-            return Generator.untrained(self.config, weights)
+            return Generator.untrained(self.config, weights, self.codec)
 
     def begun(self, weights: bool = True) -> Generator:
         """As training begins: untrained, or with the weights of the network that it goes on from.
@@ -150,16 +153,16 @@ def budget(settings: Params) -> Budget:
     return Budget(**{name: getattr(settings.train, name) for name in Budget.__dataclass_fields__})
 
 
-def default_sampler(path: Choice, until: bool) -> SamplerConfig:
-    """DDIM: on the straight path Euler's method, elsewhere with the predicted data kept in range; of a network that is
-    told where a step ends (`until`), a few leaps.
+def default_sampler(path: Choice, until: bool, bound: float | None) -> SamplerConfig:
+    """DDIM: on the straight path Euler's method, elsewhere with the predicted data kept in range, if they have one; of
+    a network that is told where a step ends (`until`), a few leaps.
 
     Equal steps of noise would waste EDM's path.
     """
     if until:
         return SamplerConfig(solver="jump", steps=4)
     name, _ = parts(path)
-    solver: Choice = "ddim" if name == "cond_ot" else {"name": "ddim", "clip": "codec"}
+    solver: Choice = "ddim" if name == "cond_ot" or bound is None else {"name": "ddim", "clip": "codec"}
     return SamplerConfig(solver=solver, steps=50, grid="edm" if name == "edm" else "uniform")
 
 

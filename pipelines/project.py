@@ -20,6 +20,7 @@ FEATURES = Path("artifacts/features")
 MODELS = Path("artifacts/models")
 SNAPSHOTS = Path("artifacts/snapshots")
 PAIRS = Path("artifacts/pairs")
+CODEC = Path("artifacts/codec")
 CURVES = Path("artifacts/curves")
 SAMPLES = Path("artifacts/samples")
 NEAREST = "-nearest.png"

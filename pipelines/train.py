@@ -10,6 +10,7 @@ import torch
 
 from fm import devices, sheets
 from fm.batches import Examples
+from fm.codecs import BESIDE as CODEC
 from fm.components import parts
 from fm.generator import Generator, NotFinite
 from fm.generator_files import CONFIG, WEIGHTS
@@ -21,6 +22,7 @@ from fm.training.processes import is_helper, launched
 from fm.training.trainer import Hardware, Keeping, Watching
 from pipelines import averages, finished, forecast, methods, params, snapshots, words
 from pipelines.dataset import for_training, opened
+from pipelines.hardware import hardware_of
 from pipelines.machine import Moment
 from pipelines.methods import Method
 from pipelines.params import Params
@@ -40,9 +42,11 @@ from pipelines.project import (
     whole_folder,
 )
 from pipelines.records import tracking
+from pipelines.schemas.codec import CodecMetrics
+from pipelines.schemas.encode import EncodeMetrics
 from pipelines.schemas.machine import Load
 from pipelines.schemas.pairs import PairsMetrics
-from pipelines.schemas.train import Before, TrainMetrics
+from pipelines.schemas.train import Before, Encoding, TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
 SAMPLE_SEED = 1
@@ -101,7 +105,7 @@ def train(stage: Stage, name: str) -> None:
             finished.keep(stage, outputs(name))
             tracked.params(metrics.chosen())
             tracked.metrics({"peak_memory_bytes": float(metrics.peak_memory_bytes)}, metrics.steps)
-            for file in (CONFIG, WEIGHTS):
+            for file in (CONFIG, WEIGHTS, *([CODEC] if (MODELS / name / CODEC).is_dir() else [])):
                 tracked.artifact(MODELS / name / file, "model")
         # Last of all: until everything is written, a rerun finds the finished training here.
         forget(workspace, elsewhere)
@@ -125,6 +129,14 @@ def cost_before(method: Method) -> Before | None:
         return None
     made = None if method.pairs is None else PairsMetrics.of_stage(METRICS / "pairs" / f"{method.name}.json")
     return measured(method.start.name).behind(method.start.name, 0.0 if made is None else made.seconds)
+
+
+def encoding_of(settings: Params) -> Encoding | None:
+    """What it has cost to make of the data what networks see, where that was to be made."""
+    if not settings.is_encoded:
+        return None
+    codec = CodecMetrics.of_stage(METRICS / "codec.json").seconds if settings.codec.of_latents else 0.0
+    return Encoding(codec_seconds=codec, encode_seconds=EncodeMetrics.of_stage(METRICS / "encode.json").seconds)
 
 
 def measured(method: str) -> TrainMetrics:
@@ -159,19 +171,6 @@ def foretell(
         told.append(f"warning: {error}; the comparison will refuse it")
     for line in told:
         print(f"train {method.name}: {line}", flush=True)
-
-
-def hardware_of(settings: Params) -> Hardware:
-    chosen = settings.train
-    return Hardware(
-        chosen.accelerator,
-        chosen.devices,
-        chosen.strategy,
-        chosen.precision,
-        compiled=chosen.compile,
-        parts=chosen.accumulate,
-        recomputed=chosen.checkpoint_activations,
-    )
 
 
 def fit(
@@ -237,6 +236,7 @@ def summarise(
         arithmetic=totals.arithmetic,
         machine_load=load,
         before=before,
+        encoding=encoding_of(settings),
     )
 
 

@@ -115,3 +115,20 @@ class Arrays:
 
 def without_captions(rows: NDArray[np.int64]) -> NDArray[np.object_]:
     return np.full(len(rows), "", dtype=object)
+
+
+class Some:
+    """Some rows of others, as rows.
+
+    >>> Some(Arrays({"data": np.arange(10)}), np.array([2, 5, 7]))[np.array([0, 2])]["data"]
+    array([2, 7])
+    """
+
+    def __init__(self, rows: Rows, chosen: NDArray[np.int64]) -> None:
+        self.rows, self.chosen = rows, chosen
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Fields:
+        return self.rows[self.chosen[rows]]

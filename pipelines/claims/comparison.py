@@ -17,6 +17,7 @@ def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str)
         num_images=evaluation.num_images,
         num_sets=evaluation.num_sets,
         floor=evaluation.floor,
+        codec_floor=None if results.codec is None else results.codec.distance,
         metric=settings.register_.metric,
         nfe=settings.register_.nfe,
         winner=winner,

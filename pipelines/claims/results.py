@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.params import Roles
 from pipelines.project import METRICS
 from pipelines.ranking import read_evaluations
+from pipelines.schemas.codec import CodecMetrics
 from pipelines.schemas.evaluation import Evaluation
 from pipelines.schemas.features import FeatureMetrics
 from pipelines.schemas.probes import MethodProbe, Probes
@@ -16,13 +17,23 @@ from pipelines.words import method_in_text
 
 @dataclass(frozen=True)
 class Results:
-    """What the earlier stages measured, method by method."""
+    """What the earlier stages measured, method by method.
+
+    Attributes:
+        codec: of the latents that networks are trained on, where they are.
+    """
 
     roles: Roles
     train: dict[str, TrainMetrics]
     evaluations: dict[str, Evaluation]
     probes: Probes
     classifier_accuracy: float | None
+    codec: CodecMetrics | None = None
+
+    @property
+    def encoding_seconds(self) -> float:
+        """Spent once for all methods, on making of the data what networks see."""
+        return max((one.encoding.seconds for one in self.train.values() if one.encoding is not None), default=0.0)
 
     @property
     def both(self) -> tuple[str, str]:
@@ -49,12 +60,15 @@ class Results:
 
 def read(methods: Sequence[str], roles: Roles, metrics: Path = METRICS) -> Results:
     """The metrics of these methods and of no other: a file of a removed method may still lie there."""
+    train = read_trainings(methods, metrics)
+    in_latents = any(one.encoding is not None and one.encoding.codec_seconds for one in train.values())
     return Results(
         roles=roles,
-        train=read_trainings(methods, metrics),
+        train=train,
         evaluations=read_evaluations(methods, metrics),
         probes=Probes.of_stage(metrics / "probes.json"),
         classifier_accuracy=FeatureMetrics.of_stage(metrics / "features.json").test_accuracy,
+        codec=CodecMetrics.of_stage(metrics / "codec.json") if in_latents else None,
     )
 
 

@@ -27,21 +27,24 @@ def training_time(results: Results) -> Measurement:
     reached = [cost_to_reach(ours.along, lambda one: float(one.images_seen), k, d) for k, d in enumerate(targets)]
     a_step = [math.log(own / other) for own, other in zip(*(one.step_seconds for one in results.probed), strict=True)]
     name, _ = results.names
+    baseline = results.train[results.roles.baseline].seconds
+    of_all = baseline / (baseline + results.encoding_seconds)  # what encoding took is saved by neither
     how = (
         f"{protocol(results)}; images seen when the baseline's final distance is first reached, straight in logarithms "
         f"between {len(ours.along)} networks of the training, each method's by its own best sampler, times the cost of "
         f"a step timed in turn ({math.exp(fmean(a_step)):.3g} of the baseline's)"
+        + ("; what it took to encode the data counts for both" if results.encoding_seconds else "")
     )
     if not any(reached):
         # Steps that cost the same as far as timing can tell save nothing either.
         step = mean_interval(a_step, ours.confidence)
-        saved = 1 - math.exp(step.low) if step.high < 0 else 0.0
+        saved = of_all * (1 - math.exp(step.low)) if step.high < 0 else 0.0
         note = f"An upper bound: {name} is never as good within the budget. {THE_SOURCE_ON_TIME}."
         return Measurement(saved, -math.inf, saved, how, note, [saved] * len(reached))
     logs = [math.log((seen or whole) / whole) + fmean(a_step) for seen in reached]
     spread = stdev(a_step) ** 2 / len(a_step)
     ratio = widened(mean_interval(logs, ours.confidence), spread, ours.confidence)
-    saving = Interval(1 - math.exp(ratio.mean), 1 - math.exp(ratio.high), 1 - math.exp(ratio.low))
+    saving = Interval(*(of_all * (1 - math.exp(log)) for log in (ratio.mean, ratio.high, ratio.low)))
     late, soon = reached.count(None), reached.count(float(ours.along[0].images_seen))
     notes = [
         f"As good after {geometric_mean(reached):,.0f} images as the baseline after {whole:,.0f}.",
@@ -50,7 +53,7 @@ def training_time(results: Results) -> Measurement:
         f"{THE_SOURCE_ON_TIME}.",
     ]
     found = opened(saving, at_most=late > 0, at_least=soon > 0)
-    by_set = [1 - math.exp(log) for log in logs]
+    by_set = [of_all * (1 - math.exp(log)) for log in logs]
     return Measurement(*found, how, " ".join(filter(None, notes)), by_set)
 
 

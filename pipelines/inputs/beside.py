@@ -9,6 +9,8 @@ BESIDE_ALL = {
     "fm.starting": "finds what a network goes on from: what that is, and its weights, are among the settings",
     "pipelines.edges": "says which stage comes after which",
     "pipelines.checkout_locks": "who may work in a checkout",
+    "pipelines.codec:log_settings": "tells MLflow",
+    "pipelines.codec:report": "tells MLflow",
     "pipelines.evaluate:log_settings": "tells MLflow",
     "pipelines.evaluate:report": "tells MLflow",
     "pipelines.finished": "takes what the same stage has made before",

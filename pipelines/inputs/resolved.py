@@ -11,7 +11,7 @@ from pipelines import further_stages, params
 from pipelines.inputs.beside import BESIDE_ALL, SHOWS, beside
 from pipelines.inputs.components import LIBRARY, OWN, Components, packages_of
 from pipelines.inputs.reach import Reach
-from pipelines.inputs.settings import FOR_EACH_METHOD, OF_STAGE, Settings, of_original
+from pipelines.inputs.settings import FOR_EACH_METHOD, OF_STAGE, Settings, of_autoencoder, of_original
 from pipelines.inputs.sources import Code
 from pipelines.params import Params
 from pipelines.project import INPUTS
@@ -91,6 +91,8 @@ class Resolver:
         settings = OF_STAGE[kind](self.settings, method)
         if kind in FOR_EACH_METHOD:
             settings |= of_original(self.root, self.settings, method)
+        if kind == "codec":
+            settings |= of_autoencoder(self.root, self.settings)
         self.code.installed = packages_of(settings, self.components.bases)
         reach = Reach(self.code, beside(stage))
         reach.program(f"{PIPELINES}.{kind}")

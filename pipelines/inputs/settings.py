@@ -18,6 +18,21 @@ CONDITIONER = {"conditioner": "labels"}
 """Whatever is prepared has labels beside it, if only none of them."""
 
 
+TRAINED_BY = (
+    "ema_decay",
+    "gradient_clip",
+    "seed",
+    "accelerator",
+    "devices",
+    "strategy",
+    "precision",
+    "compile",
+    "accumulate",
+    "checkpoint_activations",
+)
+"""What an autoencoder's training has of the section `train`."""
+
+
 def of_prepare(settings: Params, _: str) -> Settings:
     dataset = settings.dataset.model_dump(mode="json", exclude={"licence"})
     return {"dataset": dataset, **CONDITIONER}
@@ -25,6 +40,12 @@ def of_prepare(settings: Params, _: str) -> Settings:
 
 def of_features(settings: Params, _: str) -> Settings:
     return {**{name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}, **CONDITIONER}
+
+
+def of_codec(settings: Params, _: str) -> Settings:
+    """And the autoencoder (of_autoencoder)."""
+    evaluate = {name: getattr(settings.evaluate, name) for name in ("extractor", "images", "sets", "seed")}
+    return {**of_prepared(settings), **evaluate, "most_images": MOST_IMAGES, "made": {"codec": "latents"}}
 
 
 def of_train(settings: Params, method: str) -> Settings:
@@ -69,6 +90,21 @@ def of_network(settings: Params, method: str) -> Settings:
     }
 
 
+def of_autoencoder(root: Path, settings: Params) -> Settings:
+    """The autoencoder whose latents networks are trained on: how it is to be trained, or what lies in its folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    chosen = settings.codec.model_dump(mode="json")
+    if (folder := settings.codec.folder) is not None:
+        found = starts.autoencoder(settings, folder, root)
+        kept = {name: chosen[name] for name in ("sampled", "tile")}
+        return {"autoencoder": found.choice, **kept, "content": starts.content(folder, root)}
+    train = {name: getattr(settings.train, name) for name in TRAINED_BY}
+    return {**chosen, "autoencoder": settings.codec.untrained, "train": train}
+
+
 def of_original(root: Path, settings: Params, method: str) -> Settings:
     """What a network goes on from, where it does: what it is, and a digest of all that lies in its folder.
 
@@ -80,10 +116,16 @@ def of_original(root: Path, settings: Params, method: str) -> Settings:
         return {}
     found = starts.original(method, folder, root)
     made_for = found.native.model_dump(mode="json")
-    return {"original": {"network": found.network, **made_for, "content": starts.content(method, folder, root)}}
+    return {"original": {"network": found.network, **made_for, "content": starts.content(folder, root)}}
 
 
 def of_data(settings: Params) -> Settings:
+    """Which data it is, and in what networks see of them."""
+    latents = {"latents": {"codec": "latents", "encoded": {"codec": "encoded"}}} if settings.codec.of_latents else {}
+    return {**of_prepared(settings), **latents}
+
+
+def of_prepared(settings: Params) -> Settings:
     """Which data it is, and their codec: that of the library's is pixels. One's own dataset may bring a codec of one's
     own, which whoever reads the data needs."""
     name = settings.dataset.name
@@ -100,7 +142,7 @@ def of_condition(settings: Params) -> Settings:
 
 
 def of_compare(settings: Params, _: str) -> Settings:
-    everything = settings.model_dump(mode="json", by_alias=True, exclude={"dataset"})
+    everything = settings.model_dump(mode="json", by_alias=True, exclude={"dataset", "codec"})
     return {**of_data(settings), **of_condition(settings), **everything, "evaluate": of_evaluation(settings.evaluate)}
 
 
@@ -112,6 +154,7 @@ def of_evaluation(chosen: Evaluate) -> Settings:
 OF_STAGE: dict[str, Callable[[Params, str], Settings]] = {
     "prepare": of_prepare,
     "features": of_features,
+    "codec": of_codec,
     "encode": of_encode,
     "pairs": of_pairs,
     "train": of_train,

@@ -9,6 +9,7 @@ from pipelines.params.checks import (
     require_nfe,
     require_path,
 )
+from pipelines.params.codec import require_fitting
 from pipelines.params.condition import Captions
 from pipelines.params.mistakes import ParamsError
 from pipelines.params.objective import Objective, OtherObjective
@@ -38,6 +39,7 @@ __all__ = [
     "parse",
     "read",
     "require_enough",
+    "require_fitting",
     "require_keys",
     "require_method",
     "require_nfe",

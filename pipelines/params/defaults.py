@@ -20,6 +20,7 @@ def filled_in(content: Any) -> Any:
         return content
     defaults = of_dataset(value_of(content, "dataset", "name"))
     filled = {key: section_filled_in(section, defaults.get(key, {})) for key, section in content.items()}
+    filled["codec"] = codec_filled_in(content.get("codec", {}), defaults["codec"], filled.get("dataset"))
     if is_null(content, "train", "warmup_steps"):
         filled["train"]["warmup_steps"] = warm_up(filled["train"])
     if is_null(content, "register", "metric"):
@@ -52,6 +53,37 @@ def section_filled_in(section: Any, defaults: Mapping[str, Any]) -> Any:
     if not isinstance(section, dict):
         return section
     return {key: defaults.get(key) if value is None else value for key, value in section.items()}
+
+
+def codec_filled_in(codec: Any, defaults: Mapping[str, Any], dataset: Any) -> Any:
+    """The section, which may be left out, or say in part what it wants; an autoencoder is one of the images."""
+    if not isinstance(codec, dict):
+        return codec
+    size, channels = (dataset.get(key) if isinstance(dataset, dict) else None for key in ("image_size", "channels"))
+    fit = autoencoder(size if isinstance(size, int) else 0)
+    filled = {"autoencoder": fit, **defaults, **{key: value for key, value in codec.items() if value is not None}}
+    if isinstance(filled["autoencoder"], dict) and channels is not None:
+        filled["autoencoder"] = {"in_channels": channels, **filled["autoencoder"]}
+    return filled
+
+
+def autoencoder(size: int) -> dict[str, Any]:
+    """One that a CPU trains in minutes, of images of so many pixels a side: the larger they are, the more of them is a
+    point of its latents, and the narrower it is where the grid is large.
+
+    >>> autoencoder(32)["block_out_channels"], autoencoder(512)["block_out_channels"]
+    ([32, 64, 64], [16, 32, 64, 64, 64])
+    """
+    halvings = 1 if size <= 16 else 2 if size <= 64 else 3 if size <= 256 else 4
+    while size % 2**halvings:
+        halvings -= 1
+    widths = [32, 64] if size <= 256 else [16, 32]
+    return {
+        "kind": "autoencoder_kl",
+        "block_out_channels": [*widths, *[64] * (halvings - 1)][: halvings + 1],
+        "norm_num_groups": 8,
+        "latent_channels": 4 if halvings < 4 else 8,
+    }
 
 
 def warm_up(train: Mapping[str, Any]) -> Any:

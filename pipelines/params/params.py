@@ -6,11 +6,14 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from fm import components
 from fm.components import ANY
 from fm.errors import shown
 from fm.extractor_names import dimensions_of, extractor_name
+from pipelines.params.codec import Codec, require_fitting
+from pipelines.params.condition import Captions
 from pipelines.params.network import Network
-from pipelines.params.row import BEGINNINGS, Method
+from pipelines.params.row import BEGINNINGS, Method, unclipped
 from pipelines.params.section import Section
 from pipelines.params.sections import Dataset, Evaluate, Register, Roles, Train
 from pipelines.project import ROOT
@@ -34,12 +37,18 @@ class Params(Section):
     dataset: Dataset
     network: Network
     train: Train
+    codec: Codec
     methods: dict[str, Method] = Field(
         min_length=1, json_schema_extra={"propertyNames": {"pattern": "^_*[A-Za-z0-9][A-Za-z0-9_]*$"}}
     )
     compare: Roles = Roles()
     evaluate: Evaluate
     register_: Register = Field(alias="register")
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether something is made of the prepared data before networks are trained on them."""
+        return isinstance(self.dataset.condition, Captions) or self.codec.of_latents
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -68,6 +77,15 @@ class Params(Section):
 
     @field_validator("methods")
     @classmethod
+    def latents_have_no_bound(cls, methods: dict[str, Method], known: ValidationInfo) -> dict[str, Method]:
+        """So `clip: codec` comes to nothing, and samplers that differed by it are one."""
+        codec = known.data.get("codec")
+        if codec is None or not codec.of_latents:
+            return methods
+        return {name: row.model_copy(update={"samplers": unclipped(row.samplers)}) for name, row in methods.items()}
+
+    @field_validator("methods")
+    @classmethod
     def names_are_file_names(cls, methods: dict[str, Method]) -> dict[str, Method]:
         for name in methods:
             if not name.replace("_", "").isalnum() or not name.isascii():
@@ -81,6 +99,22 @@ class Params(Section):
         seen, batch = self.train.images_seen, self.train.batch_size
         if seen < batch:
             raise ValueError(f"train.images_seen ({seen}) must be at least train.batch_size ({batch})")
+        return self
+
+    @model_validator(mode="after")
+    def latents_are_of_the_images(self) -> "Params":
+        if self.codec.of_latents and self.codec.folder is None:
+            autoencoder = components.build("autoencoder", self.codec.untrained, ANY)
+            require_fitting(autoencoder, self.dataset.image_size, self.dataset.channels)
+        return self
+
+    @model_validator(mode="after")
+    def no_latents_in_a_mirror(self) -> "Params":
+        if self.codec.of_latents and (share := self.train.horizontal_flips):
+            raise ValueError(
+                f"train.horizontal_flips = {share}: must be 0 with codec.kind latents, which are no picture's in a "
+                "mirror when they are mirrored themselves"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """A row of `methods`: what is trained, by which network, and how images are drawn from it."""
 
-from pathlib import PurePosixPath
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,11 +20,11 @@ from fm.config import (
     Steps,
 )
 from fm.errors import shown
+from pipelines.params.codec import STARTS, in_starts
 from pipelines.params.network import Network
 from pipelines.params.objective import Objective, OtherObjective, by_its_name
 from pipelines.params.section import Filled, Section
 
-STARTS = "starts"
 MOST_PAIRS = 10_000_000
 BEGINNINGS = ("start_from", "start")
 """The settings by which a row goes on from a trained network, and has no network of its own."""
@@ -49,6 +49,21 @@ class Sampler(SamplerSettings):
     def each(self) -> list[SamplerConfig]:
         """One sampler for each number of steps."""
         return [SamplerConfig.model_validate({**self.model_dump(), "steps": steps}) for steps in self.steps]
+
+
+def unclipped(samplers: Iterable[Sampler]) -> list[Sampler]:
+    """The same where nothing bounds the data, so that `clip: codec` keeps them to nothing; each once."""
+    found: dict[str, Sampler] = {}
+    for one in samplers:
+        solver = one.solver
+        if isinstance(solver, dict) and solver.get("clip") == "codec":
+            rest = {key: value for key, value in solver.items() if key != "clip"}
+            solver = rest if len(rest) > 1 else rest["name"]
+        plain = one.model_copy(update={"solver": solver})
+        before = found.get(plain.label, plain).steps
+        steps = [*before, *(each for each in plain.steps if each not in before)]
+        found[plain.label] = plain.model_copy(update={"steps": steps})
+    return list(found.values())
 
 
 class Pairs(SamplerSettings):
@@ -96,8 +111,7 @@ class Method(Section):
     @field_validator("start_from")
     @classmethod
     def lies_where_dvc_looks(cls, folder: str | None) -> str | None:
-        parts = () if folder is None else PurePosixPath(folder).parts
-        if folder is not None and (parts[:1] != (STARTS,) or len(parts) == 1 or ".." in parts):
+        if folder is not None and not in_starts(folder):
             raise ValueError(
                 f"{shown(folder)}: must be a folder below {STARTS}/, where DVC sees what is in it: copy it there, or "
                 "link its files (cp -al)"

@@ -25,7 +25,7 @@ from fm.data.listing import FileDataset
 from fm.errors import shown
 from fm.extractor_names import OWN_FILE, extractor_name
 from fm.precision import Precision
-from pipelines.params.condition import Captions, Condition
+from pipelines.params.condition import Condition
 from pipelines.params.section import Filled, Section
 
 MOST_IMAGES = 500  # of a sample set that has as many as the test split
@@ -86,11 +86,6 @@ class Dataset(Section):
     )
     condition: Filled[Condition] = Field(default="labels", description="what networks are told of each picture")
     licence: Filled[str] = Field(description="for the model card")
-
-    @property
-    def is_encoded(self) -> bool:
-        """Whether something is made of the prepared data before networks are trained on them."""
-        return isinstance(self.condition, Captions)
 
     @field_validator("name")
     @classmethod

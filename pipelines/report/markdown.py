@@ -8,6 +8,7 @@ from pipelines.claims.words import as_markdown
 from pipelines.markup import table
 from pipelines.report.answer import answer
 from pipelines.report.page import Contents, facts_of
+from pipelines.schemas.comparison import Comparison
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
 from pipelines.words import number, percent
 
@@ -22,8 +23,8 @@ def markdown(contents: Contents) -> str:
         f"**{first.question}**",
         f"{contents.first_line}. " + " ".join(first.sentences),
         costs(list(contents.names.values()), first.table),
-        f"Lower is better; real test images score {number(comparison.floor)} at this sample size. `{key}`: "
-        + words.distance_in_words(comparison.extractor),
+        f"Lower is better; real test images score {number(comparison.floor)} at this sample size"
+        f"{given_back(comparison)}. `{key}`: " + words.distance_in_words(comparison.extractor),
         *(f"**{question}**\n\n{' '.join(sentences)}" for question, sentences in first.others),
         "## Claims about flow matching",
         as_markdown(comparison.claims),
@@ -32,6 +33,11 @@ def markdown(contents: Contents) -> str:
         protocol(contents),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def given_back(comparison: Comparison) -> str:
+    found = comparison.codec_floor
+    return "" if found is None else f", and {number(found)} where the codec has encoded and decoded them"
 
 
 def costs(names: Sequence[str], lines: list[tuple[str, list[tuple[str, str]]]]) -> str:

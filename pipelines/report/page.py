@@ -114,7 +114,9 @@ def context(contents: Contents) -> dict[str, Any]:
         "train": results.train,
         "has_accuracy": any(row.accuracy is not None for each in results.evaluations.values() for row in each.rows),
         "classifier_accuracy": results.classifier_accuracy,
-        "distance_plot": distance_plot(results.evaluations, contents.names, key, comparison.nfe),
+        "distance_plot": distance_plot(
+            results.evaluations, contents.names, key, comparison.nfe, comparison.codec_floor
+        ),
         "loss_plot": loss_plot(contents.curves, contents.names),
         "convergence_plot": convergence_plot(results.probes.methods, contents.names),
         "pixels_plot": pixels_plot(results.probes.methods, contents.names),
@@ -144,7 +146,29 @@ def of_claims(claims: Sequence[Claim], several: bool) -> dict[str, Any]:
 
 def facts_of(contents: Contents) -> list[tuple[str, str]]:
     """What the report says at its end: label and text."""
-    return [times(contents.results), *at_best_length(contents), *contents.facts]
+    return [times(contents.results), *latents(contents.results), *at_best_length(contents), *contents.facts]
+
+
+def latents(results: Results) -> list[tuple[str, str]]:
+    """What networks were trained on, where it was latents: what made them, what it loses, and what that cost."""
+    codec = results.codec
+    if codec is None:
+        return []
+    trained = f"trained on {codec.images_seen:,} images" if codec.images_seen else "taken as it was"
+    channels, *grid = codec.shape
+    return [
+        (
+            "latents",
+            f"{channels} × {' × '.join(map(str, grid))} by {codec.autoencoder} ({codec.parameters:,} weights, factor "
+            f"{codec.factor}, {trained}): {codec.given_back} test images are given back with {codec.psnr:.1f} dB (9 in "
+            f"10 between {codec.psnr_low:.1f} and {codec.psnr_high:.1f}); they are then at "
+            f"{words.number(codec.distance)} from the training split, and at {words.number(codec.distance_real)} as "
+            "they are: no method in these latents can be expected to come closer. To decode one takes "
+            f"{words.duration(codec.seconds_per_decoded)}. The codec and encoding took "
+            f"{words.duration(results.encoding_seconds)}, once for all methods, and at most "
+            f"{words.size(codec.peak_memory_bytes)} of memory",
+        )
+    ]
 
 
 def at_best_length(contents: Contents) -> list[tuple[str, str]]:

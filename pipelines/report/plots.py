@@ -69,8 +69,10 @@ def colour(index: int) -> str:
     return SERIES[index % len(SERIES)]
 
 
-def distance_plot(evaluations: dict[str, Evaluation], names: dict[str, str], key: str, nfe: int) -> str:
-    """Distance against evaluations, both logarithmic, with interval bars, the floor and the deciding column."""
+def distance_plot(
+    evaluations: dict[str, Evaluation], names: dict[str, str], key: str, nfe: int, codec_floor: float | None = None
+) -> str:
+    """Distance against evaluations, both logarithmic, with interval bars, the floors and the deciding column."""
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panel()
         for index, (method, evaluation) in enumerate(evaluations.items()):
@@ -78,6 +80,10 @@ def distance_plot(evaluations: dict[str, Evaluation], names: dict[str, str], key
         floor = next(iter(evaluations.values())).floor
         axes.axvline(nfe, color=GRID, linewidth=6, zorder=0)
         axes.axhline(floor, color=MUTED, linestyle=(0, (6, 3)), linewidth=1, label="real test images (floor)")
+        if codec_floor is not None:
+            axes.axhline(
+                codec_floor, color=MUTED, linestyle=(0, (1, 3)), linewidth=1, label="given back (codec's floor)"
+            )
         axes.set(yscale="log", xlabel="network evaluations per image", ylabel=key)
         log_ticks(axes, {row.nfe for evaluation in evaluations.values() for row in evaluation.rows}, nfe)
         plain_numbers(axes)

@@ -51,6 +51,9 @@ class Comparison(Schema):
     num_images: int
     num_sets: int
     floor: float
+    codec_floor: float | None = Field(
+        default=None, description="the same of test images that the codec has given back; none without latents"
+    )
     metric: str
     nfe: int
     winner: str = Field(description="the method whose row at `nfe` evaluations is best by `metric`")

@@ -6,12 +6,15 @@ from pipelines.schemas.schema import Schema
 
 
 class EncodeMetrics(Schema):
-    """metrics/encode.json."""
+    """metrics/encode.json: of captions, where networks are told them, and of latents, where they see those."""
 
-    encoder: str
-    length: int = Field(description="of a text in tokens, as the encoder has it at most")
-    captions: int = Field(description="different ones")
-    tokens: int = Field(description="of all of them")
-    cut: int = Field(description="captions with more tokens than that")
-    without: int = Field(description="images that have none")
-    seconds: float = Field(description="spent, but for what an earlier attempt that was cut short had left")
+    encoder: str | None = Field(default=None, description="of captions")
+    length: int = Field(default=0, description="of a text in tokens, as the encoder has it at most")
+    captions: int = Field(default=0, description="different ones")
+    tokens: int = Field(default=0, description="of all of them")
+    cut: int = Field(default=0, description="captions with more tokens than that")
+    without: int = Field(default=0, description="images that have none")
+    latents: int = Field(default=0, description="pictures that were encoded, of both splits")
+    latents_bytes: int = Field(default=0, description="that those take")
+    seconds: float = Field(description="spent, but for captions that an earlier attempt that was cut short had left")
+    peak_memory_bytes: int = Field(default=0, description="device memory on a GPU, resident set on a CPU")

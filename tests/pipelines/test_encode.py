@@ -8,14 +8,17 @@ import torch
 import yaml
 
 from fm.batches import Batches, Budget
+from fm.codecs import Latents
 from fm.conditions import Text, Unconditional
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
 from fm.data.writing import write
 from fm.errors import UserError
-from pipelines import encode, params
+from fm.generator import Generator
+from fm.networks import AutoencoderKL
+from pipelines import encode, latents, methods, params
 from pipelines.dataset import for_training
-from pipelines.project import ENCODED, PREPARED, ROOT
+from pipelines.project import CODEC, ENCODED, PREPARED, ROOT
 from pipelines.sample_sets import conditions
 from pipelines.schemas.encode import EncodeMetrics
 from tests.fm.conftest import tiny_generator
@@ -102,3 +105,26 @@ def test_where_nothing_is_to_be_encoded_it_says_so(place: Path, monkeypatch: pyt
     (place / "params.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(UserError, match=r"dataset\.condition = labels: nothing is to be encoded"):
         write_encoded()
+
+
+def test_networks_are_given_latents_and_captions(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    options = AutoencoderKL(in_channels=1, block_out_channels=(8, 8), norm_num_groups=4)
+    made = Latents.around(options, options.build(), stored=(8, 8, 1)).fitted(Prepared.open(PREPARED).train)
+    latents.write(made, CODEC)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["codec"]["kind"] = "latents"
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    metrics = write_encoded()
+    assert (metrics.latents, metrics.latents_bytes, metrics.captions) == (8, 2 * (128 + 4 * 8 * 4 * 4 * 2), 4)
+    examples = for_training(params.load(), Prepared.open(PREPARED))
+    assert isinstance(examples.conditioner, Text)
+    batch = Batches(examples, Budget(images_seen=64, batch_size=8, learning_rate=1e-3))[0]
+    assert batch.data.shape == (8, 4, 4, 4)
+    assert batch.condition["text"].shape == (8, 8, 16)
+    method = methods.build(params.load(), examples)["diffusion"]
+    assert method.config.sampler.solver == "ddim"  # nothing bounds latents
+    assert [one.label for one in method.samplers] == ["ddim", "ddim", "ddpm", "ddpm", "ddpm", "dpmpp_2m", "dpmpp_2m"]
+    methods.try_all([method])
+    method.untrained().save("generator")
+    assert Generator.load("generator").sample(2, seed=0, steps=1).shape == (2, 8, 8, 1)

@@ -37,7 +37,23 @@ def test_what_is_trained_on_captions_comes_after_they_are_encoded() -> None:
         if name not in ("encode", "train", "compare"):
             assert stage == plain[name]
     assert set(of_text["train"]["do"]["deps"]) - set(plain["train"]["do"]["deps"]) == {"data/encoded"}
-    assert set(of_text["compare"]["deps"]) - set(plain["compare"]["deps"]) == {"data/encoded"}
+    assert set(of_text["compare"]["deps"]) - set(plain["compare"]["deps"]) == {"data/encoded", "metrics/encode.json"}
+
+
+def test_latents_have_a_codec_made_before_pictures_are_encoded() -> None:
+    of_latents = changed("codec.kind", "latents")
+    settings = params.parse(of_latents)
+    text = with_stages(TEXT, settings)
+    assert with_stages(text, settings) == text
+    assert with_stages(text, PLAIN) == TEXT
+    assert with_stages(text, OF_TEXT) == with_stages(TEXT, OF_TEXT)
+    found = yaml.safe_load(text)["stages"]
+    assert list(found) == ["resolve", "prepare", "features", "codec", "encode", "train", "evaluate", "compare"]
+    assert found["codec"]["deps"] == ["artifacts/features", "artifacts/inputs/codec.json", "data/prepared"]
+    assert found["codec"]["outs"] == ["artifacts/codec"]
+    assert set(found["encode"]["deps"]) == {*stages(OF_TEXT)["encode"]["deps"], "artifacts/codec"}
+    of_latents["dataset"]["condition"] = "text"
+    assert with_stages(TEXT, params.parse(of_latents)) == text
 
 
 def test_another_graph_is_left_alone_and_cannot_have_them() -> None:

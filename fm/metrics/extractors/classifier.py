@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = "extractor.safetensors"
 BATCH = 500
+"""Pictures that are looked at together; fewer where they have more pixels than these."""
+PIXELS = BATCH * 64**2
 
 
 class ClassifierExtractor(
@@ -47,6 +49,7 @@ class ClassifierExtractor(
         self.network = network.to(device).eval()
         self.sizes = sizes
         self.device = device
+        self.batch = min(max(PIXELS // network.size**2, 1), BATCH)
 
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
@@ -94,9 +97,9 @@ class ClassifierExtractor(
         save_file(weights, folder / WEIGHTS)
 
     def features(self, images: Images) -> Floats:
-        return in_batches(lambda part: self.network.body(to_float(part).to(self.device)), images, BATCH)
+        return in_batches(lambda part: self.network.features(to_float(part).to(self.device)), images, self.batch)
 
     def classify(self, images: Images) -> Labels:
-        logits = in_batches(lambda part: self.network(to_float(part).to(self.device)), images, BATCH)
+        logits = in_batches(lambda part: self.network(to_float(part).to(self.device)), images, self.batch)
         seen: Labels = logits.argmax(axis=1).astype(np.int64)
         return seen

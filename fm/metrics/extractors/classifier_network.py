@@ -14,6 +14,9 @@ from fm.data.rows import Order, Ordered, Rows
 from fm.images import Images, to_float
 from fm.pictures import Shown
 
+LARGEST = 64
+"""Pixels a side of the pictures that are looked at; larger ones are made so small."""
+
 
 class Classifier(nn.Module):
     """Three convolutions at falling resolution and one hidden layer of `dimensions` features.
@@ -24,8 +27,10 @@ class Classifier(nn.Module):
 
     def __init__(self, channels: int, image_size: int, num_classes: int, dimensions: int = 64) -> None:
         super().__init__()
-        stride = 2 if image_size >= 16 else 1
-        side = -(-image_size // stride) // 2
+        self.size = image_size
+        looked_at = min(image_size, LARGEST)
+        stride = 2 if looked_at >= 16 else 1
+        side = -(-looked_at // stride) // 2
         self.body = nn.Sequential(
             *block(channels, 32, stride),
             *block(32, 64),
@@ -40,8 +45,13 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, C, H, W) in [-1, 1] -> logits (B, num_classes)."""
-        logits: Tensor = self.head(self.body(x))
+        logits: Tensor = self.head(self.features(x))
         return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """x (B, C, H, W) in [-1, 1] -> (B, dimensions)."""
+        seen: Tensor = self.body(F.adaptive_avg_pool2d(x, LARGEST) if self.size > LARGEST else x)
+        return seen
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:

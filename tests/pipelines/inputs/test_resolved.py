@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fm import autoencoder_folders
 from fm.errors import UserError
+from fm.networks import AutoencoderKL
 from pipelines import params
 from pipelines.inputs.beside import BESIDE, BESIDE_ALL
 from pipelines.inputs.reach import Reach
@@ -74,6 +76,27 @@ def test_every_stage_of_dvc_yaml_depends_on_its_file_and_lists_no_code(now: dict
                 assert str(file_of(one)) in [dep.replace("${key}", one.partition("@")[2]) for dep in deps]
                 assert not [dep for dep in deps if dep.startswith(("fm", "pipelines", "own"))]
     assert found == now.keys()
+
+
+def test_of_latents_the_codec_depends_on_how_it_is_trained_or_on_the_folder(root: Path, edit: dict[Path, str]) -> None:
+    """And on nothing of the methods."""
+    change(root, edit, "params.yaml", "kind: null # pixels", "kind: latents # pixels")
+    found = resolve(root)
+    assert "codec" in found
+    assert {"fm/autoencoding/reconstruction.py", "fm/networks/autoencoder_kl.py"} <= found["codec"].code.keys()
+    assert {"fm/networks/autoencoder_dc.py", "fm/objectives/regression.py"}.isdisjoint(found["codec"].code)
+    assert "fm/codecs/encoded.py" in found[TRAINED].code
+    change(root, edit, "params.yaml", "kl: null", "kl: 0.1")
+    assert changed(root, found) == {"codec"}
+    change(root, edit, "params.yaml", "autoencoder: null", "autoencoder: starts/ours")
+    with pytest.raises(UserError, match=r"codec\.autoencoder = starts/ours: must be a folder"):
+        resolve(root)
+    options = AutoencoderKL(in_channels=1, block_out_channels=(8, 8), norm_num_groups=4)
+    autoencoder_folders.write(root / "starts" / "ours", options, options.build())
+    taken = resolve(root)
+    assert "kl" not in taken["codec"].settings
+    autoencoder_folders.write(root / "starts" / "ours", options, options.build())  # of other weights
+    assert changed(root, taken) == {"codec"}
 
 
 def test_what_stands_beside_is_there() -> None:

@@ -15,7 +15,7 @@ from tests.pipelines.params.written import CONTENT, changed
 
 FILES = sorted(FOLDER.glob("*.yaml"))
 DATASETS = [file.stem for file in FILES]
-FOLLOWS = {("register", "metric")}  # from evaluate.extractor
+FOLLOWS = {("register", "metric"), ("codec", "autoencoder")}  # from evaluate.extractor, dataset.image_size
 
 
 def values(content: dict[str, Any]) -> set[tuple[str, str]]:

@@ -35,6 +35,10 @@ NO_SETTING = [
     ("methods.diffusion.network", {"kind": "transformer", "multipliers": [1]}),
 ]
 NO_VALUE = [
+    ("codec.kind", "latent"),
+    ("codec.kl", -1),
+    ("codec.autoencoder", "mine"),
+    ("codec.autoencoder", {"kind": "autoencoder_kl", "width": 8}),
     ("network.kind", 0),
     ("network.kind", []),
     ("train.learning_rate", -1),
