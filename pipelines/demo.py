@@ -29,7 +29,7 @@ from pipelines.program import run
 from pipelines.project import METRICS, MODELS
 from pipelines.report.pictures import data_uri
 from pipelines.schemas.evaluation import Evaluation
-from pipelines.words import method_name, solver_name
+from pipelines.words import method_name, quoted, solver_name
 
 ALL_LABELS = ""  # what no label can be called
 MOST_IMAGES, MOST_EVALUATIONS = 64, 200
@@ -200,7 +200,7 @@ def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
 def create_app(known: Mapping[str, Trained]) -> FastAPI:
     """The page for these methods, which are all of one dataset."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    pages = templates.environment(Path(__file__).parent, method=method_name)
+    pages = templates.environment(Path(__file__).parent, method=method_name, quoted=quoted)
     template = pages.get_template("demo.html.j2")
     one_at_a_time = threading.Lock()  # two at once would spoil each other's timing
     conditioner = next(iter(known.values())).generator.conditioner

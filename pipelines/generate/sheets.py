@@ -55,8 +55,12 @@ class Sheet:
 
     def told(self, job: Job) -> dict[str, Any]:
         """What each picture is of, rows and columns counted from 1."""
+        settings = job.settings
         return {
-            **{name: value for name, value in job.settings.items() if name != "prompts"},
+            "generator": settings["generator"],
+            "sampler": {name: value for name, value in settings["sampler"].items() if name != "guidance"},
+            "seed": settings["seed"],
+            "negative": settings["negative"],
             "pictures": [
                 {
                     "row": index // self.columns + 1,

@@ -273,6 +273,7 @@ def test_two_methods_of_one_text_from_the_same_noise(site_of_texts: str, of_text
     ]
     assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
     assert "images of “a red heart” by Diffusion" in page
+    assert "the next of these" not in page
     assert '<input name="prompt" value="a red heart"' in page
     assert '<input name="negative" value="blue"' in page
     assert 'name="label"' not in page
@@ -285,6 +286,7 @@ def test_examples_in_turn_where_nobody_asks(site_of_texts: str, of_texts: dict[s
     expected = [images.grid(one.sample(4, 0, [*EXAMPLES] * 2), 4).squeeze(2) for one in of_texts.values()]
     assert all(np.array_equal(one, other) for one, other in zip(sheets(page), expected, strict=True))
     assert '<option value="the left bar"></option>' in page
+    assert "each image is of the next of these: “the left bar”, “a &#34;blue&#34; &lt;b&gt;star&lt;/b&gt;”.</p>" in page
     assert '<option value="a &#34;blue&#34; &lt;b&gt;star&lt;/b&gt;"></option>' in page
 
 

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fm.generator import Generator
 from pipelines.records import tracking
 from pipelines.registry import model_version
 from tests.fm.conftest import tiny_generator
@@ -36,11 +38,17 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """Send a body to the server; status and what came back."""
-    folder = tmp_path_factory.mktemp("served")
+    with serving(tiny_generator(), tmp_path_factory.mktemp("served")) as asked:
+        yield asked
+
+
+@contextmanager
+def serving(generator: Generator, folder: Path) -> Iterator[Ask]:
+    """Register a model in a folder and serve it, its log in `log`; what sends a body to the server, and has status and
+    what came back."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-        registered(folder)
+        register(generator, folder)
     port = free_port()
     model = ["-m", f"models:/{NAME}@champion", "--env-manager", "local"]
     with (folder / "log").open("w") as log:
@@ -64,9 +72,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         server.wait(20)
 
 
-def registered(folder: Path) -> None:
-    """A champion in the store of MLFLOW_TRACKING_URI, made as pipelines.register makes it."""
-    generator = tiny_generator()
+def register(generator: Generator, folder: Path) -> None:
+    """As champion in the store of MLFLOW_TRACKING_URI, made as pipelines.register makes it."""
     generator.save(folder / "generator")
     (folder / "pages").mkdir()
     run_id = tracking.client().create_run(tracking.experiment_id("tiny"), run_name="register").info.run_id
@@ -160,6 +167,9 @@ def test_the_shortest_request(ask: Ask, body: dict[str, Any]) -> None:
         (records({}, guidance=101), "at most 100, not 101"),
         (records({}, format=3), "format"),
         (records({"lable": "7"}), "no column 'lable': 'label' is the only one"),
+        (records({"prompt": "a heart"}), "prompt: this model knows no text; it has the column 'label'"),
+        (records({}, prompt="a heart"), "prompt: this model knows no text; it has the column 'label'"),
+        (records({}, negative="a heart"), "negative: this model knows no text; it has the column 'label'"),
         (records({"label": True}), "no label 'True'"),
         (records({"label": 1.5}), "no label '1.5'"),
         (records(), "the input has no row; give one for each label"),

@@ -4,6 +4,7 @@ import io
 import json
 import shlex
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,24 @@ def test_a_grid_has_a_row_for_each_prompt_and_noise_and_a_column_for_each_scale(
     assert np.array_equal(shown("grid.png"), images.grid(expected, 3).squeeze(2))
     assert not np.array_equal(columns[3], columns[4.5])
     assert told("grid.png")[5] == {"row": 2, "column": 3, "prompt": "a red heart", "noise": 1, "guidance": 4.5}
-    assert json.loads(Path("grid.png.json").read_text())["negative"] == "blue"
+    content = json.loads(Path("grid.png.json").read_text())
+    assert content["negative"] == "blue"
+    assert content["sampler"]["steps"] == 2
+    assert "guidance" not in content["sampler"]  # each picture has its own
+
+
+@pytest.mark.filterwarnings("always")
+def test_texts_that_are_cut_are_told_in_a_line(
+    model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings():
+        monkeypatch.setattr(warnings, "showwarning", printed)  # which pytest keeps for itself
+        ask(monkeypatch, "--prompt 'a red heart a red heart' --count 1")
+    assert capsys.readouterr().err == "warning: 1 of 1 texts have more than 6 tokens, and are cut there\n"
+
+
+def printed(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def test_a_sweep_and_an_interpolation_of_a_prompt(model: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
