@@ -6,6 +6,7 @@ from fm.data.dataset import CodedDataset, Dataset, Request
 from fm.data.digits import Digits
 from fm.data.fashion_mnist import FashionMNIST
 from fm.data.fetching import DatasetUnavailable
+from fm.data.furniture_voxels import FurnitureVoxels
 from fm.data.icons import Icons
 from fm.data.image_folder import ImageFolder
 from fm.data.listing import FileDataset
@@ -25,6 +26,7 @@ __all__ = [
     "Digits",
     "FashionMNIST",
     "FileDataset",
+    "FurnitureVoxels",
     "Icons",
     "ImageFolder",
     "MovingGarments",
