@@ -174,6 +174,7 @@ def aim(settings: Params) -> Reconstruction:
         perceptual_weight=chosen.perceptual,
         adversarial=chosen.adversarial,
         adversarial_after=chosen.images_seen // 2,
+        crop=chosen.crop,
     )
 
 

@@ -1,4 +1,5 @@
-"""The whole pipeline on a folder of pictures without labels, as docs/own-images.md has it: with captions, in shards."""
+"""The whole pipeline on a folder of pictures without labels, as docs/own-images.md has it: with captions, in shards, by
+the latents of an autoencoder that is trained on them."""
 
 import json
 from pathlib import Path
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from fm.autoencoder_folders import autoencoder_in
 from tests.conftest import Project, checkout
 from tests.fm.text.tiny import tiny_encoder
 
@@ -19,6 +21,10 @@ SETTINGS = {
     "dataset.storage": "shards",
     "dataset.shard_megabytes": 0.02,
     "dataset.window_megabytes": 0.05,
+    "codec.kind": "latents",
+    "codec.autoencoder": {"kind": "autoencoder_kl", "block_out_channels": [8, 16], "norm_num_groups": 4},
+    "codec.images_seen": 3200,
+    "codec.learning_rate": 0.005,
     "train.images_seen": 1280,
     "train.batch_size": 64,
     "evaluate.images": None,
@@ -71,6 +77,7 @@ def test_is_compared_and_registered(own: tuple[Project, str]) -> None:
     assert (encoded["captions"], encoded["without"]) == (4, 22)
     config = json.loads((project.folder / "artifacts/models/flow_matching/config.json").read_text())
     assert config["conditioner"]["name"] == "text"
+    assert config["codec"]["name"] == "latents"
     assert "champion: version 1" in printed
     prepared = json.loads((project.folder / "metrics/prepare.json").read_text())
     assert prepared["train_images"] + prepared["test_images"] == 220
@@ -81,6 +88,20 @@ def test_is_compared_and_registered(own: tuple[Project, str]) -> None:
     page = (project.folder / "reports/report.html").read_text()
     assert "the two training images nearest to it" in page
     assert "a red star" in page.partition("Columns: ")[2].partition("<")[0]
+
+
+def test_what_the_codec_loses_is_the_floor(own: tuple[Project, str]) -> None:
+    project, _ = own
+    codec = json.loads((project.folder / "metrics/codec.json").read_text())
+    assert codec["psnr"] > 15
+    assert codec["shape"] == [4, 8, 8]
+    comparison = json.loads((project.folder / "reports/comparison.json").read_text())
+    assert comparison["codec_floor"] == codec["distance"] > codec["distance_real"] > 0
+    page = (project.folder / "reports/report.html").read_text()
+    assert "4 × 8 × 8 by autoencoder_kl" in page
+    trained = json.loads((project.folder / "metrics/train/diffusion.json").read_text())
+    assert trained["encoding"]["codec_seconds"] == codec["seconds"]
+    assert autoencoder_in(project.folder / "artifacts/models/diffusion/codec").factor == 2
 
 
 def test_the_champion_makes_colour_images(own: tuple[Project, str]) -> None:

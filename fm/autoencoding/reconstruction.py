@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 from fm.autoencoding.autoencoding import InTraining
@@ -32,6 +33,8 @@ class Reconstruction:
         perceptual: the distance of what networks see in pictures, if there is one.
         adversarial: weight of the discriminator's answer; 0 means none.
         adversarial_after: images seen before that counts.
+        crop: side of the part of each picture that is looked at, at a place of its own; all of it where none is given.
+            What is convolved alone, and normalised point by point, learns from parts what it needs for the whole.
 
     >>> from fm.autoencoding import Autoencoding
     >>> from fm.batches import Batches, Budget, Examples
@@ -54,6 +57,7 @@ class Reconstruction:
     perceptual_weight: float = 1.0
     adversarial: float = 0.0
     adversarial_after: int = 0
+    crop: int | None = None
 
     @property
     def pairing(self) -> None:
@@ -64,6 +68,7 @@ class Reconstruction:
 
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         """A scalar, of a network in training (InTraining). Raises ValueError: it has no discriminator to ask."""
+        batch = batch if self.crop is None else batch._replace(data=part_of(batch, self.crop))
         data, numbers = batch.data, batch.data[0].numel()
         mean, log_variance, made = network(data, self._noise(cast(InTraining, network), batch))
         apart = made - data
@@ -89,6 +94,23 @@ class Reconstruction:
         if batch.draws.first >= self.adversarial_after:
             loss = loss - self.adversarial * asked_alone(discriminator, made)
         return loss
+
+
+def part_of(batch: Batch, side: int) -> Tensor:
+    """A square of each picture of a batch, at a place that is drawn: (B, C, side, side).
+
+    >>> from fm.noise import Draws
+    >>> batch = Batch(torch.arange(32.0).reshape(2, 1, 4, 4), {}, {}, Draws(0, range(2)))
+    >>> part_of(batch, 2).shape
+    torch.Size([2, 1, 2, 2])
+    """
+    places = batch.draws.uniform(2, Purpose.OBJECTIVE).to(batch.data.device)
+    room = torch.tensor([length - side + 1 for length in batch.data.shape[2:]], device=batch.data.device)
+    firsts, along = (places * room).long().clamp(max=room - 1), torch.arange(side, device=batch.data.device)
+    pictures = torch.arange(len(batch.data), device=batch.data.device)
+    rows, columns = ((first[:, None] + along) for first in firsts.T)
+    found = batch.data[pictures[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return found.movedim(-1, 1)
 
 
 def asked_alone(discriminator: Discriminator, made: Tensor) -> Tensor:

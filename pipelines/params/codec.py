@@ -101,6 +101,7 @@ class Codec(Section):
     tile: Filled[int] = Field(ge=8, le=4096, description="side of the largest grid of latents decoded in one piece")
     images_seen: Filled[PositiveInt] = Field(description="by an autoencoder that is trained, as all that follows")
     batch_size: Filled[PositiveInt]
+    crop: int | None = Field(default=None, ge=8, le=512, description="side of the part that it sees of each image")
     learning_rate: Filled[float] = Field(gt=0, le=1)
     kl: Filled[float] = Field(ge=0, le=1000, description="weight of how far latents are from a standard normal")
     perceptual: Filled[float] = Field(

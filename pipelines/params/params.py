@@ -105,7 +105,12 @@ class Params(Section):
     def latents_are_of_the_images(self) -> "Params":
         if self.codec.of_latents and self.codec.folder is None:
             autoencoder = components.build("autoencoder", self.codec.untrained, ANY)
-            require_fitting(autoencoder, self.dataset.image_size, self.dataset.channels)
+            require_fitting(autoencoder, size := self.dataset.image_size, self.dataset.channels)
+            if (crop := self.codec.crop) is not None and (crop > size or crop % autoencoder.factor):
+                raise ValueError(
+                    f"codec.crop = {crop}: must be a multiple of {autoencoder.factor}, the pixels a side of one point "
+                    f"of the latents, and at most dataset.image_size, {size}"
+                )
         return self
 
     @model_validator(mode="after")

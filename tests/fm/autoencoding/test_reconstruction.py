@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fm.autoencoding import Autoencoding, Perceptual, Reconstruction
 from fm.autoencoding.autoencoding import InTraining
 from fm.autoencoding.discriminator import told_apart
+from fm.autoencoding.reconstruction import part_of
 from fm.batches import Batch, Batches, Budget, Examples
 from fm.codecs import Pixels
 from fm.conditions import Unconditional
@@ -89,6 +90,31 @@ def test_the_discriminator_counts_after_so_many_images(network: InTraining) -> N
         hinge = told_apart(network.discriminator(some.data), network.discriminator(made))
         said = 0.2 * float(network.discriminator(made).mean())
         assert apart == pytest.approx(float(hinge) - (said if counts else 0), abs=1e-4)
+
+
+def test_a_part_of_each_picture_is_a_part_of_it_at_any_place() -> None:
+    some = batch()
+    parts = part_of(some, 12)
+    found = set()
+    for part, whole in zip(parts, some.data, strict=True):
+        places = [
+            (top, left)
+            for top in range(5)
+            for left in range(5)
+            if torch.equal(part, whole[:, top : top + 12, left : left + 12])
+        ]
+        assert len(places) == 1
+        found.update(places)
+    assert len(found) > 3
+    assert torch.equal(part_of(some, 16), some.data)
+    halves = torch.cat([part_of(half, 12) for half in some.in_parts(2)])
+    assert torch.equal(halves, parts)
+
+
+def test_what_is_learnt_from_is_that_part(network: InTraining) -> None:
+    some, aim = batch(), Reconstruction(sampled=True, crop=8)
+    seen = some._replace(data=part_of(some, 8))
+    assert float(aim.loss(network, some, network)) == float(Reconstruction().loss(network, seen, network))
 
 
 def test_a_discriminator_that_is_not_there_is_told() -> None:

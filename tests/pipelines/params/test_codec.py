@@ -30,7 +30,7 @@ def test_the_kind_alone_is_a_working_change(name: str) -> None:
     content = changed("dataset.name", name)
     content["codec"]["kind"] = "latents"
     settings = params.parse(content)
-    assert all(value is not None for value in settings.codec.model_dump().values())
+    assert [key for key, value in settings.codec.model_dump().items() if value is None] == ["crop"]
     built = Autoencoder.of(settings.codec.untrained)
     assert built.in_channels == settings.dataset.channels
     assert 2 <= built.factor <= 4
@@ -59,6 +59,8 @@ def test_an_autoencoder_is_of_the_images_channels_unless_it_says_otherwise() -> 
         ({"tiles": 64}, r"codec\.tiles: there is no such setting; did you mean codec\.tile\?"),
         ({"sampled": 1}, r"codec\.sampled: 1: must be true or false"),
         ({"images_seen": 20}, r"codec\.batch_size: 32: must be at most images_seen, 20"),
+        ({"crop": 32}, r"codec\.crop = 32: must be a multiple of 4, .* and at most dataset\.image_size, 28"),
+        ({"crop": 18}, r"codec\.crop = 18: must be a multiple of 4"),
         ({"autoencoder": "mine"}, r"codec\.autoencoder: 'mine': must be a folder below starts/"),
         ({"autoencoder": "starts/../own"}, r"codec\.autoencoder: .* must be a folder below starts/"),
         ({"autoencoder": 3}, r"codec\.autoencoder: must be like {kind: autoencoder_kl, latent_channels: 4}, not 3"),
