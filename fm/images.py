@@ -45,6 +45,22 @@ def grid(images: Images, columns: int, gap: int = 1) -> Images:
     return sheet
 
 
+def reduced(images: Images, side: int) -> Images:
+    """Images (B, H, W, C) of at most so many pixels a side, by the means of squares; smaller ones as they are. What is
+    left of a square at the right and at the bottom is cut off.
+
+    >>> reduced(np.zeros((2, 512, 300, 3), np.uint8), side=128).shape
+    (2, 128, 75, 3)
+    """
+    count, height, width, channels = images.shape
+    factor = -(-max(height, width) // side)
+    if factor <= 1:
+        return images
+    rows, columns = height // factor, width // factor
+    squares = images[:, : rows * factor, : columns * factor].reshape(count, rows, factor, columns, factor, channels)
+    return squares.mean(axis=(2, 4)).round().astype(np.uint8)
+
+
 def png(image: Images) -> bytes:
     """A PNG file of one image (H, W, 1) grey or (H, W, 3) colour; equal pixels give equal bytes."""
     from PIL import Image  # of the extra `data`: arrays are made and measured without it

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fm.images import Images, grid
+from fm.images import Images, grid, reduced
 from fm.pictures import pictures
 
 if TYPE_CHECKING:
@@ -13,11 +13,18 @@ if TYPE_CHECKING:
 
 ROWS = 8
 MOST_COLUMNS = 10
+MOST_PIXELS = 128
+"""A side of a picture in a sheet, which shows larger ones smaller."""
 
 
 def sheet(generator: Generator, seed: int, steps: int | None = None) -> Images:
     """The pictures of `samples` row by row on grey: one picture, uint8 (H, W, 1 or 3)."""
-    return grid(samples(generator, seed, steps), columns_of(generator))
+    return laid_out(samples(generator, seed, steps), columns_of(generator))
+
+
+def laid_out(images: Images, columns: int) -> Images:
+    """Pictures (B, H, W, C) row by row on grey."""
+    return grid(reduced(images, MOST_PIXELS), columns)
 
 
 def samples(generator: Generator, seed: int, steps: int | None = None) -> Images:

@@ -4,7 +4,7 @@ import csv
 import json
 from pathlib import Path
 
-from pipelines import params, probe, stage
+from pipelines import further_stages, params, probe, stage
 from pipelines.claims.comparison import compare
 from pipelines.claims.distances import best_row
 from pipelines.claims.results import Results, read
@@ -26,7 +26,7 @@ def main() -> None:
 def judge_all(me: stage.Stage) -> None:
     """Second half: the claims, the summary and the report, from what lies in metrics/."""
     settings = params.load()
-    results = read(list(settings.methods), settings.compare)
+    results = read(list(settings.methods), settings.compare, further=further_stages.asked(settings))
     ranking = rank(results.evaluations, settings.register_.metric, settings.register_.nfe)
     comparison = compare(settings, results, ranking, me.data_md5)
     report = files.gather(settings, comparison, results, ranking)

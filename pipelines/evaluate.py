@@ -159,12 +159,12 @@ def save_grid(
     samples, columns = sheets.samples(generator, seed), sheets.columns_of(generator)
     sampler = generator.config.sampler
     name = f"{sampler.label}-{sampler.steps}"
-    images.save_png(images.grid(samples, columns), folder / f"{name}.png")
+    images.save_png(sheets.laid_out(samples, columns), folder / f"{name}.png")
     shown = samples[:columns]
     near = nearest(extractor.features(shown), train, NEIGHBOURS)
     real = (pictures(dataset.train[near[:, k]]["data"], generator.codec) for k in range(NEIGHBOURS))
     rows = [shown, *real]
-    images.save_png(images.grid(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
+    images.save_png(sheets.laid_out(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
 
 
 def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationRow) -> None:

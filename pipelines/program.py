@@ -16,6 +16,7 @@ from pipelines.project import cache_dir
 
 PLAIN = {
     "accept": [],
+    "codec": [],
     "compare": [],
     "encode": [],
     "estimate": [],

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fm import generator_files, images, sheets
-from pipelines import params, snapshots
+from pipelines import further_stages, params, snapshots
 from pipelines.lineage.traced import EVALUATION, KEPT, LOCK, TRAINING
 from pipelines.params import Params
 from pipelines.program import run
@@ -111,7 +111,8 @@ def require_made_so(method: str) -> None:
     Raises:
         StageChanged: they are others; the message names them.
     """
-    names = ("prepare", "features", f"train@{method}", f"evaluate@{method}", "compare")
+    further = further_stages.asked(params.load())
+    names = ("prepare", "features", *further, f"train@{method}", f"evaluate@{method}", "compare")
     if are_as_recorded(names):
         return
     for name in names:

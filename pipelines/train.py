@@ -42,11 +42,9 @@ from pipelines.project import (
     whole_folder,
 )
 from pipelines.records import tracking
-from pipelines.schemas.codec import CodecMetrics
-from pipelines.schemas.encode import EncodeMetrics
 from pipelines.schemas.machine import Load
 from pipelines.schemas.pairs import PairsMetrics
-from pipelines.schemas.train import Before, Encoding, TrainMetrics
+from pipelines.schemas.train import Before, TrainMetrics
 from pipelines.stage import Stage, require_unchanged, running
 
 SAMPLE_SEED = 1
@@ -129,14 +127,6 @@ def cost_before(method: Method) -> Before | None:
         return None
     made = None if method.pairs is None else PairsMetrics.of_stage(METRICS / "pairs" / f"{method.name}.json")
     return measured(method.start.name).behind(method.start.name, 0.0 if made is None else made.seconds)
-
-
-def encoding_of(settings: Params) -> Encoding | None:
-    """What it has cost to make of the data what networks see, where that was to be made."""
-    if not settings.is_encoded:
-        return None
-    codec = CodecMetrics.of_stage(METRICS / "codec.json").seconds if settings.codec.of_latents else 0.0
-    return Encoding(codec_seconds=codec, encode_seconds=EncodeMetrics.of_stage(METRICS / "encode.json").seconds)
 
 
 def measured(method: str) -> TrainMetrics:
@@ -236,7 +226,6 @@ def summarise(
         arithmetic=totals.arithmetic,
         machine_load=load,
         before=before,
-        encoding=encoding_of(settings),
     )
 
 

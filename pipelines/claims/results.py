@@ -1,6 +1,6 @@
 """What the earlier stages have measured, read back, and the roles that methods have in the claims about it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from pipelines.params import Roles
 from pipelines.project import METRICS
 from pipelines.ranking import read_evaluations
 from pipelines.schemas.codec import CodecMetrics
+from pipelines.schemas.encode import EncodeMetrics
 from pipelines.schemas.evaluation import Evaluation
 from pipelines.schemas.features import FeatureMetrics
 from pipelines.schemas.probes import MethodProbe, Probes
@@ -21,6 +22,7 @@ class Results:
 
     Attributes:
         codec: of the latents that networks are trained on, where they are.
+        encode: of what was made of the data before any method was trained on it, where something was.
     """
 
     roles: Roles
@@ -29,11 +31,12 @@ class Results:
     probes: Probes
     classifier_accuracy: float | None
     codec: CodecMetrics | None = None
+    encode: EncodeMetrics | None = None
 
     @property
     def encoding_seconds(self) -> float:
         """Spent once for all methods, on making of the data what networks see."""
-        return max((one.encoding.seconds for one in self.train.values() if one.encoding is not None), default=0.0)
+        return sum(one.seconds for one in (self.codec, self.encode) if one is not None)
 
     @property
     def both(self) -> tuple[str, str]:
@@ -58,17 +61,20 @@ class Results:
         return self.probes.methods[ours], self.probes.methods[baseline]
 
 
-def read(methods: Sequence[str], roles: Roles, metrics: Path = METRICS) -> Results:
-    """The metrics of these methods and of no other: a file of a removed method may still lie there."""
-    train = read_trainings(methods, metrics)
-    in_latents = any(one.encoding is not None and one.encoding.codec_seconds for one in train.values())
+def read(methods: Sequence[str], roles: Roles, metrics: Path = METRICS, further: Container[str] = ()) -> Results:
+    """The metrics of these methods and of no other: a file of a removed method may still lie there.
+
+    Args:
+        further: the stages that there were beside the usual ones (pipelines.further_stages).
+    """
     return Results(
         roles=roles,
-        train=train,
+        train=read_trainings(methods, metrics),
         evaluations=read_evaluations(methods, metrics),
         probes=Probes.of_stage(metrics / "probes.json"),
         classifier_accuracy=FeatureMetrics.of_stage(metrics / "features.json").test_accuracy,
-        codec=CodecMetrics.of_stage(metrics / "codec.json") if in_latents else None,
+        codec=CodecMetrics.of_stage(metrics / "codec.json") if "codec" in further else None,
+        encode=EncodeMetrics.of_stage(metrics / "encode.json") if "encode" in further else None,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fm.errors import UserError
 from fm.generator_files import WEIGHTS
-from pipelines import params
+from pipelines import further_stages, params
 from pipelines.lineage.links import Link, code_with_patch, lock, patch
 from pipelines.lineage.stored_objects import md5_of
 from pipelines.lineage.traced import Traced
@@ -74,9 +74,11 @@ def checkout(version: Traced, place: Path) -> Iterator[Path]:
 
 
 def fetch_data(place: Path) -> None:
-    """Put the prepared dataset where training looks for it: out of DVC's cache, else out of its remote."""
-    if run(place, DVC, "checkout", "prepare") and run(place, DVC, "pull", "prepare"):
-        raise UserError("the prepared dataset is neither in DVC's cache nor in its remote")
+    """Put the dataset where training looks for it, prepared and encoded: out of DVC's cache, else out of its remote."""
+    encoded = ["encode"] if "encode" in further_stages.asked(params.load(place / params.FILE)) else []
+    for stage in ("prepare", *encoded):
+        if run(place, DVC, "checkout", stage) and run(place, DVC, "pull", stage):
+            raise UserError(f"what the stage {stage} has made is neither in DVC's cache nor in its remote")
 
 
 def run_stage(place: Path, kind: str, method: str, scratch: Path) -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from fm import sheets
 from fm.errors import UserError
-from fm.images import grid
 from fm.pictures import Shown
 
 
@@ -29,7 +28,7 @@ def grid_of_real(images: NDArray[np.uint8] | Shown, labels: NDArray[np.int64], c
     of_each = -(-len(places) // len(by_label))
     spread = [have[np.linspace(0, len(have) - 1, of_each).astype(np.int64)] for have in by_label]
     chosen = [spread[place % len(spread)][place // len(spread)] for place in places]
-    sheet = grid(images[np.array(chosen)], columns)
+    sheet = sheets.laid_out(images[np.array(chosen)], columns)
     return Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
 
 

@@ -23,19 +23,8 @@ class Before(Schema):
         return self.seconds + self.pairs_seconds
 
 
-class Encoding(Schema):
-    """What was made of the data before any method was trained on it, once for all of them."""
-
-    codec_seconds: float = Field(default=0.0, description="spent on the autoencoder of the latents")
-    encode_seconds: float = Field(description="spent on encoding pictures and captions")
-
-    @property
-    def seconds(self) -> float:
-        return self.codec_seconds + self.encode_seconds
-
-
 class TrainMetrics(Schema):
-    """metrics/train/<method>.json; all but `before` and `encoding` is of this training alone."""
+    """metrics/train/<method>.json; all but `before` is of this training alone."""
 
     images_seen: int
     steps: int
@@ -50,14 +39,11 @@ class TrainMetrics(Schema):
     arithmetic: Arithmetic | None = Field(default=None, description="what was chosen, by itself or by a setting")
     machine_load: Load | None = Field(default=None, description="since it was resumed last; none in files of before")
     before: Before | None = Field(default=None, description="none where the network began with random weights")
-    encoding: Encoding | None = Field(default=None, description="none where data are seen as they are prepared")
 
     @model_serializer(mode="wrap")
     def without_what_is_not_there(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content: dict[str, Any] = written(self)
-        return {
-            name: value for name, value in content.items() if name not in ("before", "encoding") or value is not None
-        }
+        return {name: value for name, value in content.items() if name != "before" or value is not None}
 
     @property
     def images_seen_in_all(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipelines import params
+from pipelines import further_stages, params
 from pipelines.claims.outcomes import Outcome
 from pipelines.claims.results import read, read_trainings
 from pipelines.params import Roles
@@ -92,6 +92,7 @@ def outcomes(root: Path, study: str, trials: Sequence[Trial]) -> list[Outcome]:
 
 def outcome(place: Path, trial: Trial) -> Outcome:
     metrics, methods, roles = place / METRICS, list(trial.overrides["methods"]), roles_in(place)
+    further = [name for name in further_stages.STAGES if (metrics / f"{name}.json").exists()]
     return Outcome(
         arm=trial.arm,
         seed=trial.seed,
@@ -99,7 +100,7 @@ def outcome(place: Path, trial: Trial) -> Outcome:
         roles=roles,
         train=read_trainings(methods, metrics),
         evaluations=read_evaluations(methods, metrics),
-        results=read(methods, roles, metrics) if trial.compares else None,
+        results=read(methods, roles, metrics, further) if trial.compares else None,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines import params, stage
+from pipelines import further_stages, params, stage
 from pipelines.claims.comparison import compare
 from pipelines.claims.judge import judge_study
 from pipelines.claims.outcomes import Outcome
@@ -36,7 +36,7 @@ def main(name: str, root: Path) -> None:
 def contents(name: str, root: Path, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Contents:
     """The first trial's page, with the claims and plots of all."""
     settings = params.load()
-    results = read(list(settings.methods), settings.compare)
+    results = read(list(settings.methods), settings.compare, further=further_stages.asked(settings))
     ranking = rank(results.evaluations, settings.register_.metric, settings.register_.nfe)
     one = compare(settings, results, ranking, stage.declared("compare").data_md5)
     of_first = files.gather(settings, one.model_copy(update={"claims": judge_study(outcomes)}), results, ranking)

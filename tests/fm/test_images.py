@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fm.images import grid, save_png, to_float, to_uint8
+from fm.images import grid, reduced, save_png, to_float, to_uint8
 
 
 def test_every_grey_level_survives_the_way_in_and_out() -> None:
@@ -28,3 +28,11 @@ def test_grid_is_row_by_row(tmp_path: Path) -> None:
     assert (sheet[1, 1, 0], sheet[1, 4, 0], sheet[4, 1, 0], sheet[4, 4, 0]) == (10, 20, 30, 128)
     save_png(sheet, tmp_path / "a.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), sheet[:, :, 0])
+
+
+def test_larger_images_are_shown_by_the_means_of_squares() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 10, 8, 3), dtype=np.uint8)
+    small = reduced(images, side=4)
+    assert small.shape == (2, 3, 2, 3)
+    assert np.array_equal(small[1, 2, 1], images[1, 6:9, 3:6].reshape(-1, 3).mean(axis=0).round())
+    assert reduced(images, side=10) is images
