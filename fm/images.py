@@ -58,7 +58,8 @@ def reduced(images: Images, side: int) -> Images:
         return images
     rows, columns = height // factor, width // factor
     squares = images[:, : rows * factor, : columns * factor].reshape(count, rows, factor, columns, factor, channels)
-    return squares.mean(axis=(2, 4)).round().astype(np.uint8)
+    means: Images = squares.mean(axis=(2, 4)).round().astype(np.uint8)
+    return means
 
 
 def png(image: Images) -> bytes:
