@@ -5,6 +5,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines import params
 from pipelines.program import run
@@ -12,12 +13,16 @@ from pipelines.project import cache_dir, whole_folder
 from pipelines.records import tracking
 from pipelines.registry import model_version, saved_models, versions
 
+if TYPE_CHECKING:
+    from fm.conditions import Conditioner
+
 
 def main() -> None:
     """Becomes MLflow's server, on this machine alone.
 
     Raises:
-        UserError: there is no such version, or it is not what was registered.
+        UserError: there is no such version, or it is not what was registered, or the encoder of its texts is not to be
+            had.
         TryLater: MLflow does not answer.
     """
     parser = argparse.ArgumentParser(prog="python -m pipelines.serve", description="Serve a registered generator.")
@@ -46,11 +51,17 @@ def laid_out(model: str) -> tuple[str, Path]:
     """What is served, as people call it, and the folder from which MLflow runs it."""
     if Path(model).is_dir() or "/" in model:
         return model, of_folder(Path(model))
+    from fm.components import ANY
+    from fm.conditions import Conditioner
+    from fm.generator_files import read_config
+
     name = params.load().register_.model_name
     version = versions.find_version(name, model)
     place = cache_dir() / "served" / f"{name}-{version}"
     with versions.asking(), whole_folder(place) as partial:
         saved_models.fetch_whole(name, version, partial)
+        config = read_config(partial / model_version.ARTIFACTS / saved_models.generator_folder(), ANY)
+        require_encoder(Conditioner.of(config.conditioner, ANY))
     return f"{name}, version {version}", place
 
 
@@ -60,10 +71,20 @@ def of_folder(folder: Path) -> Path:
     from fm.generator import Generator
 
     generator = exported.load(folder) if exported.is_there(folder) else Generator.load(folder)
+    require_encoder(generator.conditioner)
     place = cache_dir() / "served" / f"folder-{folder.resolve().name}"
     with whole_folder(place) as partial:
         model_version.save(generator, folder, partial)
     return place
+
+
+def require_encoder(conditioner: "Conditioner") -> None:
+    """That what reads a model's texts is here, and fetched if need be: of a server that does not start, the reason is
+    hard to find. Raises EncoderError."""
+    from fm.conditions import Text
+
+    if isinstance(conditioner, Text):
+        conditioner.read(["a text"])
 
 
 if __name__ == "__main__":
