@@ -168,7 +168,8 @@ def estimated(bench: Bench, trial: Trial) -> float:
     bench.set_up(trial)
     lines: list[str] = []
     with bench.runner() as runner:
-        for stage in graph.with_needs(graph.read(bench.place), ["prepare"]):
+        stages = graph.read(bench.place)
+        for stage in graph.with_needs(stages, ["encode" if "encode" in stages else "prepare"]):
             runner.stage(stage, lambda line: None)
         runner.run("estimate", [sys.executable, "-m", "pipelines.estimate"], lines.append)
     stages: dict[str, float] = json.loads(lines[-1])

@@ -1,6 +1,7 @@
 """How long the stages will take with the settings as they are: rates are measured, then multiplied.
 
-`python -m pipelines.estimate` prints seconds by stage, as JSON. It needs data/prepared.
+`python -m pipelines.estimate` prints seconds by stage, as JSON. It needs data/prepared, and data/encoded where networks
+are trained on that.
 """
 
 import json

@@ -20,7 +20,7 @@ from fm.metrics.extractors import ClassifierExtractor
 from fm.metrics.extractors.classifier_network import Classifier
 from fm.networks import AutoencoderKL
 from fm.noise import Draws
-from fm.training.callbacks import Totals
+from fm.training.callbacks import Point, Totals
 from pipelines import codec, latents, params
 from pipelines.machine import Moment
 from pipelines.params import Params
@@ -42,7 +42,7 @@ def settings(**of_codec: Any) -> Params:
     content["codec"] = {
         "kind": "latents",
         "autoencoder": LEAST,
-        "images_seen": 1600,
+        "images_seen": 960,
         "batch_size": 16,
         "learning_rate": 1e-2,
         **of_codec,
@@ -107,11 +107,34 @@ def test_its_latents_are_standardised(made: tuple[Latents, CodecMetrics]) -> Non
 def test_what_it_loses_is_measured_on_pictures_that_it_has_not_seen(made: tuple[Latents, CodecMetrics]) -> None:
     _, metrics = made
     assert metrics.given_back == len(TEST)
-    assert 20 < metrics.psnr < 60
+    assert 18 < metrics.psnr < 60
     assert metrics.psnr_low < metrics.psnr < metrics.psnr_high
     assert metrics.distance > metrics.distance_real > 0
-    assert (metrics.factor, metrics.shape, metrics.images_seen, metrics.num_images) == (4, [4, 4, 4], 1600, 80)
+    assert (metrics.factor, metrics.shape, metrics.images_seen, metrics.num_images) == (4, [4, 4, 4], 960, 80)
     assert min(metrics.seconds, metrics.seconds_per_encoded, metrics.seconds_per_decoded) > 0
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+def test_killed_and_gone_on_with_it_is_the_same(
+    made: tuple[Latents, CodecMetrics], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, other = Prepared.open(PREPARED), Stage("codec", {"once": "more"}, {})
+
+    def killed_at_40(run: None, point: Point, images_per_second: float) -> None:
+        if point.step == 40:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(codec, "report", killed_at_40)
+        codec.trained(settings(), dataset, other, None)
+    found, totals = codec.trained(settings(), dataset, other, None)
+    assert totals.resumed == 1
+    assert found.weights == made[0].weights
+    codec.forget(other)
+    assert not codec.workspace(other).exists()
 
 
 def test_one_that_lies_in_a_folder_is_taken_as_it_is(place: Path, made: tuple[Latents, CodecMetrics]) -> None:
@@ -122,7 +145,7 @@ def test_one_that_lies_in_a_folder_is_taken_as_it_is(place: Path, made: tuple[La
     assert (found.tile, found.sampled) == (32, False)
     metrics = codec.summarise(chosen, dataset, found.fitted(dataset.train), Totals(), Moment.now())
     assert metrics.images_seen == 0
-    assert metrics.psnr == pytest.approx(made[1].psnr, abs=1e-6)
+    assert metrics.psnr == pytest.approx(made[1].psnr, abs=1e-3)
 
 
 def test_data_that_are_no_pictures_are_refused() -> None:
@@ -156,7 +179,7 @@ def test_what_is_not_there_whole_is_told_with_what_makes_it(
 def test_what_is_trained_draws_and_weighs_as_the_settings_say() -> None:
     aim = codec.aim(settings(kl=0.25, perceptual=0.5, adversarial=0.1, sampled=False))
     assert (aim.kl, aim.perceptual_weight, aim.adversarial, aim.adversarial_after, aim.sampled) == (
-        0.25, 0.5, 0.1, 800, False,
+        0.25, 0.5, 0.1, 480, False,
     )  # fmt: skip
     assert aim.perceptual is not None
     assert codec.aim(settings()).perceptual is None
