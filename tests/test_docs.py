@@ -15,11 +15,12 @@ from tests.pipelines.params.written import CONTENT, changed
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = (ROOT / "docs/methods.md").read_text()
+BEYOND = (ROOT / "docs/beyond-pictures.md").read_text()
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", METHODS, re.DOTALL))
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", METHODS + BEYOND, re.DOTALL))
 def test_every_snippet_runs(code: str) -> None:
-    exec(compile(code, "docs/methods.md", "exec"), {"__name__": "docs"})
+    exec(compile(code, "docs", "exec"), {"__name__": "docs"})
 
 
 def test_every_sampler_shown_is_one() -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 CATALOGUE = "PluginFurnitureCatalog.properties"
 ENTRY = re.compile(r"(\w+)#(\d+)=(.*)")
+ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+"""How a file of properties, which is in Latin-1, writes other letters."""
 UPRIGHT = "1 0 0 0 1 0 0 0 1"
 
 
@@ -66,5 +68,5 @@ def entries(properties: str) -> list[dict[str, str]]:
     for line in properties.splitlines():
         if entry := ENTRY.fullmatch(line):
             key, number, value = entry.groups()
-            found.setdefault(int(number), {})[key] = value.strip()
+            found.setdefault(int(number), {})[key] = ESCAPE.sub(lambda one: chr(int(one[1], 16)), value.strip())
     return list(found.values())

@@ -31,7 +31,7 @@ depth#1=5
 height#1=10
 creator#1=J\xe9r\xf4me
 id#2=Mine#lying
-name#2=Lying wedge
+name#2=Lying wedge, 10\\u20AC
 category#2=Office
 model#2=/mine/wedge.obj
 modelRotation#2=1 0 0 0 0 1 0 -1 0
@@ -56,6 +56,7 @@ def piece(number: int, category: str) -> Piece:
 def test_a_catalogue_says_what_its_pieces_are() -> None:
     wedge, lying = pieces(catalogue(), "CC0 1.0")
     assert (wedge.model, wedge.name, wedge.category) == ("Mine#wedge", "Wedge", "Bedroom")
+    assert lying.name == "Lying wedge, 10€"
     assert (wedge.creator, wedge.licence, wedge.size) == ("Jérôme", "CC0 1.0", (20, 10, 5))
     assert (wedge.obj, lying.creator, lying.size) == (STEP, "", (20.5, 5, 10))
     np.testing.assert_array_equal(wedge.rotation, np.eye(3))
