@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
+from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from fm import devices, images
 from fm.conditions import Conditioner, Text
@@ -35,6 +35,7 @@ ALL_LABELS = ""  # what no label can be called
 MOST_IMAGES, MOST_EVALUATIONS = 64, 200
 MOST_CHARACTERS = 1000  # of a text: an address has no room for as many as a model takes
 MOST_GUIDANCE = 100.0
+SHEET_WIDTH = 2048  # pixels, which large pictures share
 LAST_SEED = 999  # of the slider
 DEFAULTS = {
     "label": ALL_LABELS,
@@ -182,17 +183,20 @@ def draw_all(known: Mapping[str, Trained], wanted: Wanted) -> list[Made]:
     return [draw(method, generator, wanted) for method, generator in chosen.items()]
 
 
-def sample(generator: Generator, wanted: Wanted) -> tuple[Tensor, int]:
+def sample(generator: Generator, wanted: Wanted) -> tuple[NDArray[Any], int]:
+    """Data as stored: latents have to be decoded, which is a part of what one waits for."""
     asked = None if wanted.asked is None else [wanted.asked] * wanted.count
-    return generator.sample_float(wanted.count, wanted.seed, asked)
+    x, nfe = generator.sample_float(wanted.count, wanted.seed, asked)
+    return generator.codec.decode(x), nfe
 
 
 def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
     started = time.perf_counter()
-    x, nfe = sample(generator, wanted)
+    made, nfe = sample(generator, wanted)
     seconds = time.perf_counter() - started
     columns = min(wanted.count, 8)
-    sheet = images.grid(pictures(generator.codec.decode(x), generator.codec), columns)
+    small = images.reduced(pictures(made, generator.codec), SHEET_WIDTH // columns)
+    sheet = images.grid(small, columns)
     picture = Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
     return Made(method, generator.config.sampler.label, nfe, seconds, data_uri(picture))
 

@@ -142,6 +142,16 @@ def test_what_is_timed_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls[0] > 6
 
 
+def test_large_pictures_share_the_width_of_a_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "SHEET_WIDTH", 32)
+    generator = tiny_generator()
+    wanted = demo.Wanted(asked=None, seed=0, evaluations=2, count=8, methods=["flow_matching"])
+    (made,) = demo.draw_all(unevaluated({"flow_matching": generator}), wanted)
+    (shown,) = sheets(f'src="{made.sheet}"')
+    expected = images.grid(images.reduced(generator.sample(8, 0, steps=2, solver="euler"), 4), 8)
+    assert np.array_equal(shown, expected.squeeze(2))
+
+
 def test_one_method_alone(site: str) -> None:
     _, page = get(site, method="diffusion")
     assert len(sheets(page)) == 1
