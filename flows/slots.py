@@ -20,7 +20,7 @@ from flows.commands import Outcome, Runner
 from flows.processes import Processes, Stopped
 from flows.waiting import heard, waiting
 from fm.errors import TryLater
-from pipelines.project import slots_dir
+from pipelines.project import HOLDER, holder_of, slots_dir
 
 # Prefect calls it an error when the place is not free within the seconds that it is given.
 logging.getLogger("prefect._internal.concurrency").addFilter(
@@ -29,11 +29,13 @@ logging.getLogger("prefect._internal.concurrency").addFilter(
 
 LEASE_SECONDS = 60  # a run that was killed gives its place back after so long
 SECONDS_BETWEEN = 5  # looks whether the run that waits is being stopped
-WAITS = "waits for this machine's compute slot: another stage has it"
+WAITS = "waits for this machine's compute slot"
 WITHOUT = ("resolve", "prepare")
 """Stages that only read and write."""
 OWN = threading.Lock()
 """The place of this process's stages where set-up has made none."""
+OWNER: list[str] = []
+"""Which of them has it."""
 
 
 def name() -> str:
@@ -71,7 +73,10 @@ def held(stage: str, processes: Processes) -> Iterator[None]:
     """
     with ExitStack() as stack:
         if stage not in WITHOUT:
-            (take if exists() else take_own)(stack, processes)
+            if exists():
+                take(stack, processes)
+            else:
+                take_own(stage, stack, processes)
         yield
 
 
@@ -85,21 +90,28 @@ def holding(runner: Runner) -> Callable[[str, Callable[[str], None]], Outcome]:
     return run_stage
 
 
-def take_own(stack: ExitStack, processes: Processes) -> None:
+def take_own(stage: str, stack: ExitStack, processes: Processes) -> None:
     if not OWN.acquire(blocking=False):
-        with waiting(WAITS):
+        with waiting(f"{WAITS}: {' '.join(OWNER) or 'another stage'} has it"):
             while not OWN.acquire(timeout=SECONDS_BETWEEN):
                 if processes.stopped:
                     raise Stopped
     stack.callback(OWN.release)
+    OWNER[:] = [stage]
+    stack.callback(OWNER.clear)
 
 
 def take(stack: ExitStack, processes: Processes) -> None:
     if not is_taken(stack):
-        with waiting(WAITS):
+        with waiting(f"{WAITS}: {'; '.join(holders()) or 'another stage has it'}"):
             while not is_taken(stack):
                 if processes.stopped:
                     raise Stopped
+
+
+def holders() -> list[str]:
+    """Who computes on this machine, in words: each kind of device has a lock of its own."""
+    return [holder_of(file) for file in sorted(slots_dir().glob(f"*{HOLDER}"))]
 
 
 def is_taken(stack: ExitStack) -> bool:

@@ -3,13 +3,19 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fm.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -162,7 +168,8 @@ def slots_dir() -> Path:
 
 
 WAITING = "waiting for the compute slot"
-"""How a stage begins the line that says so; the next one says that it goes on."""
+"""How a stage begins the line that says so; the next one says that it goes on, or that another has the slot now."""
+SECONDS_BETWEEN = 5  # looks who has it
 
 
 @contextmanager
@@ -170,19 +177,56 @@ def compute_slot(device: str = "cpu") -> Iterator[None]:
     """Wait for the one compute slot that this machine has for `device`, and hold it.
 
     All work of the user that trains, samples or times takes it: two trainers of two threads on two cores gain nothing
-    and spoil every timing. The lock is the operating system's, so a killed stage gives its place back.
+    and spoil every timing. The lock is the operating system's, so a killed stage gives its place back. Beside it lies
+    who has it, for those that wait.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     path = slots_dir() / f"compute-{device}.lock"
     lock = FileLock(path)
+    wait_for(lock)
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        print(f"{WAITING} ({path})", flush=True)
-        lock.acquire()
-        print("has the compute slot", flush=True)
-    try:
+        tell_holder(path)
         yield
     finally:
+        path.with_suffix(HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def wait_for(lock: "BaseFileLock") -> None:
+    """Take it, and tell whose it is as long as it is somebody else's."""
+    from filelock import Timeout
+
+    told = ""
+    while True:
+        try:
+            lock.acquire(timeout=SECONDS_BETWEEN if told else 0)
+            break
+        except Timeout:
+            holder = holder_of(Path(lock.lock_file))
+        if holder != told:
+            print(f"{WAITING}: {holder}", flush=True)
+            told = holder
+    if told:
+        print("has the compute slot", flush=True)
+
+
+HOLDER = ".holder"
+"""How the file ends that says who has a slot: the lock's own is emptied by whoever tries to take it."""
+
+
+def tell_holder(lock: Path) -> None:
+    """Say that this process has a slot. Where that cannot be written, others wait without knowing for whom."""
+    command = "a program" if "-c" in sys.orig_argv else " ".join(["python", *sys.orig_argv[1:]])
+    with suppress(OSError), whole_file(lock.with_suffix(HOLDER)) as partial:
+        partial.write_text(
+            f"{command} has it since {datetime.now():%H:%M}, in {Path.cwd()} (process {os.getpid()})", encoding="utf-8"
+        )
+
+
+def holder_of(lock: Path) -> str:
+    """Who has a slot, in words."""
+    try:
+        return lock.with_suffix(HOLDER).read_text(encoding="utf-8")
+    except OSError:
+        return f"somebody has it ({lock})"

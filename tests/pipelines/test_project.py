@@ -52,12 +52,15 @@ def test_the_compute_slot_is_one_and_comes_back_from_the_dead(tmp_path: Path, mo
         assert holder.stdout.readline().strip() == "held"
         waiter = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True, cwd=project.ROOT)
         assert waiter.stdout is not None
-        assert waiter.stdout.readline().startswith("waiting for the compute slot")
+        told = waiter.stdout.readline()
+        assert told.startswith("waiting for the compute slot: a program has it since ")
+        assert told.endswith(f", in {project.ROOT} (process {holder.pid})\n")
         holder.kill()
         assert waiter.stdout.readline().strip() == "has the compute slot"
         assert waiter.stdout.readline().strip() == "held"
         with compute_slot("another"):
-            pass
+            assert (tmp_path / "compute-another.holder").exists()
+        assert {file.name for file in tmp_path.glob("*.holder")} == {"compute-test.holder"}
     finally:
         for process in filter(None, (holder, waiter)):
             process.kill()
