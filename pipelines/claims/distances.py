@@ -20,20 +20,19 @@ def best_row(evaluation: Evaluation) -> EvaluationRow:
     return min(evaluation.rows, key=lambda row: row.distance)
 
 
-def paired_difference(ours: EvaluationRow, theirs: EvaluationRow, confidence: float) -> Interval:
-    """By how much the distance of `theirs` exceeds that of `ours`; set k of both started from the same noise."""
-    pairs = zip(ours.distance_sets, theirs.distance_sets, strict=True)
-    return mean_interval([other - own for own, other in pairs], confidence)
-
-
 def corrected(results: Results) -> tuple[Evaluation, Evaluation]:
     """Ours and the baseline, each set's distance replaced by that of infinitely many images; or as they are.
 
     The bias of a Frechet distance is much the same for both and shrinks their ratio, so ratios are taken without it
     where that can be done for both.
     """
-    ours, theirs = results.pair
-    return (at_infinity(ours), at_infinity(theirs)) if all_extrapolated(results.pair) else results.pair
+    ours, theirs = alike(results.pair)
+    return ours, theirs
+
+
+def alike(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """All with the distances of infinitely many images, or none."""
+    return [at_infinity(each) for each in evaluations] if all_extrapolated(evaluations) else list(evaluations)
 
 
 def all_extrapolated(evaluations: Iterable[Evaluation]) -> bool:
@@ -44,10 +43,13 @@ def all_extrapolated(evaluations: Iterable[Evaluation]) -> bool:
 
 
 def at_infinity(evaluation: Evaluation) -> Evaluation:
-    def replaced(figures: Sequence[Figure]) -> list[Figure]:
-        return [each.model_copy(update={"distance_sets": each.distance_infinity_sets}) for each in figures]
+    rows, along = of_infinitely_many(evaluation.rows), of_infinitely_many(evaluation.along)
+    return evaluation.model_copy(update={"rows": rows, "along": along})
 
-    return evaluation.model_copy(update={"rows": replaced(evaluation.rows), "along": replaced(evaluation.along)})
+
+def of_infinitely_many(figures: Sequence[Figure]) -> list[Figure]:
+    """The same with the distances of infinitely many images."""
+    return [each.model_copy(update={"distance_sets": each.distance_infinity_sets}) for each in figures]
 
 
 def reduction(ours: list[EvaluationRow], theirs: list[EvaluationRow], confidence: float) -> Interval:
@@ -59,18 +61,30 @@ def reductions(ours: list[EvaluationRow], theirs: list[EvaluationRow]) -> list[f
     return [1 - own / other for own, other in zip(held_out(ours), held_out(theirs), strict=True)]
 
 
-def held_out(rows: list[EvaluationRow]) -> list[float]:
+def held_out(rows: Sequence[EvaluationRow], costs: Sequence[Sequence[float]] = ()) -> list[float]:
     """The best row's distance, set by set.
 
     The row is chosen on all the other sets: whoever picks the smallest of several noisy figures and
     reports that same figure flatters the method with more rows.
+
+    Args:
+        costs: of each row, set by set, by which it is chosen; the distances themselves if not given.
     """
+    chosen_by = costs or [row.distance_sets for row in rows]
+
+    def elsewhere(row: int, k: int) -> float:
+        return sum(chosen_by[row]) - chosen_by[row][k]
+
     sets = range(len(rows[0].distance_sets))
+    best = [min(range(len(rows)), key=lambda row: elsewhere(row, k)) for k in sets]
+    return [rows[row].distance_sets[k] for k, row in enumerate(best)]
 
-    def elsewhere(row: EvaluationRow, k: int) -> float:
-        return sum(row.distance_sets) - row.distance_sets[k]
 
-    return [min(rows, key=lambda row: elsewhere(row, k)).distance_sets[k] for k in sets]
+def difference(ours: Sequence[EvaluationRow], theirs: Sequence[EvaluationRow], confidence: float) -> Interval:
+    """By how much the distance of the best of `theirs` exceeds that of the best of `ours`, each chosen on the other
+    sets; set k of all started from the same noise."""
+    pairs = zip(held_out(ours), held_out(theirs), strict=True)
+    return mean_interval([other - own for own, other in pairs], confidence)
 
 
 def protocol(results: Results) -> str:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from fm.metrics.intervals import Interval, mean_interval
 from pipelines.claims.claim import Definition
-from pipelines.claims.distances import all_extrapolated, at_infinity, best_row, protocol, reduction
+from pipelines.claims.distances import alike, best_row, protocol, reduction
 from pipelines.claims.measurement import Measurement, not_measured
 from pipelines.claims.reaching import bound, cost_to_reach, geometric_mean, opened
 from pipelines.claims.results import Results
@@ -67,13 +67,6 @@ def goes_on_from_baseline(results: Results, method: str) -> bool:
     """Whether a row's network is the baseline's, trained on."""
     before = results.train[method].before if method in results.train else None
     return before is not None and before.method == results.roles.baseline
-
-
-def alike(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """All with the distances of infinitely many images, or none."""
-    if all_extrapolated(evaluations):
-        return [at_infinity(each) for each in evaluations]
-    return list(evaluations)
 
 
 def cost_of_a_step(results: Results) -> float:

@@ -1,7 +1,7 @@
 """How good the images are, each method at its best."""
 
 from pipelines.claims.claim import Definition
-from pipelines.claims.distances import best_row, corrected, paired_difference, protocol, reduction, reductions
+from pipelines.claims.distances import best_row, corrected, difference, protocol, reduction, reductions
 from pipelines.claims.measurement import Measurement
 from pipelines.claims.results import Results
 from pipelines.claims.units import PART
@@ -44,7 +44,7 @@ def stronger_baseline(results: Results) -> str:
         )
     ours, theirs = results.pair
     own = best_row(stronger)
-    gap = paired_difference(own, best_row(theirs), theirs.confidence)
+    gap = difference(stronger.rows, theirs.rows, theirs.confidence)
     if gap.low <= 0:
         return f"{capital(name)} reaches {own.distance:.3g}, which is no better than the baseline beyond doubt."
     return (

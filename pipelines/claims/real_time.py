@@ -7,9 +7,10 @@ from statistics import fmean
 
 from fm.metrics.intervals import mean_interval
 from pipelines.claims.claim import Definition
+from pipelines.claims.distances import alike, correction, held_out
 from pipelines.claims.measurement import Measurement
 from pipelines.claims.results import Results
-from pipelines.claims.side_by_side import confidence, machine
+from pipelines.claims.side_by_side import confidence, machine, ratio_of_pairs
 from pipelines.claims.units import IMAGES_A_SECOND
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
 from pipelines.schemas.machine import Load
@@ -17,7 +18,9 @@ from pipelines.schemas.probes import Latency
 from pipelines.words import capital, duration, evaluations, method_in_text, number, solver_name
 
 WITHIN = 1.5
-"""How far from the best a sampler may be: this many times the lowest distance with as few evaluations."""
+"""How far from the best a sampler may be: this many times its distance with as few evaluations."""
+CHOOSE, READ = slice(0, None, 2), slice(1, None, 2)
+"""Of the images that each sampler is timed with: those by which the fastest is chosen, and those that it is read by."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +43,40 @@ def real_time(results: Results) -> Measurement:
     each = waited(results)
     if not each:
         return with_ten_evaluations(results)
-    best = min(one.row.distance for one in each)
-    chosen = min((one for one in each if one.row.distance <= WITHIN * best), key=lambda one: one.latency.mean)
+    near = good_enough(each, confidence(results))
+    chosen = min(near, key=lambda one: fmean(one.latency.seconds[CHOOSE]))
+    read = chosen.latency.seconds[READ]
     key = distance_key(results.pair[0].extractor)
     return images_a_second(
         results,
-        chosen.latency.seconds,
-        f"{len(chosen.latency.seconds)} images alone by {chosen.words}, the fastest of all whose {key}, "
-        f"{number(chosen.row.distance)}, is at most {WITHIN:g} times the lowest with ten evaluations or fewer, "
-        f"{number(best)}; all in turn",
-        f"An image alone takes: {listed(each)}.",
+        read,
+        f"{len(read)} images alone by {chosen.words}, by as many others the fastest of all whose {key} is beyond doubt "
+        f"at most {WITHIN:g} times the best's with ten evaluations or fewer ({confidence(results):.0%} t-interval of "
+        "the ratio over the sample sets, in each to the sampler that is best in the others; "
+        f"{correction(list(results.evaluations.values()))}); all in turn",
+        f"Its {key} is {number(chosen.row.distance)}, the best's {number(lowest(each).row.distance)}. An image alone "
+        f"takes: {listed(each)}.",
     )
 
 
+def good_enough(each: Sequence[Waited], level: float) -> list[Waited]:
+    """The best, and those that are as near to it as they may be by the whole interval of their ratio."""
+    best = held_out([one.row for one in each])
+    return [
+        one
+        for one in each
+        if one.row == lowest(each).row or ratio_of_pairs(one.row.distance_sets, best, level).high <= WITHIN
+    ]
+
+
+def lowest(each: Sequence[Waited]) -> Waited:
+    return min(each, key=lambda one: fmean(one.row.distance_sets))
+
+
 def waited(results: Results) -> list[Waited]:
-    """Every sampler that was timed alone; none in files of before."""
-    rows = {
-        (method, row.solver, row.steps): row
-        for method, evaluation in results.evaluations.items()
-        for row in evaluation.rows
-    }
+    """Every sampler that was timed alone, with distances without their common bias (alike); none in files of before."""
+    evaluations = zip(results.evaluations, alike(list(results.evaluations.values())), strict=True)
+    rows = {(method, row.solver, row.steps): row for method, evaluation in evaluations for row in evaluation.rows}
     return [
         Waited(method, rows[method, one.solver, one.steps], one)
         for method, probe in results.probes.methods.items()

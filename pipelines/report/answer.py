@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines import words
-from pipelines.claims.distances import best_row, paired_difference
+from pipelines.claims.distances import best_row, difference
 from pipelines.claims.results import Results
 from pipelines.ranking import Ranking
 from pipelines.report.questions import coming_over, few_evaluations
@@ -70,10 +70,15 @@ def by_how_much(comparison: Comparison, ranking: Ranking, evaluations: dict[str,
     key = distance_key(comparison.extractor)
     if comparison.metric != key:
         return [f"{against}. A paired interval is to be had for {key} only, so this lead has none."], False
-    gap = paired_difference(own, other, evaluation.confidence)
+    ours, theirs = (
+        [row for row in evaluations[method].rows if row.nfe == comparison.nfe] for method in (winner, second)
+    )
+    gap = difference(ours, theirs, evaluation.confidence)
+    chosen = ", each by the sampler that is best in the other sets" if len(ours) + len(theirs) > 2 else ""
     return [
         f"{against}: {number(gap.mean)} lower, or {gap.mean / other.distance:.0%} "
-        f"({evaluation.confidence:.0%} interval of the paired difference {number(gap.low)} to {number(gap.high)})."
+        f"({evaluation.confidence:.0%} interval of the paired difference {number(gap.low)} to {number(gap.high)}"
+        f"{chosen})."
     ], gap.low > 0
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipelines.claims.distances import all_extrapolated
+from fm.metrics.intervals import Interval
+from pipelines.claims.distances import all_extrapolated, held_out, of_infinitely_many
 from pipelines.claims.migration import how_to_measure
 from pipelines.claims.results import Results
 from pipelines.claims.side_by_side import ratio_of_pairs
@@ -24,12 +25,21 @@ ADDED = 'make run SET="methods.mean_flow=@methods/mean_flow.yaml" adds one that 
 def few_evaluations(comparison: Comparison, ranking: Ranking, results: Results) -> list[str]:
     """The best of all methods at each of FEW, held against the winner at the deciding number of evaluations."""
     winner = ranking[0]
+    level = results.evaluations[winner[0]].confidence
     found = {nfe: best_at(results, comparison.metric, nfe) for nfe in FEW if nfe < comparison.nfe}
-    said = [costs(results, nfe, *best, winner) for nfe, best in found.items() if best is not None]
+    beside = distances_at(results, comparison.metric, winner[1].nfe)
+    said = [
+        costs(results, best, winner, ratio_of_pairs(distances_at(results, comparison.metric, nfe), beside, level))
+        for nfe, best in found.items()
+        if best is not None
+    ]
     if missing := [str(nfe) for nfe, best in found.items() if best is None]:
         said.append(f"No row has {' or '.join(missing)} evaluations: Euler's method with as many steps is one.")
     if any(best is not None for best in found.values()):
-        said.append(f"The ratios are of distances {OF_INFINITELY_MANY if extrapolates(results) else AS_THEY_ARE}.")
+        said.append(
+            f"The ratios are of distances {OF_INFINITELY_MANY if extrapolates(results) else AS_THEY_ARE}, in each "
+            "sample set those of the rows that are best in the others."
+        )
     if not any(is_for_few(results, method) for method in results.evaluations):
         said.append(f"No method here was trained for few evaluations: {ADDED}.")
     return said or [f"Nothing is fewer than {comparison.nfe}, the number that decides (register.nfe)."]
@@ -47,30 +57,41 @@ def is_for_few(results: Results, method: str) -> bool:
     return made or any(row.solver == "jump" for row in results.evaluations[method].rows)
 
 
+def rows_at(results: Results, nfe: int) -> list[tuple[str, EvaluationRow]]:
+    """Every row with so many evaluations, behind its method."""
+    return [
+        (method, row) for method, evaluation in results.evaluations.items() for row in evaluation.rows if row.nfe == nfe
+    ]
+
+
 def best_at(results: Results, metric: str, nfe: int) -> tuple[str, EvaluationRow] | None:
     """The best row with so many evaluations, and whose it is."""
-    rows = [
-        (evaluation.cost(row, metric), method, row)
-        for method, evaluation in results.evaluations.items()
-        for row in evaluation.rows
-        if row.nfe == nfe
-    ]
-    return min(rows, key=lambda one: one[0])[1:] if rows else None
+    rows = rows_at(results, nfe)
+    return min(rows, key=lambda one: results.evaluations[one[0]].cost(one[1], metric)) if rows else None
 
 
-def costs(results: Results, nfe: int, method: str, row: EvaluationRow, winner: tuple[str, EvaluationRow]) -> str:
-    """One number of evaluations, in quality, sampling time and training."""
-    name, reference = winner
-    evaluation = results.evaluations[method]
-    sets = "distance_infinity_sets" if extrapolates(results) else "distance_sets"
-    ratio = ratio_of_pairs(getattr(row, sets), getattr(reference, sets), evaluation.confidence)
-    key = distance_key(evaluation.extractor)
+def distances_at(results: Results, metric: str, nfe: int) -> list[float]:
+    """The distance of the best row with so many evaluations, set by set, as it is best in the other sets."""
+    there = rows_at(results, nfe)
+    rows = [row for _, row in there]
+    chosen_by = [results.evaluations[method].costs(row, metric) for method, row in there]
+    return held_out(of_infinitely_many(rows) if extrapolates(results) else rows, chosen_by)
+
+
+def costs(results: Results, best: tuple[str, EvaluationRow], winner: tuple[str, EvaluationRow], ratio: Interval) -> str:
+    """One number of evaluations, in quality, sampling time and training.
+
+    Args:
+        ratio: of the distance to that of the winner.
+    """
+    (method, row), (name, reference) = best, winner
+    key = distance_key(results.evaluations[method].extractor)
     said = (
-        f"With {nfe}, {method_in_text(method)} by {solver_name(row.solver)} is best: {key} {number(row.distance)}, "
+        f"With {row.nfe}, {method_in_text(method)} by {solver_name(row.solver)} is best: {key} {number(row.distance)}, "
         f"{number(ratio.mean)} times ({number(ratio.low)} to {number(ratio.high)}) that of {method_in_text(name)} with "
         f"{reference.nfe}"
     )
-    own, other = (results.probes.methods[one].seconds_per_image(at) for one, at in ((method, row), winner))
+    own, other = (results.probes.methods[one].seconds_per_image(at) for one, at in (best, winner))
     if own is not None and other is not None:
         said += f"; an image takes {duration(own)} instead of {duration(other)}"
     return said + training_cost(results, method, name) + "."

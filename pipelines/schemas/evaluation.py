@@ -169,8 +169,21 @@ class Evaluation(Schema):
         values = self.row_on_disk(row)
         if not isinstance(values.get(metric), (int, float)):
             raise LookupError(f"register.metric {metric!r} is not measured with extractor {self.extractor!r}")
-        value = float(values[metric])
-        return -value if metric in HIGHER_IS_BETTER else value
+        return turned(float(values[metric]), metric)
+
+    def costs(self, row: EvaluationRow, metric: str) -> list[float]:
+        """The same in each sample set; where it isn't measured by set, that of all in each.
+
+        Raises:
+            LookupError: as `cost`.
+        """
+        whole = self.cost(row, metric)
+        return [turned(value, metric) for value in self.sets(row, metric)] or [whole] * len(row.distance_sets)
 
 
 HIGHER_IS_BETTER = {"precision", "recall", "accuracy"}
+
+
+def turned(value: float, metric: str) -> float:
+    """So that lower is better."""
+    return -value if metric in HIGHER_IS_BETTER else value

@@ -5,7 +5,7 @@ from pipelines.claims.results import Results
 from pipelines.params import Roles
 from pipelines.project import ROOT
 from pipelines.ranking import rank
-from pipelines.report.questions import MIGRATION, coming_over, few_evaluations
+from pipelines.report.questions import MIGRATION, coming_over, distances_at, few_evaluations
 from pipelines.schemas.comparison import Claim, Comparison
 from pipelines.schemas.train import Before
 from tests.pipelines.report.made_up import DIFFUSION, FLOW, Rows, evaluation, probes, training
@@ -54,8 +54,22 @@ def test_the_best_of_all_at_each_number_is_held_against_the_winner() -> None:
         "With 4, mean flow by jump is best: fid_classifier 12.0, 1.25 times (1.25 to 1.25) that of flow matching with "
         "10; an image takes 8.00 ms instead of 10.0 ms; its training takes 2.00 times as long as that of flow "
         "matching.",
-        "The ratios are of distances extrapolated to infinitely many images.",
+        "The ratios are of distances extrapolated to infinitely many images, in each sample set those of the rows that "
+        "are best in the others.",
     ]
+
+
+def test_the_luck_by_which_a_row_is_best_is_not_in_its_ratio() -> None:
+    """Each of two rows is the better one by a single set: read on the others, both are worse than they seem."""
+    found = results({"flow_matching": FLOW, "mean_flow": JUMPS, "shortcut": JUMPS})
+    for method, sets in (("mean_flow", [9.0, 15.0, 12.0, 12.0]), ("shortcut", [15.0, 10.0, 12.0, 12.0])):
+        (row, *others), evaluated = found.evaluations[method].rows, found.evaluations[method]
+        lucky = row.model_copy(
+            update={"distance": sum(sets) / 4, "distance_sets": sets, "distance_infinity_sets": sets}
+        )
+        found.evaluations[method] = evaluated.model_copy(update={"rows": [lucky, *others]})
+    assert distances_at(found, "fid_classifier", 1) == [15.0, 15.0, 12.0, 12.0]
+    assert distances_at(found, "precision", 1) == [9.0, 15.0, 12.0, 12.0]  # by which they are equals
 
 
 def test_a_training_that_goes_on_from_another_takes_both() -> None:
