@@ -40,6 +40,11 @@ AS_HERE: dict[Any, dict[str, Any]] = {
     },
 }
 """What a configuration may say where there is one way here, by network."""
+DEFAULTS: dict[Any, dict[str, Any]] = {
+    "UNet2DModel": {"in_channels": 3, "sample_size": None},
+    "DiTTransformer2DModel": {"in_channels": 4, "sample_size": 32},
+}
+"""diffusers' own of what says the shape of the data, by network."""
 ONLY_THERE = {"sample_size", "in_channels", "out_channels", "num_train_timesteps", "norm_num_groups"}
 """What follows from the data, or is not used."""
 NO_LABEL = "class_embedding.weight"
@@ -82,20 +87,20 @@ def network_in(folder: Path) -> tuple[Choice, Native]:
     return network, Native(path=path, target=PREDICTIONS[prediction])
 
 
-def side_in(folder: Path) -> int | None:
-    """How many pixels a side its data have, where its positions are those of that grid alone; else none.
+def shape_in(folder: Path) -> tuple[int | None, ...]:
+    """Channels and sides of its data; None for a side that it does not say.
 
     Raises:
-        GeneratorError: it is no number.
+        GeneratorError: one is no number.
     """
-    model, _ = places(folder)
-    settings = required(model / "config.json")
-    if settings.get("_class_name") != "DiTTransformer2DModel":
-        return None
-    side = settings.get("sample_size", 32)  # diffusers' own default
-    if not isinstance(side, int):
-        raise GeneratorError(f"{model / 'config.json'}: sample_size = {shown(side)}: must be a whole number")
-    return side
+    file = places(folder)[0] / "config.json"
+    settings = required(file)
+    channels, sides = (settings.get(key, default) for key, default in DEFAULTS[settings["_class_name"]].items())
+    height, width = sides if isinstance(sides, list) and len(sides) == 2 else (sides, sides)
+    for key, one in (("in_channels", channels), ("sample_size", height), ("sample_size", width)):
+        if not isinstance(one, int) and (one is not None or key == "in_channels"):
+            raise GeneratorError(f"{file}: {key} = {shown(one)}: must be a whole number")
+    return channels, height, width
 
 
 def require_no_others(folder: Path) -> None:

@@ -31,6 +31,8 @@ def label_index(label: str, names: Sequence[str]) -> int:
     found = next((reading for reading in readings if reading), [])
     if len(found) == 1:
         return found[0]
+    if not names:
+        raise ValueError(f"no label {shown(label)}: there are none")
     known = listed(names, numbered)
     if found:
         raise ValueError(
@@ -47,4 +49,4 @@ def listed(names: Sequence[str], numbered: bool) -> str:
     """The labels as one can ask for them: by name, and by index where no name is a number."""
     told = [name if numbered else f"{index} ({name})" for index, name in enumerate(names[:MOST_LISTED])]
     more = [f"and {len(names) - MOST_LISTED} more"] if len(names) > MOST_LISTED else []
-    return ", ".join(told + more) or "none"
+    return ", ".join(told + more)

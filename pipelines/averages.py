@@ -16,6 +16,7 @@ from fm.averaging import LONGEST, NEAR, SHORTEST, Profile, distance
 from fm.errors import UserError
 from fm.evaluation import CONFIDENCE
 from fm.metrics.intervals import mean_interval
+from pipelines.params import require_method
 from pipelines.program import run
 from pipelines.project import SNAPSHOTS, whole_folder
 from pipelines.schemas.evaluation import AtLength, EvaluationRow, Lengths
@@ -44,14 +45,22 @@ def of_length(method: str, length: float) -> "Generator":
     """The generator of a method's whole training, its weights averaged at this length.
 
     Raises:
-        UserError: the training kept no averages, or it has been changed since.
+        UserError: the training kept no averages, or none that come near enough.
     """
-    from fm.combining import combined
-
     kept = there(method)
     if not kept:
-        raise UserError(f"{SNAPSHOTS / method}: no averages are kept: train.average_lengths = [0.05, 0.1] keeps some")
-    return combined(kept, Profile(max(one.step for one in kept), length))
+        what = "no averages are kept" if (SNAPSHOTS / method).is_dir() else "is not trained yet"
+        raise UserError(f"{method}: {what}: a training with train.average_lengths = [0.05, 0.1] keeps averages")
+    wanted = Profile(max(one.step for one in kept), length)
+    if (off := distance(list(kept), wanted)) > NEAR:
+        lengths = ", ".join(f"{one:g}" for one in sorted({one.length for one in kept}))
+        raise UserError(
+            f"an average of length {length:g} cannot be had: those kept ({lengths}) come no nearer than {off:.0%} of "
+            "its profile"
+        )
+    from fm.combining import combined
+
+    return combined(kept, wanted)
 
 
 def tried(method: str) -> tuple[float, ...]:
@@ -121,7 +130,7 @@ def at_best(sets: Mapping[float, list[float]]) -> list[float]:
 
 
 def main() -> None:
-    """Raises UserError: the folder is there already or cannot be written, or the method has no averages."""
+    """Raises UserError: the folder is there already or cannot be written, or there is no such method or average."""
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.averages", description="A trained method, its weights averaged at another length."
     )
@@ -135,15 +144,8 @@ def main() -> None:
         parser.error(f"the length must be from {SHORTEST} to {LONGEST}, not {chosen.length:g}")
     if chosen.out.exists():
         raise UserError(f"{chosen.out} is there already: name a folder that is not")
+    require_method(chosen.method)
     generator = of_length(chosen.method, chosen.length)
-    kept = sorted(there(chosen.method))
-    off = distance(kept, Profile(kept[-1].step, chosen.length))
-    if off > NEAR:
-        lengths = ", ".join(f"{one:g}" for one in sorted({one.length for one in kept}))
-        raise UserError(
-            f"an average of length {chosen.length:g} cannot be had: those kept ({lengths}) come no nearer than "
-            f"{off:.0%} of its profile"
-        )
     try:
         with whole_folder(chosen.out) as partial:
             generator.save(partial)

@@ -2,6 +2,7 @@
 `python -m pipelines.serve`."""
 
 import argparse
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -72,7 +73,7 @@ def of_folder(folder: Path) -> Path:
 
     generator = exported.load(folder) if exported.is_there(folder) else Generator.load(folder)
     require_encoder(generator.conditioner)
-    place = cache_dir() / "served" / f"folder-{folder.resolve().name}"
+    place = cache_dir() / "served" / "folders" / name_of(folder)
     with whole_folder(place) as partial:
         model_version.save(generator, folder, partial)
     return place
@@ -85,6 +86,12 @@ def require_encoder(conditioner: "Conditioner") -> None:
 
     if isinstance(conditioner, Text):
         conditioner.read(["a text"])
+
+
+def name_of(folder: Path) -> str:
+    """Another for each folder: two of one name can be served side by side."""
+    where = folder.resolve()
+    return f"{where.name}-{hashlib.sha256(bytes(where)).hexdigest()[:16]}"
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def test_names_go_before_values_and_values_before_indices(names: list[str], labe
         (["Bag", "Coat"], "-1", "no label '-1'"),
         (["Bag", "Coat"], "1.0", r"no label '1\.0'"),
         (["Bag", "Coat"], "9" * 5000, "no label '9{30,}"),
-        ([], "1", "the labels are none"),
+        ([], "1", "no label '1': there are none"),
     ],
 )
 def test_what_is_no_label_or_several_is_refused(names: list[str], label: str, message: str) -> None:

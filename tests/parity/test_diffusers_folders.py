@@ -288,21 +288,30 @@ def test_other_data_are_told(tmp_path: Path) -> None:
         flow(folder, tmp_path / "ours")
 
 
-def test_a_transformers_positions_are_those_of_its_own_grid_and_a_unet_has_none(tmp_path: Path) -> None:
-    for kind, options in (NETWORKS[0], (DiTTransformer2DModel, DITS["plain"])):
-        folder = saved(made(kind, options), DDPMScheduler(), tmp_path / kind.__name__)
-        place = next(one for one in (folder / "unet", folder / "transformer") if one.is_dir())
-        edited(place / "config.json", sample_size=16)
-        if kind is UNet2DModel:
-            flow(folder, tmp_path / "ours")
-            continue
-        with pytest.raises(
-            ValueError, match=r"is for pixels \[16, 16\], by its sample_size, and the data have \[8, 8\]"
-        ):
-            flow(folder, tmp_path / "ours")
-        edited(place / "config.json", sample_size="16")
-        with pytest.raises(GeneratorError, match="sample_size = '16': must be a whole number"):
-            original_in(folder)
+@pytest.mark.parametrize(("kind", "options"), [NETWORKS[0], NETWORKS[5]], ids=["unet", "dit"])
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [({"sample_size": 16}, "1, 16, 16"), ({"sample_size": [8, 16]}, "1, 8, 16"), ({"in_channels": 3}, "3, 8, 8")],
+)
+def test_data_of_another_shape_are_told(
+    kind: type[ModelMixin], options: dict[str, Any], values: dict[str, Any], shape: str, tmp_path: Path
+) -> None:
+    folder = saved(made(kind, options), DDPMScheduler(), tmp_path)
+    (file,) = folder.glob("*/config.json")
+    edited(file, **values, out_channels=values.get("in_channels", 1))
+    with pytest.raises(
+        ValueError, match=rf"for data of shape \[{shape}\], by its in_channels and .*, and these are of \[1, 8, 8\]"
+    ):
+        flow(folder, tmp_path / "ours")
+    edited(file, sample_size="16")
+    with pytest.raises(GeneratorError, match="sample_size = '16': must be a whole number"):
+        original_in(folder)
+
+
+def test_a_unet_that_does_not_say_its_size_has_any(tmp_path: Path) -> None:
+    folder = saved(made(*NETWORKS[0]), DDPMScheduler(), tmp_path / "theirs")
+    edited(folder / "unet" / "config.json", sample_size=None)
+    flow(folder, tmp_path / "ours")
 
 
 def test_a_pipeline_of_diffusers_is_read_as_it_saves_itself(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Averages at several lengths, from train to evaluate, and one as a generator's folder."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from fm.combining import combined
 from fm.errors import UserError
 from fm.generator import Generator
 from pipelines import averages
-from pipelines.project import SNAPSHOTS
+from pipelines.project import ROOT, SNAPSHOTS
 from pipelines.schemas.evaluation import EvaluationRow
 from tests.fm.conftest import tiny_generator
 from tests.pipelines.report.made_up import row
@@ -21,6 +22,7 @@ SEEN = range(80, 1281, 80)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose training of diffusion has kept two averages, each sixteen times."""
     monkeypatch.chdir(tmp_path)
+    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
     for number, (length, seen) in enumerate((length, seen) for length in ("0.05", "0.1") for seen in SEEN):
         tiny_generator(seed=number).save(Path("made", length, str(seen)))
     (SNAPSHOTS / "diffusion").mkdir(parents=True)
@@ -58,8 +60,17 @@ def test_without_averages_nothing_is_read_and_none_can_be_made(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     averages.keep("diffusion", Path("made"))
     assert averages.read("diffusion", row("ddpm", 10, 10, 5.0), lambda _: pytest.fail("nothing to measure")) is None
-    with pytest.raises(UserError, match=r"snapshots/diffusion: no averages are kept: train\.average_lengths"):
+    with pytest.raises(UserError, match=r"^diffusion: is not trained yet: a training with train\.average_lengths"):
         averages.of_length("diffusion", 0.1)
+    (SNAPSHOTS / "diffusion").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"^diffusion: no averages are kept: a training with train\.average_lengths"):
+        averages.of_length("diffusion", 0.1)
+
+
+def test_a_method_that_is_not_there_is_told(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["averages", "nope", "0.1", "--out", "made-of-it"])
+    with pytest.raises(UserError, match="has no method 'nope': there are flow_matching, diffusion"):
+        averages.main()
 
 
 def test_a_length_as_a_generators_folder(

@@ -79,3 +79,14 @@ def test_the_endpoint_serves_a_folder(what: str, folder: Path, tmp_path: Path, m
     sampler = {"program": "midpoint", "weights": "ddim"}[what]
     expected = generator().sample(3, 4, ["dog"] * 3, steps=2, solver=sampler, guidance=1.5)
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_folders_of_one_name_are_laid_out_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "cache"))
+    places = []
+    for where in ("one", "another"):
+        generator().save(tmp_path / where / "model")
+        places.append(serve.laid_out(str(tmp_path / where / "model"))[1])
+    assert len(set(places)) == 2
+    assert all((place / "MLmodel").is_file() for place in places)
+    assert serve.laid_out(str(tmp_path / "one" / "model"))[1] == places[0]
