@@ -57,6 +57,20 @@ def precision_on(device: torch.device, asked: str = AUTO) -> tuple[str, Products
     return ("bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"), "tf32"
 
 
+OF_16_BITS = ("16-true", "bf16-true")
+"""Lightning's names for weights that are kept in 16 bits."""
+
+
+def whole_weights(precision: str, sharded: bool = False) -> bool:
+    """Whether a network has float32's weights where it is called: not where they are kept in 16 bits, nor where they
+    are divided among processes and come together in 16.
+
+    >>> whole_weights("bf16-mixed"), whole_weights("bf16-mixed", sharded=True), whole_weights("bf16-true")
+    (True, False, False)
+    """
+    return precision not in OF_16_BITS and not (sharded and precision == "bf16-mixed")
+
+
 @contextmanager
 def float32_products(kind: Products) -> Iterator[None]:
     """Products of float32 on a GPU are of this kind meanwhile.

@@ -113,6 +113,11 @@ class Conditioner(Component, ABC, kind="conditioner"):
         return self.choices
 
     @property
+    def asks_nothing(self) -> bool:
+        """Whether there is nothing to ask for, so that all data are under "no condition"."""
+        return not self.fields
+
+    @property
     def meaning(self) -> tuple[str, ...]:
         """What the numbers of its fields depend on besides what is asked for: an encoder's files. Two that differ in
         this have conditions of other meanings."""
@@ -196,6 +201,10 @@ class Labels(Conditioner, name="labels", says="one of several labels"):
     @property
     def choices(self) -> tuple[str, ...]:
         return self.names
+
+    @property
+    def asks_nothing(self) -> bool:
+        return not self.names
 
     def called(self, asked: Any) -> str:
         index = self.index(asked)

@@ -147,6 +147,11 @@ class SamplerSettings(Frozen):
         return self.guidance.number if isinstance(self.guidance, Autoguidance) else None
 
     @property
+    def by_no_condition(self) -> bool:
+        """Whether it is guided, and leads away from what the network says under no condition."""
+        return self.scale != 1 and self.snapshot is None
+
+    @property
     def label(self) -> str:
         """The sampler in one word, fit for a file's name and a chart's: `dpmpp_2m-grid_edm-guidance1.5`."""
         words = [components.label(self.solver)]
@@ -206,6 +211,9 @@ class Config(Frozen):
     codec: CodecChoice
     conditioner: ConditionerChoice
     until: bool = Setting(default=False, description="whether the network is told where a step ends, for few steps")
+    unconditional: bool = Setting(
+        default=True, description="whether the network was trained under no condition too, as guidance needs it"
+    )
     sampler: SamplerConfig
     native: Native | None = Setting(
         default=None, description="the network's own path and target, where they are others"
@@ -213,9 +221,11 @@ class Config(Frozen):
 
     @model_serializer(mode="wrap")
     def without_what_is_not_there(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Most networks are made for what they are asked for, and their files say nothing more than they did."""
+        """Most networks are made for what they are asked for, and can be guided: their files say nothing more than they
+        did."""
         content: dict[str, Any] = written(self)
-        return {name: value for name, value in content.items() if name != "native" or value is not None}
+        usual = {"native": None, "unconditional": True}
+        return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
     @model_validator(mode="before")
     @classmethod

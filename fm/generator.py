@@ -43,6 +43,7 @@ from fm.noise import Draws, Purpose
 from fm.paths import Path as ProbabilityPath
 from fm.precision import Precision, evaluating
 from fm.sampling import draw
+from fm.solvers import Solver
 from fm.targets import Target
 
 __all__ = ["Config", "Generator", "GeneratorError", "NotFinite", "SamplerConfig"]
@@ -263,6 +264,10 @@ class Generator:
         """The same, `batch_size` at a time and on the network's device; no more is in memory than that."""
         if num_images < 1:
             raise ValueError(f"num_images must be at least 1, not {num_images}")
+        if isinstance(labels, str | int):
+            raise ValueError(
+                f"labels = {shown(labels)}: must be one for each image, as [{shown(labels)}] * {num_images}"
+            )
         asked = self.conditioner.in_turn(num_images, first_index) if labels is None else labels
         if len(asked) != num_images:
             raise ValueError(f"{len(asked)} labels for {num_images} images")
@@ -279,10 +284,15 @@ class Generator:
         return self._drawn(self.field(asked), x0, fresh)
 
     def _drawn(self, field: Field, x0: Tensor, fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
+        sampler = self.config.sampler
+        if Solver.of(sampler.solver).until and not self.config.until:
+            raise ValueError(
+                f"{sampler.label} needs a network that is told where a step ends, which this one is not: the "
+                "objectives mean_flow and shortcut train one"
+            )
         with evaluating(self.precision, self.device):
-            x = draw(field, x0.to(self.device), self.config.sampler, fresh, self.codec.bound)
+            x = draw(field, x0.to(self.device), sampler, fresh, self.codec.bound)
         if not bool(x.isfinite().all()):
-            sampler = self.config.sampler
             raise NotFinite(f"{sampler.label} with {sampler.steps} steps makes data that are not finite")
         return x, field.nfe
 
@@ -335,11 +345,13 @@ class Generator:
         """What guidance without a weaker network leads away from, for as many data.
 
         Raises:
-            ValueError: it is a negative that nothing would lead away from, or that cannot be read.
+            ValueError: there is nothing to lead away from, or a negative that nothing would lead away from, or that
+                cannot be read.
         """
-        if self.negative is None:
-            return self.conditioner.null(condition)
         sampler = self.config.sampler
+        if self.negative is None:
+            self._require_unconditional()
+            return self.conditioner.null(condition)
         if sampler.scale == 1 or sampler.snapshot is not None:
             raise ValueError(
                 f"{shown(self.negative)} is to be led away from, but {sampler.label} leads away from "
@@ -347,6 +359,18 @@ class Generator:
             )
         read = self.condition([self.negative])
         return {name: read[name].expand_as(value) for name, value in condition.items()}
+
+    def _require_unconditional(self) -> None:
+        """Raises ValueError where the sampler leads away from "no condition", and the network knows that alone, or all
+        but that."""
+        sampler = self.config.sampler
+        if not sampler.by_no_condition or (self.config.unconditional and not self.conditioner.asks_nothing):
+            return
+        why = "is asked for nothing else" if self.conditioner.asks_nothing else "was never trained so"
+        raise ValueError(
+            f"{sampler.label}: guidance leads away from what the network says under no condition, and this one {why}: "
+            "leave it at 1"
+        )
 
 
 def network_of(config: Config) -> nn.Module:

@@ -36,7 +36,8 @@ class Original(NamedTuple):
         native: its path and target; a target that depends on the data's scale with the scale it was trained at.
         codec, conditioner: of its data; none where that is not known, and shows when the network is made.
         until: whether it is told where a step ends.
-        side: how many pixels its data have a side, where that alone is known of them.
+        shape: channels and sides of its data, where these alone are known of them; None for a side that is not.
+        unconditional: whether it was trained under no condition too, or may have been.
 
     >>> Original("unet", Native(path="ddpm", target="noise")).until
     False
@@ -47,12 +48,14 @@ class Original(NamedTuple):
     codec: Choice | None = None
     conditioner: Choice | None = None
     until: bool = False
-    side: int | None = None
+    shape: tuple[int | None, ...] = ()
+    unconditional: bool = True
 
     @classmethod
     def of(cls, config: Config) -> Self:
         """A generator's."""
-        return cls(config.network, native_of(config), config.codec, config.conditioner, config.until)
+        native, unconditional = native_of(config), config.unconditional
+        return cls(config.network, native, config.codec, config.conditioner, config.until, unconditional=unconditional)
 
 
 def original_in(folder: Path) -> Original:
@@ -63,7 +66,7 @@ def original_in(folder: Path) -> Original:
     """
     if diffusers_folders.is_one(folder):
         network, native = diffusers_folders.network_in(folder)
-        return Original(network, native, side=diffusers_folders.side_in(folder))
+        return Original(network, native, shape=diffusers_folders.shape_in(folder))
     return Original.of(read_config(folder))
 
 
@@ -171,7 +174,8 @@ def gone_on(config: Config, original: Original) -> Config:
         raise ValueError("a network that is told where a step ends goes on only as such a network, on the same path")
     network = original.network if original.until == config.until else told_where_steps_end(original.network)
     native = None if original.native == asked else original.native
-    return config.model_copy(update={"network": network, "native": native})
+    unconditional = config.unconditional or original.unconditional
+    return config.model_copy(update={"network": network, "native": native, "unconditional": unconditional})
 
 
 def told_where_steps_end(network: Choice) -> Choice:
@@ -212,14 +216,24 @@ def require_same_data(config: Config, original: Original) -> None:
             )
         if here.origin != there.origin:
             raise ValueError(f"the network to go on from is for {here.name} of other weights: they must be the same")
-    grid = Codec.of(config.codec).shape[1:]
-    if original.side is not None and any(side != original.side for side in grid):
+    shape = Codec.of(config.codec).shape
+    if original.shape and not fits(shape, original.shape):
+        its = ", ".join("any" if one is None else str(one) for one in original.shape)
         raise ValueError(
-            f"the network to go on from is for pixels [{original.side}, {original.side}], by its sample_size, and the "
-            f"data have {list(grid)}: they must be the same"
+            f"the network to go on from is for data of shape [{its}], by its in_channels and sample_size, and these "
+            f"are of {list(shape)}: they must be the same"
         )
     if original.conditioner is not None:
         require_same_conditions(Conditioner.of(config.conditioner), Conditioner.of(original.conditioner))
+
+
+def fits(shape: tuple[int, ...], known: tuple[int | None, ...]) -> bool:
+    """Whether data of a shape can be those of which so much is known.
+
+    >>> fits((1, 28, 28), (1, None, None)), fits((1, 28, 28), (3, 28, 28))
+    (True, False)
+    """
+    return len(shape) == len(known) and all(its in (None, one) for one, its in zip(shape, known, strict=True))
 
 
 def require_same_conditions(mine: Conditioner, its: Conditioner) -> None:

@@ -64,8 +64,13 @@ class Method:
                 codec=codec.choice,
                 conditioner=examples.conditioner.choice,
                 until=objective.until,
+                unconditional=settings.train.label_dropout > 0,
                 sampler=default_sampler(row.objective.path, objective.until, codec.bound),
             )
+            if objective.guided and examples.conditioner.asks_nothing:
+                raise ValueError(
+                    "objective: guidance leads away from what is said under no condition, and these data have no other"
+                )
             if row.start_from is not None:
                 config = gone_on(config, starts.original(name, row.start_from))
         start = None if row.start is None else cls.build(settings, row.start, examples)

@@ -13,7 +13,7 @@ from pipelines.dataset import for_training, opened
 from pipelines.machine import Moment
 from pipelines.methods import budget, build
 from pipelines.params import Params
-from pipelines.probes.guidance import guided
+from pipelines.probes.guidance import SCALES, UNGUIDED, guided
 from pipelines.probes.repetition import repetitions
 from pipelines.probes.timing import latencies, one_at_a_time, timings
 from pipelines.probes.training_step import costs
@@ -74,6 +74,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
     tell("drawing the same again")
     repeated = repetitions({m: MODELS / m for m in methods}, samplers, str(device), seed, weaker)
     extractor = load(FEATURES, device)
+    scales = {name: SCALES if method.config.unconditional else UNGUIDED for name, method in methods.items()}
     found = {}
     for method, generator in generators.items():
         tell(f"{method}: many steps, and guidance")
@@ -86,7 +87,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
             many=MANY,
             straightness=straightness_of(generator, seed),
             pixels=pixels_of(generator, seed),
-            guidance=guided(generator, deciding[method].sampler, extractor, dataset, chosen),
+            guidance=guided(generator, deciding[method].sampler, extractor, dataset, chosen, scales[method]),
             step_seconds=step[method].seconds,
             step_peak_bytes=step[method].peak_bytes,
         )

@@ -60,27 +60,17 @@ def rehearse_pairs(method: str, config: Config, sampler: SamplerConfig) -> None:
 
 def silent(config: Config) -> Generator:
     """One that always answers 0, and so do all that samplers may lead away from."""
-    generator = Generator(config, Silent(config.until))
+    generator = Generator(config, Silent())
     generator.weaker = dict.fromkeys(range(1, MOST_SNAPSHOTS + 1), generator.network)
     return generator
 
 
 class Silent(nn.Module):
-    """Stands in for a network, and always answers 0.
+    """Stands in for a network, and always answers 0."""
 
-    Args:
-        until: whether it is told where a step ends.
-    """
-
-    def __init__(self, until: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.until = until
         self.weight = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
-        """Raises ValueError for a step's end that the network would not be told."""
-        if until is not None and not self.until:
-            raise ValueError(
-                "it needs a network that is told where a step ends: the objectives mean_flow and shortcut train one"
-            )
         return torch.zeros_like(x)

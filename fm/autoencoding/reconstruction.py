@@ -63,6 +63,10 @@ class Reconstruction:
     def pairing(self) -> None:
         return None
 
+    @property
+    def differences(self) -> bool:
+        return False
+
     def paired(self, batch: Batch) -> Batch:
         return batch
 

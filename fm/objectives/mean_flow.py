@@ -76,6 +76,14 @@ class MeanFlow(
         says="scale of classifier-free guidance that the network learns, so that sampling needs none; 1 means none",
     )
 
+    @property
+    def guided(self) -> bool:
+        return self.guidance != 1
+
+    @property
+    def differences(self) -> bool:
+        return self.derivative == "difference"
+
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         batch = self.paired(batch)
         rows = rows_of(batch, self.spanning)

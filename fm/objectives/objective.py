@@ -48,6 +48,17 @@ class Objective(Component, ABC, kind="objective"):
         """The coupling that whoever prepares batches is to ask, if there is one that takes long."""
         return None
 
+    @property
+    def guided(self) -> bool:
+        """Whether guidance is learnt, by asking the network under no condition too: it has to be trained so as well."""
+        return False
+
+    @property
+    def differences(self) -> bool:
+        """Whether it takes differences of what the network says at nearly the same time, which weights of 16 bits would
+        drown."""
+        return False
+
     def at_scale(self, scale: float) -> Self:
         """The same for data of this standard deviation, where it matters and none was chosen."""
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from fm.solvers.ode import at_least_float32, on_host
 from fm.solvers.solver import Fresh, Solver, Walkable
@@ -24,6 +24,8 @@ class Jump(
     >>> Jump().evaluations(steps=2)
     2
     """
+
+    until: ClassVar[bool] = True
 
     def draw(self, field: Walkable, x: Tensor, times: Tensor, fresh: Fresh) -> Tensor:
         x = at_least_float32(x)

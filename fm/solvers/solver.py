@@ -45,6 +45,7 @@ class Solver(Component, ABC, kind="solver"):
     Attributes:
         convergence: the order with which its error falls with the number of steps.
         calls: of the network a step; none where it decides as it goes.
+        until: whether its network has to be one that is told where a step ends.
 
     >>> Solver.of("heun").evaluations(steps=10)
     20
@@ -52,6 +53,7 @@ class Solver(Component, ABC, kind="solver"):
 
     convergence: ClassVar[str]
     calls: ClassVar[int | None]
+    until: ClassVar[bool] = False
     columns: ClassVar[Mapping[str, str]] = {"order": "convergence", "calls a step": "calls"}
 
     def __init_subclass__(cls, *, convergence: str = "", calls: int | None = None, **others: Any) -> None:

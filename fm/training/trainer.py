@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from fm import devices
-from fm.arithmetic import Arithmetic, float32_products, precision_on, without_autocast
+from fm.arithmetic import Arithmetic, float32_products, precision_on, whole_weights, without_autocast
 from fm.averaging import MOMENTS
 from fm.batches import Batch, Budget, Examples
 from fm.errors import UserError
@@ -241,6 +241,11 @@ def train(
     store = keeping.store(hardware.sharded)
     resumed = resume(store, watching.title)
     arithmetic = hardware.arithmetic() if resumed is None else arithmetic_of(store, resumed)
+    if objective.differences and not whole_weights(arithmetic.precision, hardware.sharded):
+        raise UserError(
+            f"precision = {arithmetic.precision}: the objective takes differences, which are lost in weights of 16 "
+            f"bits: {'32-true' if hardware.sharded else 'auto, 32-true or bf16-mixed'} would be right"
+        )
     ema = Ema(budget.ema_decay)
 
     empty = without_weights(generator.network) if hardware.sharded else None

@@ -1,5 +1,7 @@
 """How often an image shows the class that was asked for."""
 
+from collections.abc import Sequence
+
 from pipelines.claims.claim import Definition
 from pipelines.claims.measurement import ONE_SEED, Measurement, not_measured
 from pipelines.claims.proportions import difference_of_proportions
@@ -21,13 +23,20 @@ def conditioning(results: Results) -> Measurement:
     real = results.classifier_accuracy
     return Measurement(
         *found,
-        f"{ONE_SEED}; each at the sampler that decides and the scale of guidance, of "
-        f"{', '.join(f'{one.scale:g}' for one in ours.guidance)}, that is best on one set of {count} images, read on "
-        f"another; {level:.0%} Newcombe interval",
+        f"{ONE_SEED}; each at the sampler that decides, {at_scales(ours.guidance, theirs.guidance)}, read on {count} "
+        f"images; {level:.0%} Newcombe interval",
         f"The classifier recognises {recognised(own_name, own, ours.guidance)}, and "
         f"{recognised(their_name, other, theirs.guidance)}"
         + ("." if real is None else f"; {real:.1%} of real test images."),
     )
+
+
+def at_scales(*each: Sequence[Guided]) -> str:
+    """How the scale of guidance is chosen, of those that were tried."""
+    scales = sorted({one.scale for rows in each for one in rows})
+    if scales == [1]:
+        return "without guidance, as none was trained for it (train.label_dropout is 0)"
+    return f"at the scale of guidance, of {', '.join(f'{one:g}' for one in scales)}, that is best on other images"
 
 
 def recognised(method: str, best: Guided, rows: list[Guided]) -> str:

@@ -33,6 +33,8 @@ def explain(item: Any, kind: type[BaseModel]) -> str:
             return f"{key}: there is no such setting{suggestion(item['loc'], kind)}"
         case "missing":
             return f"{key}: is missing"
+        case "invalid_key":
+            return f"{shown(item['input'])}: there is no such setting; YAML reads that name as no text"
         case "value_error":
             return f"{key}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
         case "model_type":

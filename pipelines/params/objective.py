@@ -1,6 +1,6 @@
 """What a row's network learns: the five parts of a regression, or another objective by its name."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,9 @@ class Objective(Section):
     target: TargetChoice
     weight: WeightChoice
 
+    guided: ClassVar[bool] = False
+    differences: ClassVar[bool] = False
+
     @property
     def choice(self) -> Choice:
         """As fm.components has it."""
@@ -53,6 +56,15 @@ class OtherObjective(BaseModel):
     @property
     def choice(self) -> Choice:
         return self.model_dump()
+
+    @property
+    def guided(self) -> bool:
+        """As fm.objectives has it, and the next one too."""
+        return bool(components.build("objective", self.choice).guided)
+
+    @property
+    def differences(self) -> bool:
+        return bool(components.build("objective", self.choice).differences)
 
     @property
     def target(self) -> Choice:

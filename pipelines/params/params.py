@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fm import components
+from fm.arithmetic import whole_weights
 from fm.components import ANY
 from fm.errors import shown
 from fm.extractor_names import dimensions_of, extractor_name
@@ -33,6 +34,20 @@ def survives_yaml(name: str) -> bool:
     return name.isdecimal() and str(int(name)) == name
 
 
+def no_name(read: Any) -> str:
+    """What to say of a row whose name YAML reads as something else than text.
+
+    >>> no_name(11)
+    "a row is called 11, which is a number to YAML: write '11'"
+    """
+    if isinstance(read, int) and not isinstance(read, bool):
+        return f"a row is called {read}, which is a number to YAML: write '{read}'"
+    return (
+        f"a row has a name that YAML reads as {shown(read)} and not as text, as it does with yes, no, on, off, null "
+        "and dates: call it otherwise"
+    )
+
+
 class Params(Section):
     dataset: Dataset
     network: Network
@@ -56,6 +71,8 @@ class Params(Section):
         """A row without a network of its own has the common one; where that is wrong, it is told once."""
         if not isinstance(methods, dict):
             return methods
+        if no_text := [name for name in methods if not isinstance(name, str)]:
+            raise ValueError(no_name(no_text[0]))
         begun = {name: [key for key in BEGINNINGS if is_given(row, key)] for name, row in methods.items()}
         for name, keys in begun.items():
             if len(keys) > 1:
@@ -131,6 +148,31 @@ class Params(Section):
                 raise ValueError(
                     f"methods.{name}.samplers: guidance away from snapshot {most}: train.snapshots must be at least as "
                     f"many, not {kept}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def no_condition_is_learnt(self) -> "Params":
+        """What guidance leads away from."""
+        for name, method in self.methods.items():
+            elsewhere = self.methods[beginnings(self.methods, name)[0]].start_from  # where it may have learnt that
+            if self.train.label_dropout == 0 and elsewhere is None and (key := method.guided) is not None:
+                raise ValueError(
+                    f"methods.{name}.{key}: guidance leads away from what the network says under no condition, and "
+                    f"it never sees data so: train.label_dropout must be above 0, not {self.train.label_dropout:g}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def differences_are_not_lost(self) -> "Params":
+        """In weights of 16 bits."""
+        precision, sharded = str(self.train.precision), self.train.strategy == "fsdp"
+        for name, method in self.methods.items():
+            if method.objective.differences and not whole_weights(precision, sharded):
+                right, beside = ("32-true", ", with strategy fsdp") if sharded else ("auto, 32-true or bf16-mixed", "")
+                raise ValueError(
+                    f"methods.{name}.objective: takes differences, which are lost in weights of 16 bits: "
+                    f"train.precision must be {right}, not {precision}{beside}"
                 )
         return self
 

@@ -123,6 +123,15 @@ class Method(Section):
         """What it goes on from, by the setting's name; nothing where it begins by itself."""
         return {key: value for key in BEGINNINGS if (value := getattr(self, key)) is not None}
 
+    @property
+    def guided(self) -> str | None:
+        """The first of its settings that asks a network for what it says under no condition."""
+        if any(sampler.by_no_condition for sampler in self.samplers):
+            return "samplers"
+        if self.objective.guided:
+            return "objective"
+        return "pairs" if self.pairs is not None and self.pairs.by_no_condition else None
+
     def each_sampler(self) -> list[SamplerConfig]:
         """Every sampler with each number of its steps, in the row's order."""
         return [each for sampler in self.samplers for each in sampler.each()]

@@ -210,7 +210,8 @@ def budget(facts: Facts) -> str:
         words.append(f"{train.horizontal_flips:.0%} of them in a mirror")
     if facts.names or isinstance(facts.conditioner, Text):
         what = "label" if facts.names else "text"
-        words.append(f"the {what} withheld from {train.label_dropout:.0%}, for guidance")
+        withheld = f"the {what} withheld from {train.label_dropout:.0%}, for guidance"
+        words.append(withheld if train.label_dropout else f"none without its {what}, so that guidance is no use")
     if trained is not None:
         words.append(timed(duration(trained.seconds), trained.machine_load))
     if trained is not None and (before := trained.before) is not None:

@@ -142,7 +142,7 @@ class ServedGenerator(PythonModel):  # type: ignore[misc]
             )
         except NotFinite as error:
             raise refused(f"{error}; other steps or less guidance may do") from None
-        except ValueError as error:  # a negative that nothing leads away from
+        except ValueError as error:  # guidance or a negative that it has no use for
             raise refused(str(error)) from None
 
     def wanted(self, row: Mapping[str, Any]) -> Wanted:

@@ -199,7 +199,8 @@ def guidance_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:
             shares = [100 * fmean(one.recognised) for one in probe.guidance]
             axes.plot(scales, shares, color=colour(index), linestyle=line, marker=marker, label=names[method])
         axes.set(xlabel="scale of guidance (1: none)", ylabel="images of the right class, %")
-        axes.set_xticks(scales, [f"{scale:g}" for scale in scales])
+        ticks = sorted({one.scale for probe in probes.values() for one in probe.guidance})
+        axes.set_xticks(ticks, [f"{scale:g}" for scale in ticks])
         legend(figure, axes)
         return as_svg(figure, "guidance", "share of images recognised, by scale of guidance")
 

@@ -1,6 +1,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,6 +156,12 @@ def test_labels_go_in_turn_and_matter(generator: Generator) -> None:
         generator.sample(1, seed=0, labels=[11])
     with pytest.raises(ValueError, match="2 labels for 1 images"):
         generator.sample(1, seed=0, labels=[1, 2])
+
+
+@pytest.mark.parametrize("label", [3, "3"])
+def test_one_label_is_not_a_list_of_them(generator: Generator, label: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^labels = {label!r}: must be one for each image, as \[{label!r}\] \* 4$"):
+        generator.sample(4, seed=0, labels=label)
 
 
 def test_a_folder_that_cannot_be_used_is_refused(generator: Generator, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fm.data.prepared import Prepared
 from fm.data.splits import Splits
 from fm.data.writing import write
 from fm.errors import UserError
+from fm.generator_files import read_config
 from fm.starting import weights_in
 from pipelines import methods, params
 from pipelines.project import MODELS, ROOT
@@ -36,6 +37,44 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
     images, labels = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.zeros(4, dtype=np.int64)
     write(tmp_path / "data", Splits(images, labels, images, labels, tuple("0123456789"), "nowhere"), "digits")
     return Prepared.open(tmp_path / "data")
+
+
+def test_guidance_of_data_without_labels_is_told(tmp_path: Path) -> None:
+    images, labels = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.zeros(4, dtype=np.int64)
+    write(tmp_path / "data", Splits(images, labels, images, labels, (), "nowhere"), "digits")
+    unlabelled = Prepared.open(tmp_path / "data")
+    learnt = {"name": "mean_flow", "path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "guidance": 2}
+    for key, value, told in (
+        (
+            "samplers",
+            [{"solver": "euler", "steps": [5], "guidance": 2}],
+            r"\.samplers: euler-guidance2 .* asked for no",
+        ),
+        ("objective", learnt, ": objective: guidance leads away from what is said under no condition, and these"),
+    ):
+        with pytest.raises(UserError, match=rf"methods\.flow_matching{told}"):
+            settings = params.parse(changed(f"methods.flow_matching.{key}", value))
+            methods.try_all(methods.build(settings, Examples.of(unlabelled)).values())
+
+
+def test_a_model_that_was_never_trained_without_a_label_says_so(dataset: Prepared) -> None:
+    settings = params.parse(changed("train.label_dropout", 0))
+    method = methods.build(settings, Examples.of(dataset))["flow_matching"]
+    generator = method.untrained()
+    generator.sample(1, 0, steps=1)
+    with pytest.raises(ValueError, match=r"guidance2: guidance leads away from .* this one was never trained so"):
+        generator.sample(1, 0, steps=1, guidance=2)
+    assert generator.away_from("1").sample(1, 0, steps=1, guidance=2).shape == (1, 8, 8, 1)
+    generator.save("model")
+    assert not read_config(Path("model")).unconditional
+    generator.save("starts/ours")  # whoever goes on from it, and trains no better, knows no more
+    sampler = {"samplers": [{"solver": "euler", "steps": [5], "guidance": 2}]}
+    content = changed("train.label_dropout", 0)
+    content["methods"]["flow_matching"] |= {"start_from": "starts/ours", **sampler}
+    with pytest.raises(UserError, match=r"methods\.flow_matching\.samplers: euler-guidance2 .* was never trained so"):
+        methods.try_all(methods.build(params.parse(content), Examples.of(dataset)).values())
+    usual = methods.build(params.parse(changed("train.label_dropout", 0.1)), Examples.of(dataset))
+    assert usual["diffusion"].config.unconditional
 
 
 def going_on(folder: str = "starts/ours") -> dict[str, Any]:

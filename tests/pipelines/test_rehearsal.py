@@ -50,7 +50,7 @@ def dataset(tmp_path: Path) -> prepared.Prepared:
         (
             "samplers",
             [{"solver": "ddim", "steps": [10]}, {"solver": "jump", "steps": [1]}],
-            r"methods\.diffusion\.samplers: jump with 1 steps: only a network that predicts the velocity can jump",
+            r"methods\.diffusion\.samplers: jump with 1 steps: jump needs a network that is told where",
         ),
         ("network", {"kind": "unet", "patch_size": 5}, r"methods\.diffusion: .*5"),
         ("objective", {"target": "noise", "path": "cond_ot"}, "data cannot be recovered from noise"),
@@ -78,8 +78,8 @@ def test_only_a_network_that_is_told_where_a_step_ends_can_jump(dataset: prepare
     row["samplers"].append({"solver": "jump", "steps": [1]})
     with pytest.raises(
         UserError,
-        match=r"methods\.flow_matching\.samplers: jump with 1 steps: it needs a network that is told where a step "
-        "ends: the objectives mean_flow and shortcut train one",
+        match=r"methods\.flow_matching\.samplers: jump with 1 steps: jump needs a network that is told where a step "
+        "ends, which this one is not: the objectives mean_flow and shortcut train one",
     ):
         try_all(content, dataset)
     row["objective"] = {"name": "mean_flow", "path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
@@ -91,7 +91,7 @@ def test_only_a_network_that_is_told_where_a_step_ends_can_jump(dataset: prepare
     [
         ({"solver": "ddpm", "steps": 50}, "ddpm with 50 steps: ddpm draws noise of its own at every step"),
         ({"solver": {"name": "ddim", "eta": 0.5}, "steps": 5}, "ddim-eta0.5 with 5 steps: .* draws noise of its own"),
-        ({"solver": "jump", "steps": 1}, "jump with 1 steps: it needs a network that is told where a step ends"),
+        ({"solver": "jump", "steps": 1}, "jump with 1 steps: jump needs a network that is told where a step ends"),
         ({"solver": "edm", "steps": 5}, "edm with 5 steps: .*start where alpha > 0"),
         ({"solver": "dopri5", "steps": 1}, None),
         ({"solver": "heun", "steps": 5, "guidance": 2, "path": "cosine"}, None),

@@ -13,6 +13,7 @@ from fm.guidance import guided
 from fm.networks import TransformerOptions, UNetOptions
 from fm.noise import Draws, Purpose
 from fm.objectives import MeanFlow, Objective, Shortcut
+from fm.objectives.mean_flow import forward_mode
 from fm.objectives.parting import rows_of
 from fm.paths import CondOT, Path, PathSample, like
 from fm.solvers import Solver
@@ -175,6 +176,23 @@ def test_both_derivatives_agree_on_both_networks(options: UNetOptions | Transfor
             for each in ("forward", "difference")
         ]
     assert float((rates[0] - rates[1]).norm() / rates[0].norm()) < 0.05
+
+
+def test_differences_are_lost_in_bfloat16_alone() -> None:
+    network = random(UNetOptions(8, blocks=1), (1, 8, 8), {}, until=True)
+    x, t = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.linspace(0, 0.7, 8)
+
+    def off(kind: torch.dtype) -> float:
+        """By how much of du/dt."""
+        with torch.no_grad():
+            exact = forward_mode(network.float(), x, t, t + 0.3, {}, -x)
+            x_low, t_low, until = (one.to(kind) for one in (x, t, t + 0.3))
+            u = network.to(kind)(x_low, t_low, {}, until=until)
+            found = MEAN_FLOW.rate(network, x_low, t_low, until, {}, -x_low, u)
+        return float((found.float() - exact).norm() / exact.norm())
+
+    assert off(torch.float32) < 0.04
+    assert off(torch.bfloat16) > 1
 
 
 def test_differences_are_taken_in_full_and_without_dropout() -> None:

@@ -233,6 +233,16 @@ def test_what_a_processor_would_compute_otherwise_is_refused(tmp_path: Path, pre
         train(tmp_path, hardware=Hardware("cpu", precision=precision))
 
 
+@pytest.mark.parametrize(("precision", "strategy"), [("bf16-true", "auto"), ("bf16-mixed", "fsdp")])
+def test_weights_of_16_bits_are_refused_where_differences_are_taken(
+    tmp_path: Path, precision: str, strategy: str
+) -> None:
+    parts = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
+    objective = Objective.of({"name": "mean_flow", **parts})
+    with pytest.raises(UserError, match=rf"^precision = {precision}: the objective takes differences, which are lost"):
+        train(tmp_path, objective=objective, hardware=Hardware("cpu", strategy=strategy, precision=precision))
+
+
 def test_fewer_parts_than_were_asked_for_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     batch = PLAN["batch_size"]
     train(tmp_path, hardware=Hardware("cpu", precision="32-true", parts=batch + 1), images_seen=batch, warmup_steps=0)

@@ -270,6 +270,7 @@ def test_what_cannot_be_is_refused_and_nothing_written(tmp_path: Path, monkeypat
     tiny_generator().save(tmp_path / "ours")
     for given, line in (
         (("--solver", "dopri5"), "dopri5 chooses its steps as it goes and cannot be exported: take another --solver"),
+        (("--solver", "jump"), "jump needs a network that is told where a step ends, which this one is not: the objec"),
         (("--steps", "0"), "steps = 0: "),
         (("--guidance", "nan"), "guidance = nan: "),
     ):

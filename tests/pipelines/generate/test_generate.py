@@ -67,6 +67,7 @@ def test_all_labels_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--model no/where", "no/where is no generator"),
         ("--model model --count 1 --out nowhere/a.png", "can't write nowhere/a.png"),
         ("--model model --count 1 --solver edm", "solver edm on CondOT"),
+        ("--model model --count 1 --solver jump", "jump needs a network that is told where a step ends, which this"),
     ],
 )
 def test_mistakes_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch, line: str, message: str) -> None:
@@ -197,5 +198,7 @@ def test_without_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_generator(label_names=()).save("unlabelled")
     command(monkeypatch, "--model unlabelled --count 5 --out arrays.npz")
     assert np.load("arrays.npz")["labels"].tolist() == [0] * 5
-    with pytest.raises(UserError, match="no label '1'; the labels are none"):
+    with pytest.raises(UserError, match="no label '1': there are none"):
         command(monkeypatch, "--model unlabelled --label 1")
+    with pytest.raises(UserError, match=r"guidance2: guidance leads away .* asked for nothing else: leave it at 1"):
+        command(monkeypatch, "--model unlabelled --guidance 2")

@@ -89,6 +89,12 @@ from tests.pipelines.params.written import CONTENT, changed
             "params.yaml: methods: a method cannot be called null, which",
         ),
         ("methods.1e5", CONTENT["methods"]["diffusion"], "params.yaml: methods: a method cannot be called 1e5, which"),
+        (
+            "methods",
+            {True: {}},
+            "params.yaml: methods: a row has a name that YAML reads as True and not as text, as it",
+        ),
+        ("methods", {11: {}}, "params.yaml: methods: a row is called 11, which is a number to YAML: write '11'"),
     ],
 )
 def test_a_mistake_is_one_line_with_key_value_and_what_is_allowed(key: str, value: Any, line: str) -> None:
@@ -148,3 +154,10 @@ def test_no_error_repeats_more_than_a_line_of_what_was_given() -> None:
 def test_settings_are_by_name(content: object) -> None:
     with pytest.raises(params.ParamsError, match=r"the file = .*: must have settings by name"):
         params.parse(content)
+
+
+def test_a_setting_that_yaml_reads_as_no_text() -> None:
+    with pytest.raises(
+        params.ParamsError, match=r"^params\.yaml: True: there is no such setting; YAML reads that name"
+    ):
+        params.parse({**CONTENT, True: 1})

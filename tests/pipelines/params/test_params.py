@@ -1,5 +1,7 @@
 """What settings must be to each other."""
 
+from typing import Any
+
 import pytest
 
 from pipelines import params
@@ -89,3 +91,60 @@ def test_a_row_has_one_beginning(row: dict[str, object], told: str) -> None:
     content["methods"]["diffusion"] |= row
     with pytest.raises(params.ParamsError, match=told):
         params.parse(content)
+
+
+GUIDED = {"samplers": [{"solver": "euler", "steps": [5], "guidance": 1.5}]}
+LEARNT = {"objective": {"name": "mean_flow", "path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}}
+AWAY_FROM_EARLIER = {"samplers": [{"solver": "euler", "steps": [10], "guidance": {"by": "snapshot", "scale": 2}}]}
+
+
+def never_without_a_label(**row: Any) -> params.Params:
+    """Settings by which no network is trained without its label, and one row is otherwise than it comes."""
+    content = changed("train.label_dropout", 0)
+    content["train"]["snapshots"] = 1
+    content["methods"]["flow_matching"] |= row
+    content["methods"]["more"] = FLOW | {"network": None, "start": "flow_matching"}
+    return params.parse(content)
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        (GUIDED, "methods.flow_matching.samplers"),
+        ({"objective": LEARNT["objective"] | {"guidance": 2}}, "methods.flow_matching.objective"),
+        (
+            {"start": "diffusion", "pairs": {"solver": "euler", "steps": 5, "count": 100, "guidance": 2}},
+            "methods.flow_matching.pairs",
+        ),
+    ],
+    ids=["sampler", "objective", "pairs"],
+)
+def test_guidance_leads_away_from_what_is_learnt_alone(row: dict[str, Any], key: str) -> None:
+    with pytest.raises(
+        params.ParamsError, match=rf"{key}: guidance leads away .*: train\.label_dropout must be above 0"
+    ):
+        never_without_a_label(**row)
+
+
+def test_a_network_that_never_saw_no_label_is_guided_otherwise_or_not_at_all() -> None:
+    never_without_a_label(**LEARNT)
+    never_without_a_label(**AWAY_FROM_EARLIER)
+    never_without_a_label(**GUIDED, start_from="starts/ours")  # where it may have been learnt
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ({"precision": "bf16-true"}, "must be auto, 32-true or bf16-mixed, not bf16-true$"),
+        ({"precision": "bf16-mixed", "strategy": "fsdp"}, "must be 32-true, not bf16-mixed, with strategy fsdp$"),
+        ({"precision": "bf16-mixed"}, None),
+    ],
+)
+def test_differences_are_not_lost_in_weights_of_16_bits(train: dict[str, str], told: str | None) -> None:
+    content = changed("methods.flow_matching.objective", LEARNT["objective"])
+    content["train"] |= train
+    if told is not None:
+        with pytest.raises(params.ParamsError, match=rf"methods\.flow_matching\.objective: takes .*\.precision {told}"):
+            params.parse(content)
+        content["methods"]["flow_matching"]["objective"] = LEARNT["objective"] | {"derivative": "forward"}
+    params.parse(content)

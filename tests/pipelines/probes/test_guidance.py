@@ -40,3 +40,9 @@ def test_shares_at_every_scale_and_those_that_are_read_in_another_set(generators
 def test_nothing_without_a_classifier(generators: dict, dataset: Prepared) -> None:
     sampler = SamplerConfig(solver="ddim", steps=2)
     assert guided(generators["diffusion"], sampler, Parity(False), dataset, CHOSEN) == []  # type: ignore[arg-type]
+
+
+def test_a_network_that_cannot_be_guided_is_read_without(generators: dict, dataset: Prepared) -> None:
+    sampler = SamplerConfig(solver="ddim", steps=2)
+    found = guided(generators["diffusion"], sampler, Parity(), dataset, CHOSEN, scales=(1.0,))  # type: ignore[arg-type]
+    assert [(one.scale, one.nfe, len(one.recognised)) for one in found] == [(1.0, 2, 2)]

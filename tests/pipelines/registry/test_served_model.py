@@ -128,6 +128,8 @@ def test_a_generator_without_labels() -> None:
     assert unlabelled.predict(None, pd.DataFrame([{}]), {"num_samples": 2}).shape == (2, 8, 8, 1)
     with pytest.raises(MlflowException, match="no label '3': this model has no labels; leave it out or say 'all'"):
         unlabelled.predict(None, pd.DataFrame([{}]), {"label": "3"})
+    with pytest.raises(MlflowException, match=r"guidance2: guidance leads away from .*: leave it at 1"):
+        unlabelled.predict(None, pd.DataFrame([{}]), {"guidance": 2})
 
 
 # What MLflow makes of the bodies that people send.
