@@ -172,8 +172,8 @@ def estimated(bench: Bench, trial: Trial) -> float:
         for stage in graph.with_needs(stages, ["encode" if "encode" in stages else "prepare"]):
             runner.stage(stage, lambda line: None)
         runner.run("estimate", [sys.executable, "-m", "pipelines.estimate"], lines.append)
-    stages: dict[str, float] = json.loads(lines[-1])
-    return sum(seconds for stage, seconds in stages.items() if trial.compares or not stage.startswith("compare"))
+    taken: dict[str, float] = json.loads(lines[-1])
+    return sum(seconds for stage, seconds in taken.items() if trial.compares or not stage.startswith("compare"))
 
 
 def run_trial(bench: Bench, trial: Trial, parent: "ParentRun") -> bool:
