@@ -168,8 +168,8 @@ def estimated(bench: Bench, trial: Trial) -> float:
     bench.set_up(trial)
     lines: list[str] = []
     with bench.runner() as runner:
-        stages = graph.read(bench.place)
-        for stage in graph.with_needs(stages, ["encode" if "encode" in stages else "prepare"]):
+        there = graph.read(bench.place)
+        for stage in graph.with_needs(there, ["encode" if "encode" in there else "prepare"]):
             runner.stage(stage, lambda line: None)
         runner.run("estimate", [sys.executable, "-m", "pipelines.estimate"], lines.append)
     taken: dict[str, float] = json.loads(lines[-1])
