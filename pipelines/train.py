@@ -12,7 +12,8 @@ from fm import devices, sheets
 from fm.batches import Examples
 from fm.codecs import BESIDE as CODEC
 from fm.components import parts
-from fm.generator import Generator, NotFinite
+from fm.errors import UserError
+from fm.generator import Generator
 from fm.generator_files import CONFIG, WEIGHTS
 from fm.networks.flops import flops_of_a_call
 from fm.training import trainer
@@ -198,7 +199,7 @@ def show(run: tracking.StageRun | None, step: int, generator: Generator) -> None
     a part of the weights."""
     try:
         sheet = sheets.sheet(generator, SAMPLE_SEED, steps=10)
-    except NotFinite as error:  # a young network's, in few steps; the training may be well
+    except UserError as error:  # of a young network, in few steps; or no encoder: the training is well
         if run is not None:
             print(f"no samples are shown of step {step}: {error}", flush=True)
         return
