@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fm.networks.grids import rotary_angles
+from fm.networks.network import Padding
+
 Layer = TypeVar("Layer", bound=nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
 Built = TypeVar("Built", bound=nn.Module)
 CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # there is none of fewer axes
@@ -52,6 +55,17 @@ class Tokens(NamedTuple):
 
     values: Tensor
     there: Tensor
+
+
+def for_slices(tokens: Tokens | None, count: int) -> Tokens | None:
+    """The same tokens for each of the slices of every datum, (B * count, tokens, width).
+
+    >>> for_slices(Tokens(torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)), 3).values.shape
+    torch.Size([6, 5, 8])
+    """
+    if tokens is None:
+        return None
+    return Tokens(*(one.repeat_interleave(count, dim=0) for one in tokens))
 
 
 class Turns(NamedTuple):
@@ -128,6 +142,35 @@ class Attention(nn.Module):
     def _by_head(self, h: Tensor, count: int) -> Tensor:
         """(B, tokens, count * width) -> (count, B, heads, tokens, width / heads)."""
         return h.reshape(*h.shape[:2], count, self.heads, -1).permute(2, 0, 3, 1, 4)
+
+
+class AlongFirst(Attention):
+    """Attention along the first of several axes alone, time of videos, at every point of the others; added to what is
+    there, and nothing at first. Points are told apart by rotary positions.
+
+    Args:
+        length: of the first axis.
+        padding: what lies beyond its ends: of a circle every point is the first as much as any other.
+
+    >>> AlongFirst(8, heads=2, length=5)(torch.zeros(3, 5, 4, 8)).shape
+    torch.Size([3, 5, 4, 8])
+    """
+
+    def __init__(self, width: int, heads: int, length: int, qk_norm: bool = False, padding: Padding = "zeros") -> None:
+        super().__init__(width, heads, qk_norm=qk_norm)
+        self.norm = nn.LayerNorm(width)
+        angles = rotary_angles((length,), width // heads, padding)
+        self.cosines: Tensor
+        self.sines: Tensor
+        for name, of in (("cosines", torch.cos), ("sines", torch.sin)):
+            self.register_buffer(name, of(angles).to(torch.get_default_device()), persistent=False)
+        zero_init(self.mix)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """h (B, length, points of the other axes, width) -> like h."""
+        lines = self.norm(h.transpose(1, 2).flatten(0, 1))
+        attended = self.attend(lines, turns=Turns(self.cosines, self.sines))
+        return h + attended.reshape(len(h), -1, *attended.shape[1:]).transpose(1, 2)
 
 
 def zero_init(layer: Layer) -> Layer:

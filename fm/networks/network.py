@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from fm.components import Component
 from fm.conditions import Spec
 
 if TYPE_CHECKING:
     from torch import nn
+
+Padding = Literal["zeros", "circular", "circular_space"]
+PADDING = (
+    "what lies beyond the edges: nothing; the other side (circular), as of periodic data; or the other side but for "
+    "the first axis (circular_space), as of videos of such data"
+)
+FACTORISED = (
+    "attention first within each slice of the first axis, as a video's frame, and then along that axis alone; false: "
+    "among all points at once"
+)
 
 
 class Network(Component, ABC, kind="network"):

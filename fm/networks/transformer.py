@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fm.components import option
 from fm.conditions import Spec
-from fm.networks.network import Network
+from fm.networks.network import FACTORISED, PADDING, Network, Padding
 
 if TYPE_CHECKING:
     from fm.networks.transformer_network import Transformer
@@ -36,7 +36,9 @@ class TransformerOptions(
     width: int = option(64, least=8, most=4096, multiple_of=8, says="numbers that describe a patch")
     blocks: int = option(4, least=1, most=128, says="transformer blocks")
     heads: int = option(4, least=1, most=256, says="attention heads")
-    patch_size: int = option(2, least=1, most=512, says="side of the patches that become one token")
+    patch_size: int | tuple[int, ...] = option(
+        2, least=1, most=512, length=(1, 16), says="side of the patches that become one token, or one an axis"
+    )
     dropout: float = option(0.0, least=0, below=1, says="share of what a block adds that is left out in training")
     rotary: bool = option(
         False, says="places of patches as turns of queries and keys, and not as numbers added to the patches"
@@ -47,6 +49,8 @@ class TransformerOptions(
     qk_norm: bool = option(
         False, says="queries and keys normalised before they meet, which keeps large and long trainings stable"
     )
+    factorised: bool = option(False, says=FACTORISED)
+    padding: Padding = option("zeros", says=PADDING)
     time_frequency: float | None = option(
         None,
         above=0,

@@ -1,6 +1,7 @@
 """A diffusion transformer (Peebles & Xie 2022, arXiv 2212.09748, adaLN-zero) on patches along any number of axes."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +9,8 @@ from torch.nn import functional as F
 
 from fm.conditions import Condition, Spec
 from fm.networks.conditioned import Conditioned
-from fm.networks.grids import depth_to_space, grid_of, rotary_angles, sine_cosine_positions, space_to_depth
-from fm.networks.layers import Attention, Tokens, Turns, dropped_out, zero_init
+from fm.networks.grids import depth_to_space, grid_of, rotary_angles, sides_of, sine_cosine_positions, space_to_depth
+from fm.networks.layers import AlongFirst, Attention, Tokens, Turns, dropped_out, for_slices, zero_init
 from fm.networks.transformer import TransformerOptions
 
 
@@ -33,16 +34,23 @@ class Transformer(Conditioned):
     def __init__(
         self, options: TransformerOptions, shape: Sequence[int], fields: Mapping[str, Spec], until: bool = False
     ) -> None:
-        width, patch = options.width, options.patch_size ** (len(shape) - 1)
+        width, patch = options.width, prod(sides_of(options.patch_size, len(shape) - 1))
         super().__init__(width, fields, until, options.time_frequency)
         self.patch_size = options.patch_size
         self.grid = grid_of(shape, options.patch_size)
+        if options.factorised and len(self.grid) < 2:
+            raise ValueError(f"factorised attention is for data along 2 axes or more, not of shape {tuple(shape)}")
+        self.factorised = options.factorised
+        seen, slices, padding = self.grid, 1, options.padding  # what one attention is among
+        if options.factorised:
+            slices, seen, padding = self.grid[0], self.grid[1:], "zeros" if padding == "zeros" else "circular"
         self.first = nn.Linear((shape[0] + self.map_channels) * patch, width)
         self.positions: Tensor
-        self.register_buffer("positions", sine_cosine_positions(self.grid, width), persistent=False)
+        positions = sine_cosine_positions(seen, width, padding)
+        self.register_buffer("positions", positions.repeat(slices, 1) if slices > 1 else positions, persistent=False)
         self.cosines: Tensor | None
         self.sines: Tensor | None
-        angles = rotary_angles(self.grid, width // options.heads) if options.rotary else None
+        angles = rotary_angles(seen, width // options.heads, padding) if options.rotary else None
         for name, of in (("cosines", torch.cos), ("sines", torch.sin)):  # lower precisions would round angles by much
             numbers = None if angles is None else of(angles).to(torch.get_default_device())
             self.register_buffer(name, numbers, persistent=False)
@@ -53,6 +61,14 @@ class Transformer(Conditioned):
             if options.joint and number < options.blocks - 1  # what the last made of the tokens, nobody would look at
             else Block(width, options.heads, self.token_width, options.dropout, options.qk_norm)
             for number in range(options.blocks)
+        )
+        self.along = (
+            None
+            if not options.factorised
+            else nn.ModuleList(
+                AlongFirst(width, options.heads, self.grid[0], options.qk_norm, options.padding)
+                for _ in range(options.blocks)
+            )
         )
         self.last_norm = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.last_modulation = nn.Linear(width, 2 * width)
@@ -69,6 +85,8 @@ class Transformer(Conditioned):
         for module in self.modules():
             if isinstance(module, Block):
                 zero_init(module.modulation)
+            if isinstance(module, AlongFirst):
+                zero_init(module.mix)
         zero_init(self.last_modulation)
         zero_init(self.last)
 
@@ -77,17 +95,33 @@ class Transformer(Conditioned):
         embedding, tokens = self.embedded(t, condition, until)
         seen = space_to_depth(self.with_maps(x, condition), self.patch_size)
         h = self.first(seen.reshape(*seen.shape[:2], -1).transpose(1, 2))
-        turns = None if self.cosines is None or self.sines is None else Turns(self.cosines, self.sines)
-        if turns is None:
+        if self.cosines is None:
             h = h + self.positions.to(x.dtype)
-        for block in self.blocks:
+        h = self.through_all(h, embedding, tokens) if self.along is None else self.by_slices(h, embedding, tokens)
+        shift, scale = self.last_modulation(embedding)[:, None].chunk(2, dim=-1)
+        patches = self.last(self.last_norm(h) * (1 + scale) + shift)
+        return depth_to_space(patches.transpose(1, 2).reshape(len(x), -1, *self.grid), self.patch_size)
+
+    def by_slices(self, h: Tensor, embedding: Tensor, tokens: Tokens | None) -> Tensor:
+        """h (B, patches, width) -> like h, with every slice of the first axis as a datum of its own, all under the
+        same."""
+        slices, whole = self.grid[0], h.shape
+        h = h.reshape(len(h) * slices, -1, h.shape[2])
+        h = self.through_all(h, embedding.repeat_interleave(slices, dim=0), for_slices(tokens, slices))
+        return h.reshape(whole)
+
+    def through_all(self, h: Tensor, embedding: Tensor, tokens: Tokens | None) -> Tensor:
+        """h (B, patches, width), or (B * slices, patches of a slice, width), through all blocks."""
+        turns = None if self.cosines is None or self.sines is None else Turns(self.cosines, self.sines)
+        for number, block in enumerate(self.blocks):
             if isinstance(block, JointBlock):
                 h, tokens = self.through(block, h, embedding, tokens, turns)
             else:
                 h = self.through(block, h, embedding, tokens, turns)
-        shift, scale = self.last_modulation(embedding)[:, None].chunk(2, dim=-1)
-        patches = self.last(self.last_norm(h) * (1 + scale) + shift)
-        return depth_to_space(patches.transpose(1, 2).reshape(len(x), -1, *self.grid), self.patch_size)
+            if self.along is not None:
+                by_datum = h.reshape(-1, self.grid[0], *h.shape[1:])
+                h = self.through(self.along[number], by_datum).flatten(0, 1)
+        return h
 
 
 class Block(Attention):

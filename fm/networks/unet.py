@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fm.components import option
 from fm.conditions import Spec
-from fm.networks.network import Network
+from fm.networks.network import FACTORISED, PADDING, Network, Padding
 
 if TYPE_CHECKING:
     from fm.networks.unet_network import UNet
@@ -45,7 +45,13 @@ class UNetOptions(
         (1, 2), least=1, most=64, length=(1, 10), says="width of each level in widths; each further one halves the grid"
     )
     blocks: int = option(2, least=1, most=128, says="residual blocks a level and direction")
-    patch_size: int = option(2, least=1, most=512, says="side of the patches that become one point of the grid")
+    patch_size: int | tuple[int, ...] = option(
+        2,
+        least=1,
+        most=512,
+        length=(1, 3),
+        says="side of the patches that become one point of the grid, or one an axis",
+    )
     attention: tuple[int, ...] = option(
         (),
         least=1,
@@ -54,6 +60,8 @@ class UNetOptions(
         says="longest sides of the grids whose blocks are followed by attention",
     )
     heads: int = option(1, least=1, most=256, says="heads of that attention")
+    factorised: bool = option(False, says=FACTORISED)
+    padding: Padding = option("zeros", says=PADDING)
     dropout: float = option(0.0, least=0, below=1, says="share of what passes a block that is left out in training")
     time_frequency: float | None = option(
         None,

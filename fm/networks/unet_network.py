@@ -5,7 +5,9 @@ of `patch_size` along every axis (space to depth), so that most of the arithmeti
 channels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +15,15 @@ from torch.nn import functional as F
 
 from fm.conditions import Condition, Spec
 from fm.networks.conditioned import Conditioned
-from fm.networks.grids import depth_to_space, grid_of, space_to_depth
-from fm.networks.layers import Attention, Tokens, dropped_out, zero_init
+from fm.networks.grids import depth_to_space, grid_of, sides_of, space_to_depth
+from fm.networks.layers import AlongFirst, Attention, Tokens, dropped_out, for_slices, zero_init
+from fm.networks.network import Padding
 from fm.networks.unet import UNetOptions
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 CONVOLUTIONS: dict[int, type[Convolution]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+Convolve = Callable[..., Convolution]
+"""Makes a convolution, called as its class is."""
 
 
 class UNet(Conditioned):
@@ -43,17 +48,25 @@ class UNet(Conditioned):
         axes = len(shape) - 1
         if axes not in CONVOLUTIONS:
             raise ValueError(f"a unet is for data along 1, 2 or 3 axes, not of shape {tuple(shape)}")
+        if options.factorised and axes == 1:
+            raise ValueError(f"factorised attention is for data along 2 or 3 axes, not of shape {tuple(shape)}")
         grids = levels(grid_of(shape, options.patch_size), len(options.multipliers))
         if missing := set(options.attention) - {max(grid) for grid in grids}:
             there = ", ".join(str(max(grid)) for grid in grids)
             raise ValueError(f"attention {min(missing)}: this network's grids have the sides {there}")
         super().__init__(4 * options.width, fields, until, options.time_frequency)
         self.patch_size = options.patch_size
-        width, embedding, patch = options.width, 4 * options.width, options.patch_size**axes
-        convolution = CONVOLUTIONS[axes]
+        self.grid = grids[0]
+        self.factorised = options.factorised
+        width, embedding, patch = options.width, 4 * options.width, prod(sides_of(options.patch_size, axes))
+        convolution = convolution_along(axes, options.padding)
 
-        def block(inputs: int, outputs: int, attends: bool) -> ResidualBlock:
-            attention = GridAttention(outputs, options.heads, self.token_width) if attends else None
+        def block(inputs: int, outputs: int, attends: bool, frames: int) -> ResidualBlock:
+            attention: GridAttention | None = None
+            if attends and options.factorised:
+                attention = FactorisedAttention(outputs, options.heads, self.token_width, frames, options.padding)
+            elif attends:
+                attention = GridAttention(outputs, options.heads, self.token_width)
             return ResidualBlock(convolution, inputs, outputs, embedding, options.dropout, attention)
 
         self.first = convolution((shape[0] + self.map_channels) * patch, width, 3, padding=1)
@@ -67,14 +80,15 @@ class UNet(Conditioned):
                 self.down.append(Downsample(convolution, current))
                 skips.append(current)
             for _ in range(options.blocks):
-                self.down.append(block(current, level_width, attended[level]))
+                self.down.append(block(current, level_width, attended[level], grids[level][0]))
                 current = level_width
                 skips.append(current)
-        self.middle = block(current, current, bool(options.attention) or self.token_width is not None)
+        in_the_middle = bool(options.attention) or self.token_width is not None
+        self.middle = block(current, current, in_the_middle, grids[-1][0])
         self.up = nn.ModuleList()
         for level, level_width in reversed(list(enumerate(widths))):
             for _ in range(options.blocks + 1):
-                self.up.append(block(current + skips.pop(), level_width, attended[level]))
+                self.up.append(block(current + skips.pop(), level_width, attended[level], grids[level][0]))
                 current = level_width
             if level:
                 self.up.append(Upsample(convolution, current))
@@ -108,7 +122,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(
         self,
-        convolution: type[Convolution],
+        convolution: Convolve,
         inputs: int,
         outputs: int,
         embedding: int,
@@ -152,6 +166,30 @@ class GridAttention(Attention):
         return x + self.attend(points, tokens).transpose(1, 2).reshape(x.shape)
 
 
+class FactorisedAttention(GridAttention):
+    """Attention among the points of each slice of the first axis, and then along that axis at each of these points.
+
+    Weights are called as those of attention within one slice, and those of the second part `along.<name>`.
+
+    >>> FactorisedAttention(8, 1, None, length=3)(torch.zeros(2, 8, 3, 4, 4), None).shape
+    torch.Size([2, 8, 3, 4, 4])
+    """
+
+    def __init__(
+        self, width: int, heads: int, token_width: int | None, length: int, padding: Padding = "zeros"
+    ) -> None:
+        super().__init__(width, heads, token_width)
+        self.along = AlongFirst(width, heads, length, padding=padding)
+
+    def forward(self, x: Tensor, tokens: Tokens | None) -> Tensor:
+        """x (B, width, length, *others) -> like x."""
+        count, length = len(x), x.shape[2]
+        slices = super().forward(x.transpose(1, 2).flatten(0, 1), for_slices(tokens, length))
+        points = slices.reshape(count, length, x.shape[1], -1).transpose(2, 3)
+        out: Tensor = self.along(points)
+        return out.permute(0, 3, 1, 2).reshape(x.shape)
+
+
 class Downsample(nn.Module):
     """Halves the grid, odd sizes rounded up.
 
@@ -159,7 +197,7 @@ class Downsample(nn.Module):
     torch.Size([2, 8, 3, 2])
     """
 
-    def __init__(self, convolution: type[Convolution], width: int) -> None:
+    def __init__(self, convolution: Convolve, width: int) -> None:
         super().__init__()
         self.conv = convolution(width, width, 3, stride=2, padding=1)
 
@@ -175,13 +213,56 @@ class Upsample(nn.Module):
     torch.Size([2, 8, 5])
     """
 
-    def __init__(self, convolution: type[Convolution], width: int) -> None:
+    def __init__(self, convolution: Convolve, width: int) -> None:
         super().__init__()
         self.conv = convolution(width, width, 3, padding=1)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
         out: Tensor = self.conv(F.interpolate(x, size=size, mode="nearest"))
         return out
+
+
+def convolution_along(axes: int, padding: Padding) -> Convolve:
+    """Makes convolutions along so many axes, beyond whose edges is what is asked for.
+
+    >>> convolution_along(2, "circular")(1, 1, 3, padding=1).padding_mode
+    'circular'
+    """
+    if padding == "zeros" or (padding == "circular_space" and axes == 1):
+        return CONVOLUTIONS[axes]
+    if padding == "circular":
+        return partial(CONVOLUTIONS[axes], padding_mode="circular")
+    return CircularInSpace2d if axes == 2 else CircularInSpace3d
+
+
+class CircularInSpace2d(nn.Conv2d):
+    """A convolution that is circular along the last axis; beyond the ends of the first, time, are zeros.
+
+    >>> CircularInSpace2d(1, 1, 3, padding=1)(torch.zeros(1, 1, 4, 8)).shape
+    torch.Size([1, 1, 4, 8])
+    """
+
+    def __init__(self, inputs: int, outputs: int, side: int, stride: int = 1, padding: int = 0) -> None:
+        super().__init__(inputs, outputs, side, stride, (0, padding), padding_mode="circular")
+        self.ends = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, 0, self.ends, self.ends)))
+
+
+class CircularInSpace3d(nn.Conv3d):
+    """The same along the last two of three axes.
+
+    >>> CircularInSpace3d(1, 1, 3, padding=1)(torch.zeros(1, 1, 4, 8, 8)).shape
+    torch.Size([1, 1, 4, 8, 8])
+    """
+
+    def __init__(self, inputs: int, outputs: int, side: int, stride: int = 1, padding: int = 0) -> None:
+        super().__init__(inputs, outputs, side, stride, (0, padding, padding), padding_mode="circular")
+        self.ends = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, 0, 0, 0, self.ends, self.ends)))
 
 
 def levels(grid: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
