@@ -1,5 +1,6 @@
 """The stream of training batches: what step number n sees, a function of (seed, n) and nothing else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, cast
@@ -19,6 +20,7 @@ from fm.data.prepared import Prepared
 from fm.data.rows import Order, Ordered, Rows
 from fm.images import tensor_of
 from fm.noise import Draws, Purpose
+from fm.noise_sources import WHITE, NoiseSource
 from fm.paths import like
 
 
@@ -97,6 +99,8 @@ class Batch(NamedTuple):
         pairs: which row of the noise that is drawn goes to each datum, int64 (B,), where a coupling has been asked
             already.
         null: "no condition" for all of them, for objectives that hold one against the other.
+        shaped: makes the noise of standard normal noise, where its source is not white (fm.noise_sources). No source,
+            since Lightning, which looks for tensors in a batch, takes no frozen dataclass.
 
     >>> from fm.codecs import Pixels
     >>> from fm.conditions import Labels
@@ -115,12 +119,14 @@ class Batch(NamedTuple):
     source: Tensor | None = None
     pairs: Tensor | None = None
     null: Condition | None = None
+    shaped: Callable[[Tensor], Tensor] | None = None
 
     def noise(self) -> Tensor:
         """What the data are mixed with, like them."""
         if self.source is not None:
             return self.source.to(self.data)
         drawn = self.draws.normal(self.data.shape[1:], Purpose.NOISE)
+        drawn = drawn if self.shaped is None else self.shaped(drawn)
         return (drawn if self.pairs is None else drawn[self.pairs]).to(self.data)
 
     def to(self, device: torch.device | str, **how: Any) -> Self:
@@ -129,7 +135,7 @@ class Batch(NamedTuple):
         source, pairs = (None if one is None else one.to(device, **how) for one in (self.source, self.pairs))
         null = None if self.null is None else moved(self.null, device, **how)
         data, draws = self.data.to(device, **how), self.draws.to(device, **how)
-        return type(self)(data, condition, given, draws, source, pairs, null)
+        return type(self)(data, condition, given, draws, source, pairs, null, self.shaped)
 
     def part(self, rows: slice) -> Self:
         """Some of the data with all that belongs to them, as they are in the whole batch."""
@@ -210,6 +216,7 @@ class Batches(Dataset[Batch]):
 
     Args:
         pairing: a coupling to ask while fetching, where it takes long.
+        source: of the noise.
 
     >>> from fm.codecs import Pixels
     >>> from fm.conditions import Labels
@@ -228,6 +235,7 @@ class Batches(Dataset[Batch]):
         rank: int = 0,
         world_size: int = 1,
         pairing: Assigned | None = None,
+        source: NoiseSource = WHITE,
     ) -> None:
         if budget.horizontal_flips and len(examples.codec.shape) < 2:
             raise ValueError(f"data of shape {examples.codec.shape} have no axis to flip")
@@ -236,6 +244,7 @@ class Batches(Dataset[Batch]):
         self.rank = rank
         self.world_size = world_size
         self.pairing = pairing
+        self.shaped = None if source == WHITE else source.shaped
         self._order: tuple[int, Order] | None = None
 
     def __len__(self) -> int:
@@ -270,7 +279,7 @@ class Batches(Dataset[Batch]):
         drop = draws.uniform(1, Purpose.DROPOUT)[:, 0] < self.budget.label_dropout
         null = self.examples.conditioner.null(condition)
         given = withheld(condition, null, drop)
-        return Batch(data, condition, given, draws, source, fetched.pairs, null)
+        return Batch(data, condition, given, draws, source, fetched.pairs, null, self.shaped)
 
     def _draws(self, step: int) -> Draws:
         size = self.budget.batch_size

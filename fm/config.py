@@ -65,6 +65,7 @@ class ChosenByName(Chosen):
 
 
 PathChoice = Annotated[Choice, Chosen("path")]
+SourceChoice = Annotated[Choice, Chosen("source")]
 CouplingChoice = Annotated[Choice, Chosen("coupling")]
 TimestepsChoice = Annotated[Choice, Chosen("timesteps")]
 TargetChoice = Annotated[Choice, Chosen("target")]
@@ -214,6 +215,7 @@ class Config(Frozen):
     unconditional: bool = Setting(
         default=True, description="whether the network was trained under no condition too, as guidance needs it"
     )
+    source: SourceChoice = Setting(default="white", description="the noise that data are made from")
     sampler: SamplerConfig
     native: Native | None = Setting(
         default=None, description="the network's own path and target, where they are others"
@@ -221,10 +223,10 @@ class Config(Frozen):
 
     @model_serializer(mode="wrap")
     def without_what_is_not_there(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Most networks are made for what they are asked for, and can be guided: their files say nothing more than they
-        did."""
+        """Most networks are made for what they are asked for, from white noise, and can be guided: their files say no
+        more than they did."""
         content: dict[str, Any] = written(self)
-        usual = {"native": None, "unconditional": True}
+        usual = {"native": None, "unconditional": True, "source": "white"}
         return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
     @model_validator(mode="before")
@@ -249,7 +251,7 @@ class Config(Frozen):
 
     def choices(self) -> Iterator[tuple[str, Choice]]:
         """Every component that it names, each with its kind."""
-        for kind in ("path", "target", "network", "codec", "conditioner"):
+        for kind in ("path", "target", "network", "codec", "conditioner", "source"):
             yield kind, getattr(self, kind)
             yield from components.inner(kind, getattr(self, kind))
         if self.native is not None:

@@ -40,6 +40,7 @@ from fm.networks.converted import Converted
 from fm.networks.layers import in_channels_last
 from fm.networks.sizes import sizes_alone
 from fm.noise import Draws, Purpose
+from fm.noise_sources import NoiseSource
 from fm.paths import Path as ProbabilityPath
 from fm.precision import Precision, evaluating
 from fm.sampling import draw
@@ -58,6 +59,7 @@ class Generator:
 
     Attributes:
         path: the probability path that its network was trained on.
+        source: the distribution of the noise that its data are made from.
         target: what its network predicts.
         codec: between what it makes and what is stored.
         conditioner: reads what its data are asked for under: labels, for most.
@@ -87,6 +89,7 @@ class Generator:
         self.negative: Any = None
         self.precision: Precision = "float32"
         self.path = ProbabilityPath.of(config.path)
+        self.source = NoiseSource.of(config.source)
         self.codec = Codec.of(config.codec) if codec is None else codec
         self.conditioner = Conditioner.of(config.conditioner)
         self.target = Target.of(config.target).at_scale(self.codec.scale)
@@ -277,7 +280,11 @@ class Generator:
     @torch.no_grad()
     def _sample_chunk(self, seed: int, first_index: int, asked: Sequence[Any]) -> tuple[Tensor, int]:
         draws = Draws(seed, range(first_index, first_index + len(asked))).to(self.device)
-        fresh = draws.successive(self.shape, Purpose.SAMPLE)
+        white = draws.successive(self.shape, Purpose.SAMPLE)
+
+        def fresh() -> Tensor:
+            return self.source.shaped(white())
+
         return self._draw(fresh(), asked, fresh)
 
     def _draw(self, x0: Tensor, asked: Sequence[Any], fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
@@ -298,7 +305,7 @@ class Generator:
 
     @torch.no_grad()
     def sample_from(self, x0: Tensor, labels: Sequence[Any]) -> NDArray[Any]:
-        """(B, *stored) from noise x0, float32 (B, *shape), for as many labels.
+        """(B, *stored) from noise x0 of the generator's source, float32 (B, *shape), for as many labels.
 
         Raises:
             ValueError: the sampler draws noise of its own, so that x0 does not decide.
@@ -308,7 +315,7 @@ class Generator:
 
     @torch.no_grad()
     def ends_of(self, x0: Tensor, condition: Condition) -> Tensor:
-        """Where noise x0 (B, *shape) ends, before decoding, under a condition as the network has it.
+        """Where noise x0 (B, *shape) of the source ends, before decoding, under a condition as the network has it.
 
         Raises:
             ValueError: the sampler draws noise of its own, so that x0 does not decide.

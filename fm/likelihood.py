@@ -17,6 +17,7 @@ from fm.components import Choice
 from fm.field import Field
 from fm.generator import Generator
 from fm.noise import Draws, Purpose
+from fm.noise_sources import WHITE, NoiseSource
 from fm.solvers.ode import Velocity, at_least_float32, solve
 
 Divergence = Callable[[Velocity, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -44,8 +45,10 @@ def log_likelihood(
     steps: int = 50,
     t0: float = 0.0,
     t1: float = 1.0,
+    source: NoiseSource = WHITE,
 ) -> Likelihood:
-    """Integrate x1 (B, ...) back from t1 to t0, where it is N(0, prior_scale^2), with the divergence on the way.
+    """Integrate x1 (B, ...) back from t1 to t0, where it is prior_scale times noise of the source, with the divergence
+    on the way.
 
     Args:
         velocity: velocity(x, t) with x (B, ...) and t (B,), differentiable by x.
@@ -65,7 +68,11 @@ def log_likelihood(
     solution = solve(augmented, start, solver, steps, t1, t0)
     x0, integral = solution.x1[:, :-1], solution.x1[:, -1]
     dimensions = x0.shape[1]
-    log_prior = -0.5 * (x0 / prior_scale).square().sum(1) - dimensions * math.log(prior_scale * math.sqrt(2 * math.pi))
+    white = source.whitened(x0.reshape(shape)).flatten(1)
+    log_prior = -0.5 * (white / prior_scale).square().sum(1) - dimensions * math.log(
+        prior_scale * math.sqrt(2 * math.pi)
+    )
+    log_prior = log_prior - source.log_volume(shape[1:])
     # Integrated from t1 to t0, hence the sign.
     return Likelihood(log_prior + integral, x0.reshape(shape), solution.nfe)
 
@@ -149,6 +156,7 @@ def bits_per_dimension(
         steps,
         start,
         end,
+        generator.source,
     )
     return in_bits(found.log_density, x1[0].numel()).cpu()
 

@@ -15,15 +15,17 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from fm.batches import SOURCE, Examples
+from fm.components import Choice
 from fm.data.prepared import mapped
 from fm.data.rows import Fields, Rows
 from fm.data.sums import sha256
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.noise import Draws, Purpose
+from fm.noise_sources import WHITE, NoiseSource
 
 INDEX = "pairs.json"
 DATA = "data"
@@ -50,6 +52,12 @@ class Index(BaseModel):
     shape: tuple[int, ...]
     fields: list[str]
     sha256: dict[str, str]
+    source: Choice = WHITE.name
+
+    @model_serializer(mode="wrap")
+    def without_what_is_usual(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = written(self)
+        return {name: value for name, value in content.items() if name != "source" or value != WHITE.name}
 
     @property
     def digest(self) -> str:
@@ -80,7 +88,8 @@ def draw_shard(generator: Generator, seed: int, first: int, under: Fields) -> Fi
     for start in range(0, count, CHUNK):
         fields = {name: values[start : start + CHUNK] for name, values in under.items()}
         places = range(first + start, first + min(start + CHUNK, count))
-        noise = Draws(seed, places).to(generator.device).normal(generator.shape, Purpose.PAIR)
+        white = Draws(seed, places).to(generator.device).normal(generator.shape, Purpose.PAIR)
+        noise = generator.source.shaped(white)
         made.append(generator.ends_of(noise, generator.conditioner.stored(fields)).cpu().numpy())
     return {DATA: np.concatenate(made).astype(np.float32), **under}
 
@@ -98,12 +107,12 @@ def is_written(folder: Path, first: int) -> bool:
     return file_of(folder, first, DATA).exists()
 
 
-def write_index(folder: Path, count: int, seed: int, shape: tuple[int, ...]) -> Index:
-    """Once all shards are there."""
+def write_index(folder: Path, count: int, seed: int, shape: tuple[int, ...], source: Choice = WHITE.name) -> Index:
+    """Once all shards are there; `source` is that of the generator that has drawn them."""
     files = sorted(folder.glob("*.npy"))
     fields = sorted({file.stem.partition("-")[2] for file in files})
     sums = {file.name: sha256(file) for file in files}
-    index = Index(count=count, seed=seed, shape=shape, fields=fields, sha256=sums)
+    index = Index(count=count, seed=seed, shape=shape, fields=fields, sha256=sums, source=source)
     content = {**index.model_dump(mode="json"), "digest": index.digest}
     (folder / INDEX).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return index
@@ -123,6 +132,7 @@ class Pairs(Rows):
     def __init__(self, index: Index, shards: list[dict[str, NDArray[Any]]]) -> None:
         self.index = index
         self.shards = shards
+        self.source = NoiseSource.of(index.source)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -147,8 +157,8 @@ class Pairs(Rows):
             name: np.stack([self.shards[shard][name][place] for shard, place in zip(*places, strict=True)])
             for name in self.index.fields
         }
-        noise = Draws(self.index.seed, rows.tolist()).normal(self.index.shape, Purpose.PAIR)
-        return {**fields, SOURCE: noise.numpy()}
+        white = Draws(self.index.seed, rows.tolist()).normal(self.index.shape, Purpose.PAIR)
+        return {**fields, SOURCE: self.source.shaped(white).numpy()}
 
 
 def file_of(folder: Path, first: int, field: str) -> Path:

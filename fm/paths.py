@@ -168,7 +168,8 @@ class Path(Component, ABC, kind="path"):
             v           alpha x0 - sigma x1                      (Salimans & Ho 2022, arXiv 2202.00512, appendix D)
             edm         (sigma x1 / s - alpha s x0) / |alpha s, sigma|     with s = SIGMA_DATA
 
-        The last is `preconditioned`; what is no word of these says itself what it is (Mixed).
+        The last is `preconditioned`; what is no word of these says itself what it is (Mixed). The score is that of
+        white noise; of any other it is NoiseSource.score.
 
         Raises:
             ValueError: the quantity is infinite at such a t.

@@ -14,10 +14,10 @@ from fm.solvers import Solver
 def draw(
     field: Field, noise: Tensor, sampler: SamplerConfig, fresh: Callable[[], Tensor], bound: float | None = None
 ) -> Tensor:
-    """From standard normal noise (B, C, *spatial) to samples like it, along the field's path.
+    """From noise (B, C, *spatial) of the model's source to samples like it, along the field's path.
 
     Args:
-        fresh: standard normal noise like `noise`, for stochastic samplers.
+        fresh: such noise like `noise`, for stochastic samplers.
         bound: the largest absolute value that data have (Codec.bound), for samplers that clip to it.
     """
     times = times_of(sampler, field.along)

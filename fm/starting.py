@@ -17,6 +17,7 @@ from fm.config import Config, Native
 from fm.errors import shown
 from fm.generator_files import WEIGHTS, GeneratorError, read_config
 from fm.networks import Network
+from fm.noise_sources import WHITE, NoiseSource
 from fm.paths import Path as ProbabilityPath
 from fm.targets import Target
 from fm.weight_files import Shape, shapes, tensors
@@ -38,6 +39,7 @@ class Original(NamedTuple):
         until: whether it is told where a step ends.
         shape: channels and sides of its data, where these alone are known of them; None for a side that is not.
         unconditional: whether it was trained under no condition too, or may have been.
+        source: of the noise that it was trained with.
 
     >>> Original("unet", Native(path="ddpm", target="noise")).until
     False
@@ -50,12 +52,20 @@ class Original(NamedTuple):
     until: bool = False
     shape: tuple[int | None, ...] = ()
     unconditional: bool = True
+    source: Choice = WHITE.name
 
     @classmethod
     def of(cls, config: Config) -> Self:
         """A generator's."""
-        native, unconditional = native_of(config), config.unconditional
-        return cls(config.network, native, config.codec, config.conditioner, config.until, unconditional=unconditional)
+        return cls(
+            config.network,
+            native_of(config),
+            config.codec,
+            config.conditioner,
+            config.until,
+            unconditional=config.unconditional,
+            source=config.source,
+        )
 
 
 def original_in(folder: Path) -> Original:
@@ -156,7 +166,7 @@ def gone_on(config: Config, original: Original) -> Config:
     """`config` with the original's network, which knows what it was made for where that is another path or target.
 
     Raises:
-        ValueError: their data or conditions differ, or one of them is told where a step ends.
+        ValueError: their data, conditions or noise differ, or one of them is told where a step ends.
 
     >>> shared = {
     ...     "codec": {"name": "pixels", "stored": [8, 8, 1]},
@@ -169,6 +179,12 @@ def gone_on(config: Config, original: Original) -> Config:
     ({'name': 'unet', 'width': 8}, Native(path='ddpm', target='noise'))
     """
     require_same_data(config, original)
+    if NoiseSource.of(config.source) != NoiseSource.of(original.source):
+        here, there = (NoiseSource.of(one).name for one in (config.source, original.source))
+        raise ValueError(
+            f"the network to go on from was trained with noise of the source {there}, and this is {here}"
+            f"{' of another spectrum' if here == there else ''}: they must be the same"
+        )
     asked = native_of(config.model_copy(update={"native": None}))
     if (original.until and not config.until) or (config.until and original.native != asked):
         raise ValueError("a network that is told where a step ends goes on only as such a network, on the same path")

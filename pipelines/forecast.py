@@ -70,7 +70,7 @@ def seconds_of_a_step(
     """Measured with a copy of the network, so that the training is what it would be without; the optimiser's part,
     which is small, left out."""
     network = copy.deepcopy(generator.network).to(device)
-    batches = Batches(examples, budget)
+    batches = Batches(examples, budget, source=objective.source)
 
     def step() -> float:
         started = time.perf_counter()

@@ -56,7 +56,7 @@ class Method:
         """
         row, codec = settings.methods[name], examples.codec.of_samples
         with named(name):
-            objective = Objective.of(row.objective.choice).at_scale(examples.codec.scale)
+            objective = Objective.of(row.objective.choice).at_scale(examples.codec.scale).measured(examples)
             config = Config(
                 path=row.objective.path,
                 target=row.objective.target,
@@ -65,6 +65,7 @@ class Method:
                 conditioner=examples.conditioner.choice,
                 until=objective.until,
                 unconditional=settings.train.label_dropout > 0,
+                source=objective.source.choice,
                 sampler=default_sampler(row.objective.path, objective.until, codec.bound),
             )
             if objective.guided and examples.conditioner.asks_nothing:

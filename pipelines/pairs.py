@@ -62,7 +62,7 @@ def write_shards(folder: Path, generator: Generator, examples: Examples, count: 
             (folder / f".{first}.seconds").write_text(repr(time.perf_counter() - began), encoding="utf-8")
             pairs.write_shard(folder, first, fields)
             print(f"pairs: {first + size:,} of {count:,}", flush=True)
-    pairs.write_index(folder, count, seed, generator.shape)
+    pairs.write_index(folder, count, seed, generator.shape, generator.source.choice)
     return sum(float(file.read_text(encoding="utf-8")) for file in folder.glob(".*.seconds"))
 
 

@@ -42,6 +42,7 @@ TEXT = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
 
 ADDED = {
     "path": "my_package.paths:Squared",
+    "source": "my_package.sources:Fading",
     "coupling": "my_package.couplings:ByMean",
     "timesteps": "my_package.timesteps:Power",
     "target": "my_package.targets:Difference",
@@ -116,10 +117,10 @@ def test_it_is_imported_for_who_names_it_only(kind: str, name: str) -> None:
     assert not [each for each in sys.modules if each.startswith("my_package")]
 
 
-@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("kind", [*PARTS, "source"])
 def test_part_of_a_regression(kind: str) -> None:
     objective = build("objective", {"name": "regression", **PARTS, kind: ADDED[kind]}, own=ANY)
-    trained = generator(**{kind: ADDED[kind]} if kind in ("path", "target") else {})
+    trained = generator(**{kind: ADDED[kind]} if kind in ("path", "target", "source") else {})
     fit(trained, objective, LINES, BUDGET)
     assert trained.sample(2, seed=0).shape == (2, 8, 8, 1)
 
@@ -128,12 +129,13 @@ def test_part_of_a_regression(kind: str) -> None:
     "changes",
     [
         {"path": {"name": ADDED["path"], "n": 3}},
+        {"source": {"name": ADDED["source"], "ratio": 0.25}},
         {"sampler": {"solver": ADDED["solver"], "grid": {"name": ADDED["grid"], "n": 3}, "steps": 3}},
         {"network": {"name": ADDED["network"], "width": 8}},
         {"codec": {"name": ADDED["codec"], "stored": [1, 8, 8]}, "conditioner": ADDED["conditioner"]},
         {"conditioner": {"name": "text", "encoder": ADDED["encoder"], "width": 26, "empty": ""}},
     ],
-    ids=["path", "sampler", "network", "data", "texts"],
+    ids=["path", "source", "sampler", "network", "data", "texts"],
 )
 def test_what_a_generator_needs_is_named_when_it_is_loaded(changes: dict[str, Any], tmp_path: Path) -> None:
     trained = generator(**changes)

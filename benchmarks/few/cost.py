@@ -59,6 +59,8 @@ def variants(method: Method) -> Iterator[tuple[str, Method]]:
 def job(bench: Bench, method: Method, precision: str) -> Job:
     budget = replace(methods.budget(bench.settings), images_seen=1 << 40)
     loop = begun(bench, method, budget, precision)
-    batches = Batches(Examples.of(bench.dataset), budget, pairing=method.objective.pairing)
+    batches = Batches(
+        Examples.of(bench.dataset), budget, pairing=method.objective.pairing, source=method.objective.source
+    )
     batch = batches.finish(batches.fetch(0).to(bench.device))
     return lambda: loop.step(batch)

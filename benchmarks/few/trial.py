@@ -103,7 +103,9 @@ def trained(bench: Bench, method: Method, trial: Trial) -> Iterator[tuple[int, f
     size = bench.settings.train.batch_size
     budget = replace(methods.budget(bench.settings), images_seen=ends[-1] * size, seed=trial.seed)
     loop = begun(bench, method, budget, trial.precision)
-    batches = Batches(Examples.of(bench.dataset), budget, pairing=method.objective.pairing)
+    batches = Batches(
+        Examples.of(bench.dataset), budget, pairing=method.objective.pairing, source=method.objective.source
+    )
     done, seconds, loss = 0, 0.0, torch.zeros(())
     for end in ends:
         with products(trial.precision):

@@ -13,6 +13,7 @@ from fm.autoencoding.discriminator import Discriminator, told_apart
 from fm.autoencoding.perceptual import Perceptual
 from fm.batches import Batch
 from fm.noise import Purpose
+from fm.noise_sources import WHITE, NoiseSource
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class Reconstruction:
     @property
     def differences(self) -> bool:
         return False
+
+    @property
+    def source(self) -> NoiseSource:
+        return WHITE  # of which it draws nothing
 
     def paired(self, batch: Batch) -> Batch:
         return batch

@@ -19,7 +19,7 @@ class Component:
         name: what it is called in settings: a name, or `module:Class` for one's own.
         title: what people call it, in a word or two.
         says: what it is, in a part of a sentence.
-        source: where it is published.
+        published: where, as the class statement's `source` says.
         formula: what it computes, in Markdown.
         columns: what else the table of the kind shows: a column's heading -> an attribute of the classes.
 
@@ -34,7 +34,7 @@ class Component:
     name: ClassVar[str]
     title: ClassVar[str]
     says: ClassVar[str] = ""
-    source: ClassVar[str] = ""
+    published: ClassVar[str] = ""
     formula: ClassVar[str] = ""
     columns: ClassVar[Mapping[str, str]] = {}
 
@@ -58,7 +58,7 @@ class Component:
             return
         cls.name = name or place_of(cls)
         cls.title = title or (name or cls.__qualname__).replace("_", " ")
-        cls.says, cls.source, cls.formula = says, source, formula
+        cls.says, cls.published, cls.formula = says, source, formula
         if name is None:
             OWN.setdefault(cls.kind, {})[cls.name] = cls
             return

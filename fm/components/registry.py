@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "path": "fm.paths",
+    "source": "fm.noise_sources",
     "coupling": "fm.couplings",
     "timesteps": "fm.timesteps",
     "target": "fm.targets",

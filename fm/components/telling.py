@@ -32,7 +32,7 @@ def described(kind: str) -> list[Row]:
             each.formula,
             [option_in_words(one) for one in options_of(each).values()],
             [str(getattr(each, attribute) or "") for attribute in each.columns.values()],
-            each.source,
+            each.published,
         )
         for name, each in known(kind).items()
         if each.__module__.startswith("fm.")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
+from fm.components import option
 from fm.couplings import Assigned, Coupling
+from fm.noise_sources import WHITE
 from fm.objectives.objective import Objective
 
 if TYPE_CHECKING:
-    from fm.batches import Batch
+    from fm.batches import Batch, Examples
+
+SOURCE: Any = option(WHITE, says="the noise that is mixed with the data")
 
 
 class Coupled(Objective, ABC):
-    """An objective whose noise goes to the data by a coupling.
+    """An objective with an option `source`, whose noise goes to the data by a coupling.
 
     >>> from fm.objectives import Regression
     >>> Regression.named("cond_ot", "independent", "uniform", "velocity", "flat").coupling
@@ -21,6 +26,10 @@ class Coupled(Objective, ABC):
     """
 
     coupling: Coupling
+
+    def measured(self, examples: Examples) -> Self:
+        changed: dict[str, Any] = {"source": self.source.measured(examples)}
+        return replace(self, **changed)
 
     @property
     def pairing(self) -> Assigned | None:

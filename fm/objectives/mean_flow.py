@@ -8,7 +8,8 @@ from fm.arithmetic import in_full
 from fm.components import option
 from fm.lazy import torch
 from fm.noise import Purpose
-from fm.objectives.coupled import Coupled
+from fm.noise_sources import NoiseSource
+from fm.objectives.coupled import SOURCE, Coupled
 from fm.objectives.parting import part_of, rows_of
 from fm.paths import like
 from fm.timesteps import Timesteps
@@ -75,6 +76,7 @@ class MeanFlow(
         most=100,
         says="scale of classifier-free guidance that the network learns, so that sampling needs none; 1 means none",
     )
+    source: NoiseSource = SOURCE
 
     @property
     def guided(self) -> bool:

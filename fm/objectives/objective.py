@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from fm.components import Component
+from fm.noise_sources import WHITE, NoiseSource
 from fm.paths import Path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from fm.batches import Batch
+    from fm.batches import Batch, Examples
     from fm.couplings import Assigned
 
 
@@ -29,6 +30,11 @@ class Objective(Component, ABC, kind="objective"):
 
     path: Path
     until: ClassVar[bool] = False
+
+    @property
+    def source(self) -> NoiseSource:
+        """The noise that is mixed with the data, and that samplers start from; white where that is no option."""
+        return WHITE
 
     @abstractmethod
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
@@ -58,6 +64,10 @@ class Objective(Component, ABC, kind="objective"):
         """Whether it takes differences of what the network says at nearly the same time, which weights of 16 bits would
         drown."""
         return False
+
+    def measured(self, examples: Examples) -> Self:
+        """The same with what it takes of the data."""
+        return self
 
     def at_scale(self, scale: float) -> Self:
         """The same for data of this standard deviation, where it matters and none was chosen."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from fm.components import Choice
 from fm.noise import Draws, Purpose
-from fm.objectives.coupled import Coupled
+from fm.noise_sources import WHITE, NoiseSource
+from fm.objectives.coupled import SOURCE, Coupled
 from fm.paths import SIGMA_DATA
-from fm.targets import Target
+from fm.targets import Score, Target
 from fm.timesteps import Stratified, Timesteps
 from fm.weights import Weight
 
@@ -31,16 +32,33 @@ class Regression(Coupled, name="regression", says="the squared error of a quanti
     timesteps: Timesteps
     target: Target
     weight: Weight
+    source: NoiseSource = SOURCE
 
     @classmethod
-    def named(cls, path: Choice, coupling: Choice, timesteps: Choice, target: Choice, weight: Choice) -> Self:
+    def named(
+        cls,
+        path: Choice,
+        coupling: Choice,
+        timesteps: Choice,
+        target: Choice,
+        weight: Choice,
+        source: Choice = WHITE.name,
+    ) -> Self:
         """By the names of its parts, for data of EDM's own scale.
 
         Raises:
             ValueError: a name or an option that cannot be.
         """
         parts = {"path": path, "coupling": coupling, "timesteps": timesteps, "target": target, "weight": weight}
-        return cls.of({"name": cls.name, **parts}).at_scale(SIGMA_DATA)
+        return cls.of({"name": cls.name, **parts, "source": source}).at_scale(SIGMA_DATA)
+
+    def check(self) -> None:
+        if isinstance(self.target, Score) and self.source != WHITE:
+            raise ValueError(
+                f"target 'score': of noise that is not white it takes the inverse of its covariance, which a network "
+                f"does not learn well: with source {self.source.name!r} take velocity, data or noise, and of these "
+                "NoiseSource.score"
+            )
 
     def at_scale(self, scale: float) -> Self:
         target = self.target.at_scale(scale)

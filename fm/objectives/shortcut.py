@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from fm.components import option
 from fm.lazy import torch
 from fm.noise import Purpose
-from fm.objectives.coupled import Coupled
+from fm.noise_sources import NoiseSource
+from fm.objectives.coupled import SOURCE, Coupled
 from fm.objectives.parting import part_of, rows_of
 from fm.paths import like
 from fm.timesteps import Timesteps
@@ -44,6 +45,7 @@ class Shortcut(
         choices=(2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
         says="halves of the shortest step in the whole",
     )
+    source: NoiseSource = SOURCE
 
     def loss(self, network: nn.Module, batch: Batch, averaged: nn.Module) -> Tensor:
         batch = self.paired(batch)

@@ -1,6 +1,7 @@
 """Samplers that know they are on a Gaussian path: from predictions of the two ends, one step after another.
 
-The coefficients are made in float64, whatever x is.
+The coefficients are made in float64, whatever x is. All are linear in noise and data, so that they hold for noise of
+any covariance if what is drawn on the way has the same.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Gaussian(Solver):
         """From x (B, ...) at the first of the rising times (steps + 1,) to the last of them.
 
         Args:
-            fresh: standard normal noise like x, asked for once a step where fresh noise is wanted.
+            fresh: noise of the path's source like x, asked for once a step where fresh noise is wanted.
 
         Raises:
             ValueError: fresh noise is wanted and there is none, or the path has no such step.

@@ -65,7 +65,7 @@ class Solver(Component, ABC, kind="solver"):
         """From x (B, ...) at the first of the rising times to the last of them, like x.
 
         Args:
-            fresh: standard normal noise like x, for stochastic solvers.
+            fresh: noise of the path's source like x, for stochastic solvers.
         """
 
     def last(self, path: Path) -> float:

@@ -26,7 +26,8 @@ class EulerMaruyama(
     convergence="1, in distribution",
     calls=1,
 ):
-    """dx = (v + w s / 2) dt + sqrt(w) dW with the score s = -E[x0 | x_t] / sigma.
+    """dx = (v + w s / 2) dt + sqrt(w) dW with the score s = -E[x0 | x_t] / sigma. Of noise with the covariance C, s is
+    C times the score and dW has the covariance C dt: as in the coordinates in which the noise is white.
 
     By the Fokker-Planck equation what half the score pulls together is what the noise spreads, so that x_t is
     distributed as along the path whatever the w(t) >= 0. With a network that is not perfect, noise forgets what went

@@ -8,6 +8,7 @@ from fm.batches import Batch, Batches, Budget, Examples, Fetched
 from fm.couplings import Assigned
 from fm.errors import UserError
 from fm.loading import arrived, loader, workers_for
+from fm.noise_sources import WHITE, NoiseSource
 
 
 class TrainingData(LightningDataModule):
@@ -15,18 +16,23 @@ class TrainingData(LightningDataModule):
 
     Args:
         pairing: a coupling that is asked while batches are fetched.
+        source: of the noise.
     """
 
-    def __init__(self, examples: Examples, budget: Budget, pairing: Assigned | None = None) -> None:
+    def __init__(
+        self, examples: Examples, budget: Budget, pairing: Assigned | None = None, source: NoiseSource = WHITE
+    ) -> None:
         super().__init__()
         self.examples = examples
         self.budget = budget
         self.pairing = pairing
+        self.source = source
 
     def train_dataloader(self) -> DataLoader[Fetched | UserError]:
         assert self.trainer is not None
         trainer = self.trainer
-        self.batches = Batches(self.examples, self.budget, trainer.global_rank, trainer.world_size, self.pairing)
+        rank, of = trainer.global_rank, trainer.world_size
+        self.batches = Batches(self.examples, self.budget, rank, of, self.pairing, self.source)
         device = trainer.strategy.root_device
         self.examples.codec.to(device)  # where batches are finished
         return loader(self.batches, trainer.global_step, device, workers_for(device, trainer.num_devices))

@@ -40,6 +40,7 @@ def untrained(
         network=network,
         codec=codec.choice,
         conditioner=examples.conditioner.choice,
+        source=objective.measured(examples).source.choice,
         sampler=SamplerConfig(solver=solver, steps=steps),
     )
     return Generator.untrained(config, codec=codec)
@@ -63,7 +64,7 @@ def fit(
         UserError: the loss is not finite.
     """
     loop = Loop(generator.network, objective, budget)
-    batches = Batches(examples, budget, pairing=objective.pairing)
+    batches = Batches(examples, budget, pairing=objective.pairing, source=objective.source)
     for step in range(budget.steps):
         loss = float(loop.step(batches[step].to(generator.device)))
         if not isfinite(loss):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fm.batches import Batch
 from fm.couplings import Assigned
+from fm.noise_sources import NoiseSource
 
 
 class Trainee(Protocol):
@@ -40,6 +41,9 @@ class Aim(Protocol):
 
     @property
     def differences(self) -> bool: ...
+
+    @property
+    def source(self) -> NoiseSource: ...
 
     def paired(self, batch: Batch) -> Batch: ...
 

@@ -273,7 +273,7 @@ def train(
         cut = f"a process has {share} data of a batch, which are cut into as many parts, not {arithmetic.parts}"
         print(f"{watching.title}: {cut} (accumulate)", flush=True)
     with computed(generator.network, arithmetic), saved_on_sigterm():
-        data = TrainingData(examples, budget, objective.pairing)
+        data = TrainingData(examples, budget, objective.pairing, objective.source)
         trainer.fit(training, datamodule=data, ckpt_path=resumed, weights_only=True)
     if empty is not None:
         generator.network = whole(generator.network, empty)

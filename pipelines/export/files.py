@@ -8,6 +8,7 @@ from fm.codecs import Codec
 from fm.conditions import Label, Text
 from fm.errors import UserError
 from fm.generator import Generator
+from fm.noise_sources import WHITE
 
 PORTABLE = Path(__file__).parent / "portable"
 
@@ -17,7 +18,9 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def require_codec(generator: Generator, *known: type[Codec]) -> None:
-    """Raises UserError: what it makes is nothing of these."""
+    """Raises UserError: what it makes is nothing of these, or is of other noise than the code in a folder draws."""
+    if generator.source != WHITE:
+        raise UserError(f"only models of white noise can be exported, and this one's source is {generator.source.name}")
     if not isinstance(generator.codec, known):
         names = " and ".join(codec.name for codec in known)
         raise UserError(f"only {names} can be exported so, and this makes {generator.codec.name}")

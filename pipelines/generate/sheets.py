@@ -131,7 +131,7 @@ def interpolation(job: Job, other: int, columns: int) -> Sheet:
     shape = job.generator.shape
     left, right = (Draws(seed, range(job.count)).normal(shape, Purpose.SAMPLE) for seed in (job.seed, other))
     between = [slerp(left, right, place / (columns - 1)) for place in range(columns)]
-    x0 = torch.stack(between, dim=1).flatten(0, 1)
+    x0 = job.generator.source.shaped(torch.stack(between, dim=1).flatten(0, 1))
     asked = [one for one in job.asked(0, job.count) for _ in range(columns)]
     try:
         made = job.generator.sample_from(x0, asked)

@@ -85,6 +85,7 @@ def of_network(settings: Params, method: str) -> Settings:
         **of_condition(settings),
         "network": row.network.model_dump(mode="json"),
         "path": row.objective.path,
+        "source": row.objective.source,
         "target": row.objective.target,
         **({} if row.start is None else {"start": {"method": row.start, **of_network(settings, row.start)}}),
     }

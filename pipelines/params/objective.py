@@ -6,24 +6,29 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema
 
 from fm import components
 from fm.components import Choice
-from fm.config import CouplingChoice, PathChoice, TargetChoice, TimestepsChoice, WeightChoice
+from fm.config import CouplingChoice, PathChoice, SourceChoice, TargetChoice, TimestepsChoice, WeightChoice
 from pipelines.params.section import Section
 
 REGRESSION = "regression"
+WHITE = "white"
+"""The source of a row that names none."""
 
 
 class Objective(Section):
     """Least squares of a quantity along a path."""
 
     path: PathChoice
+    source: SourceChoice = WHITE
     coupling: CouplingChoice
     timesteps: TimestepsChoice
     target: TargetChoice
@@ -31,6 +36,12 @@ class Objective(Section):
 
     guided: ClassVar[bool] = False
     differences: ClassVar[bool] = False
+
+    @model_serializer(mode="wrap")
+    def without_what_is_usual(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """White noise is what it is without a word, as it was before there was any other."""
+        content: dict[str, Any] = written(self)
+        return {key: value for key, value in content.items() if key != "source" or value != WHITE}
 
     @property
     def choice(self) -> Choice:
@@ -56,6 +67,11 @@ class OtherObjective(BaseModel):
     @property
     def choice(self) -> Choice:
         return self.model_dump()
+
+    @property
+    def source(self) -> Choice:
+        source: Choice = (self.model_extra or {}).get("source", WHITE)
+        return source
 
     @property
     def guided(self) -> bool:

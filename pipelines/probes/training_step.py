@@ -52,8 +52,8 @@ def costs(
 def prepared(generator: Generator, objective: Objective, budget: Budget, examples: Examples) -> Callable[[], None]:
     """STEPS training steps of a copy of the generator's network, ready to be taken, as training takes them."""
     loop = Loop(copy.deepcopy(generator.network), objective, budget)
-    source = Batches(examples, budget)
-    batches = [source[number % len(source)].to(device_of(generator)) for number in range(STEPS)]
+    stream = Batches(examples, budget, source=objective.source)
+    batches = [stream[number % len(stream)].to(device_of(generator)) for number in range(STEPS)]
 
     def take() -> None:
         for batch in batches:

@@ -84,4 +84,4 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
 def start(generator: Generator, seed: int) -> tuple[Tensor, Sequence[Any]]:
     """Noise (COUNT, C, *spatial) on the generator's device, and all that can be asked for in turn."""
     draws = Draws(seed, range(COUNT)).to(generator.device)
-    return draws.normal(generator.shape, Purpose.SAMPLE), generator.conditioner.in_turn(COUNT)
+    return generator.source.shaped(draws.normal(generator.shape, Purpose.SAMPLE)), generator.conditioner.in_turn(COUNT)

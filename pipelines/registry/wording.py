@@ -2,6 +2,7 @@
 
 from fm.components import Choice, find, parts
 from pipelines.params import Objective, OtherObjective
+from pipelines.params.objective import WHITE
 
 KINDS = ("path", "coupling", "timesteps", "target", "weight")
 
@@ -15,8 +16,12 @@ def in_words(objective: Objective | OtherObjective) -> str:
         )
     given = {kind: getattr(objective, kind) for kind in KINDS}
     path, coupling, timesteps, target, weight = (said(kind, choice) for kind, choice in given.items())
+    noise = ""
+    if objective.source != WHITE:
+        given["source"] = objective.source
+        noise = f"The noise is of {said('source', objective.source)}. "
     return (
-        f"Noise and data are paired {coupling} and mixed along {path}; at times drawn {timesteps}, the network "
+        f"{noise}Noise and data are paired {coupling} and mixed along {path}; at times drawn {timesteps}, the network "
         f"learns to predict {target}, {weight}. In the words of `docs/methods.md`: "
         f"{', '.join(f'`{exactly(choice)}`' for choice in given.values())}."
     )

@@ -129,6 +129,21 @@ def test_images_and_their_noise_are_flipped_together(tmp_path: Path) -> None:
     torch.testing.assert_close(batch.data, again.flip(-1), atol=1e-5, rtol=0)
 
 
+def test_pairs_start_from_the_generators_own_source(tmp_path: Path) -> None:
+    plain = tiny_generator()
+    config = plain.config.model_copy(update={"source": {"name": "shared", "rho": 0.9}})
+    generator = Generator(config, plain.network)
+    pairs.write_shard(tmp_path, 0, pairs.draw_shard(generator, 0, 0, {"label": np.arange(3)}))
+    pairs.write_index(tmp_path, 3, 0, generator.shape, generator.source.choice)
+    fields = Pairs.open(tmp_path)[np.arange(3)]
+    white = Draws(0, range(3)).normal(generator.shape, Purpose.PAIR)
+    noise = torch.from_numpy(fields["source"])
+    assert torch.equal(noise, generator.source.shaped(white))
+    expected = generator.ends_of(noise, {"label": torch.arange(3)})
+    torch.testing.assert_close(torch.from_numpy(fields["data"]), expected, atol=1e-5, rtol=0)
+    assert "source" not in pairs.write_index(tmp_path, 3, 0, generator.shape).model_dump_json()
+
+
 def test_a_sampler_with_noise_of_its_own_makes_no_pairs() -> None:
     generator = tiny_generator().with_sampler(SamplerConfig(solver="ddpm", steps=3))
     with pytest.raises(ValueError, match="draws noise of its own"):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 from fm.batches import Examples
 from fm.config import Native, SamplerConfig
 from fm.data.prepared import Prepared
+from fm.data.rows import Arrays
 from fm.data.splits import Splits
 from fm.data.writing import write
 from fm.errors import UserError
@@ -184,3 +186,17 @@ def test_a_method_that_starts_from_another_begins_with_what_it_has_learnt(datase
     other = methods.build(params.parse(content), Examples.of(dataset))
     with pytest.raises(UserError, match="artifacts/models/flow_matching was trained by other settings: `dvc repro"):
         other["diffusion"].begun()
+
+
+def test_what_noise_takes_of_the_data_is_measured_on_them(dataset: Prepared) -> None:
+    rows = replace(
+        Examples.of(dataset), rows=Arrays({"data": np.tile(np.arange(8, dtype=np.uint8), (9, 8, 1))[..., None]})
+    )
+    content = changed("methods.flow_matching.objective.source", "spectral")
+    method = methods.build(params.parse(content), rows)["flow_matching"]
+    assert method.config.source == method.objective.source.choice != "spectral"
+    generator = method.untrained()
+    assert generator.source == method.objective.source
+    assert generator.sample(2, seed=0).shape == (2, 8, 8, 1)
+    plain = methods.build(params.parse(changed("methods.flow_matching.network", None)), rows)["flow_matching"]
+    assert plain.config.source == "white"

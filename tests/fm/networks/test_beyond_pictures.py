@@ -214,7 +214,7 @@ def test_what_factorised_attention_costs() -> None:
     assert flops(True) == blocks * (within + along) + alike + modulation + more + times
 
 
-@NETWORKS
+@pytest.mark.parametrize("options", [KINDS["circular space"], KINDS["rotary"]], ids=["unet", "transformer"])
 def test_what_a_training_takes_is_planned(options: Network) -> None:
     condition = {name: value[:1] for name, value in inputs(VIDEO)[2].items()}
     one, four = (needs(lambda: options.build(VIDEO, FIELDS), VIDEO, condition, Setting(), data) for data in (1, 4))

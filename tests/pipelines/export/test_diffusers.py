@@ -285,6 +285,9 @@ def test_what_cannot_be_is_refused_and_nothing_written(tmp_path: Path, monkeypat
     config = measured.config.model_copy(update={"codec": {"name": "standardised", "stored": [1, 8, 8]}})
     with pytest.raises(UserError, match="only pixels and latents can be exported so, and this makes standardised"):
         to_diffusers.write([Generator(config, measured.network)], tmp_path / "out")
+    shared = measured.config.model_copy(update={"codec": tiny_generator().config.codec, "source": "shared"})
+    with pytest.raises(UserError, match="only models of white noise can be exported, and this one's source is shared"):
+        to_diffusers.write([Generator(shared, measured.network)], tmp_path / "out")
     own = tiny_generator()
     own.network = nn.Sequential(own.network)
     with pytest.raises(UserError, match="not of the library"):

@@ -127,3 +127,19 @@ def test_a_sampler_is_one_for_each_number_of_steps() -> None:
     (sampler,) = params.parse(changed("methods.diffusion.samplers", [row])).methods["diffusion"].samplers
     assert [each.steps for each in sampler.each()] == [3, 5]
     assert sampler.label == "edm-churn40-grid_edm-guidance1.5"
+
+
+def test_the_noise_is_white_unless_a_row_names_another() -> None:
+    """And the row says no more than it did before there was any other."""
+    row = params.parse(changed("methods.diffusion.objective.source", "white")).methods["diffusion"]
+    assert row == params.parse(changed("methods.diffusion.objective.target", "noise")).methods["diffusion"]
+    assert "source" not in row.model_dump()["objective"]
+    assert "source" not in row.objective.choice
+    chosen = {"name": "spectral", "exponent": -0.5}
+    objective = params.parse(changed("methods.diffusion.objective.source", chosen)).methods["diffusion"].objective
+    assert objective.choice["source"] == chosen
+    assert components.build("objective", objective.choice).source.exponent == -0.5
+    with pytest.raises(
+        params.ParamsError, match=r"diffusion\.objective\.source: no source 'pink': must be one of white"
+    ):
+        params.parse(changed("methods.diffusion.objective.source", "pink"))

@@ -161,9 +161,19 @@ def test_a_choice_with_options_and_one_of_ones_own() -> None:
     assert "mixed along `mine:Squared`" in said
     assert "drawn from a logit-normal distribution" in said
     assert "`logit_normal(mean=0.5)`" in said
+    assert said.startswith("Noise and data are paired at random")
 
 
-@pytest.mark.parametrize("kind", ["path", "coupling", "timesteps", "target", "weight"])
+def test_noise_that_is_not_white_is_named() -> None:
+    parts = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "target": "v", "weight": "flat"}
+    said = in_words(Objective(**parts, source={"name": "shared", "rho": 0.3}))
+    assert said.startswith(
+        "The noise is of standard normal numbers that frames, slices of the first axis, share in part. N"
+    )
+    assert said.endswith("`flat`, `shared(rho=0.3)`.")
+
+
+@pytest.mark.parametrize("kind", ["path", "source", "coupling", "timesteps", "target", "weight"])
 def test_every_choice_has_words(kind: str) -> None:
     assert all(component.says for component in known(kind).values())
 
