@@ -40,7 +40,8 @@ from fm.data.rows import Arrays
 from fm.field import Field
 from fm.images import to_uint8
 from fm.metrics import frechet_distance
-from fm.metrics.extractors.classifier_network import Classifier, Schedule, train_classifier
+from fm.metrics.extractors.classifier_network import Classifier, recognition
+from fm.metrics.fitting import Schedule, fit
 from fm.paths import Path as ProbabilityPath
 from fm.sampling import draw
 from fm.targets import Target
@@ -147,7 +148,7 @@ def distances(learnt: Examples) -> Distance:
     torch.manual_seed(0)
     channels, size, _ = learnt.codec.shape
     network = Classifier(channels=channels, image_size=size, num_classes=10)
-    train_classifier(network, images, labels, Schedule(3, 128, peak_learning_rate=3e-3), CPU, lambda line: None)
+    fit(network, images, recognition(labels), Schedule(3, 128, peak_learning_rate=3e-3), CPU, lambda line: None)
     network.eval()
 
     @torch.no_grad()

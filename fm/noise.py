@@ -65,6 +65,7 @@ class Purpose(IntEnum):
     LAYERS = 10  # what a network's own layers draw while it trains, as dropout does
     PAIR = 11  # what a pair is made from that a network is trained on
     CAPTION = 12  # which of its captions the training datum at this position is seen under
+    RANKING = 13  # what a datum is mixed with whose captions are ranked
 
 
 def stream(seed: int, position: int, purpose: Purpose) -> np.random.Generator:

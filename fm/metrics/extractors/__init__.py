@@ -26,6 +26,7 @@ from fm.metrics.extractors.extractor import (
 )
 from fm.metrics.extractors.inception import InceptionExtractor
 from fm.metrics.extractors.own import OWN, OwnExtractor
+from fm.metrics.extractors.two_towers import TwoTowers
 
 __all__ = [
     "Asked",
@@ -35,6 +36,7 @@ __all__ = [
     "ExtractorError",
     "Floats",
     "InceptionExtractor",
+    "TwoTowers",
     "features_of",
     "labels_of",
     "load",

@@ -53,7 +53,8 @@ class ClassifierExtractor(
 
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
-        from fm.metrics.extractors.classifier_network import Classifier, Schedule, own_order, train_classifier
+        from fm.metrics.extractors.classifier_network import Classifier, recognition
+        from fm.metrics.fitting import Schedule, fit, own_order
 
         dataset, images = asked.dataset, asked.images
         classes = len(dataset.label_names)
@@ -74,8 +75,8 @@ class ClassifierExtractor(
         torch.manual_seed(0)
         network = Classifier(**sizes)
         schedule = Schedule(epochs, batch_size, peak_learning_rate=3e-3)
-        labels = dataset.train.column("label")
-        train_classifier(network, images, labels, schedule, asked.device, asked.report, own_order(dataset.train))
+        loss = recognition(dataset.train.column("label"))
+        fit(network, images, loss, schedule, asked.device, asked.report, own_order(dataset.train))
         return cls(network, sizes, asked.device)
 
     @classmethod

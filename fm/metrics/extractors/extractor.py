@@ -18,6 +18,7 @@ from fm.errors import UserError
 from fm.images import Images
 from fm.lazy import torch
 from fm.pictures import Shown, shown
+from fm.text.encoder import Encoder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +42,7 @@ class Asked:
         weights: where the user has its weights, if said.
         cache: the folder which it may keep downloads in.
         report: takes a line for people.
+        encoder: what reads captions, where networks are told them.
 
     >>> Asked("inception", None, torch.device("cpu"), weights=None, cache=Path(".cache"), report=print).setting
     'inception'
@@ -52,6 +54,7 @@ class Asked:
     weights: Path | None
     cache: Path
     report: Callable[[str], None]
+    encoder: Encoder | None = None
 
     @property
     def images(self) -> Images | Shown:
