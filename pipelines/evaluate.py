@@ -25,13 +25,14 @@ from fm.pictures import pictures
 from fm.work_queue import Workers
 from pipelines import averages, params, snapshots
 from pipelines.dataset import opened
+from pipelines.following import deciding, follow, is_told_captions
 from pipelines.params import Evaluate, Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.records import tracking
 from pipelines.rehearsal import rehearse
 from pipelines.sample_sets import draw, measure, real_reference, sharers
-from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow, Following, distance_key
 from pipelines.stage import Stage, require_unchanged, running
 
 NEIGHBOURS = 2
@@ -88,6 +89,12 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
             best = workers.agree(int(np.argmin([row.distance for row in rows])))
             along = snapshots.along(method, rows, measure_young)
             lengths = averages.read(method, rows[best], measure_at)
+            captions = None
+            if is_told_captions(generator):
+                decides = rows[workers.agree(deciding(rows, settings.register_.nfe))]
+                figures = follow(generator.with_sampler(decides.sampler), dataset, chosen, workers)
+                captions = Following(sampler=decides.sampler, nfe=decides.nfe, figures=figures)
+                report_captions(tracked, captions)
             require_unchanged(stage)
 
         evaluation = Evaluation(
@@ -103,6 +110,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
             rows=rows,
             along=along,
             lengths=lengths,
+            captions=captions,
         )
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
         for grid in sorted((SAMPLES / method).glob("*.png")):
@@ -137,6 +145,8 @@ def help_draw(workers: Workers, method: str, threads: int | None = None) -> None
         draw(model(folder, chosen, device, weaker).with_sampler(best), extractor, dataset, chosen, workers)
     for length in averages.tried(method):
         draw(at_length(method, length, generator, chosen).with_sampler(best), extractor, dataset, chosen, workers)
+    if is_told_captions(generator):
+        follow(generator.with_sampler(samplers[workers.agree(0)]), dataset, chosen, workers)
 
 
 def model(folder: Path, chosen: Evaluate, device: torch.device, weaker: Mapping[int, Path]) -> Generator:
@@ -179,6 +189,11 @@ def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationR
         values["accuracy"] = row.accuracy
     whole = {f"{distance_key(extractor)}/{method}/{row.solver}": row.distance}
     run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe, whole)
+
+
+def report_captions(run: tracking.StageRun, found: Following) -> None:
+    """How captions are followed, into MLflow."""
+    run.metrics({f"captions/{one.kind} {one.what} {one.of}": one.share for one in found.figures}, found.nfe)
 
 
 def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:

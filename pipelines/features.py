@@ -1,4 +1,5 @@
-"""Stage `features`: the extractor that everything is measured with, and the features of the real images."""
+"""Stage `features`: the extractor that everything is measured with, and the features of the real images; where networks
+are told captions, those who judge whether they follow them, too."""
 
 import time
 from pathlib import Path
@@ -11,10 +12,12 @@ from fm.components import ANY
 from fm.data.prepared import Prepared
 from fm.metrics.extractors import Asked, features_of, labels_of, prepare
 from fm.pictures import shown
+from fm.text import Encoder
 from pipelines import params
 from pipelines.dataset import opened
+from pipelines.following import train_judges
 from pipelines.machine import Moment
-from pipelines.params import Evaluate
+from pipelines.params import Captions, Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, cache_dir, compute_slot, whole_folder
 from pipelines.schemas.features import FeatureMetrics
@@ -33,8 +36,11 @@ def extract(stage: Stage) -> None:
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), whole_folder(FEATURES) as folder:
         started, began = time.perf_counter(), Moment.now()
-        extractor = prepare(asked(settings.evaluate, dataset, device), ANY)
+        needed = asked(settings, dataset, device)
+        extractor = prepare(needed, ANY)
         extractor.save(folder)
+        if needed.encoder is not None:
+            train_judges(needed, extractor, folder)
         test_images = shown(dataset.test, dataset.codec)
         train = features_of(extractor, shown(dataset.train, dataset.codec))
         test = features_of(extractor, test_images)
@@ -55,9 +61,11 @@ def extract(stage: Stage) -> None:
     print_line(f"{extractor.name}: {train.shape[1]} features; {known}")
 
 
-def asked(chosen: Evaluate, dataset: Prepared, device: torch.device) -> Asked:
+def asked(settings: Params, dataset: Prepared, device: torch.device) -> Asked:
+    chosen, condition = settings.evaluate, settings.dataset.condition
     weights = None if chosen.extractor_weights is None else Path(chosen.extractor_weights)
-    return Asked(chosen.extractor, dataset, device, weights, cache_dir(), print_line)
+    encoder = Encoder.of(condition.encoder) if isinstance(condition, Captions) else None
+    return Asked(chosen.extractor, dataset, device, weights, cache_dir(), print_line, encoder)
 
 
 def print_line(line: str) -> None:

@@ -23,6 +23,8 @@ INPUTS = Path("artifacts/inputs")
 PREPARED = Path("data/prepared")
 ENCODED = Path("data/encoded")
 FEATURES = Path("artifacts/features")
+CAPTIONS = "captions"
+"""The folder in FEATURES of those who judge whether captions are followed."""
 MODELS = Path("artifacts/models")
 SNAPSHOTS = Path("artifacts/snapshots")
 PAIRS = Path("artifacts/pairs")

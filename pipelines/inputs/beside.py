@@ -13,6 +13,7 @@ BESIDE_ALL = {
     "pipelines.codec:report": "tells MLflow",
     "pipelines.evaluate:log_settings": "tells MLflow",
     "pipelines.evaluate:report": "tells MLflow",
+    "pipelines.evaluate:report_captions": "tells MLflow",
     "pipelines.finished": "takes what the same stage has made before",
     "pipelines.forecast": "tells what a budget comes to",
     "pipelines.inputs": "finds what stands in these files",
@@ -46,10 +47,22 @@ BESIDE = {
 """The same for the stages of one kind."""
 
 
+OF_CAPTIONS = {
+    "fm.metrics.captions": "measures how captions are followed",
+    "pipelines.following": "the same",
+}
+"""The same where networks are told no captions."""
+
+
 SHOWS = {"compare"}
 """Stages whose result has words in it that components say of themselves."""
 
 
-def beside(stage: str) -> frozenset[str]:
-    """What is not followed for a stage, for instance train@diffusion."""
-    return frozenset(BESIDE_ALL) | frozenset(BESIDE.get(stage.partition("@")[0], {}))
+def beside(stage: str, captions: bool) -> frozenset[str]:
+    """What is not followed for a stage, for instance train@diffusion.
+
+    Args:
+        captions: whether networks are told some.
+    """
+    of_stage = frozenset(BESIDE.get(stage.partition("@")[0], {}))
+    return frozenset(BESIDE_ALL) | of_stage | (frozenset() if captions else frozenset(OF_CAPTIONS))

@@ -13,7 +13,7 @@ from pipelines.inputs.components import LIBRARY, OWN, Components, packages_of
 from pipelines.inputs.reach import Reach
 from pipelines.inputs.settings import FOR_EACH_METHOD, OF_STAGE, Settings, of_autoencoder, of_original
 from pipelines.inputs.sources import Code
-from pipelines.params import Params
+from pipelines.params import Captions, Params
 from pipelines.project import INPUTS
 
 PIPELINES = "pipelines"
@@ -94,7 +94,8 @@ class Resolver:
         if kind == "codec":
             settings |= of_autoencoder(self.root, self.settings)
         self.code.installed = packages_of(settings, self.components.bases)
-        reach = Reach(self.code, beside(stage))
+        captions = isinstance(self.settings.dataset.condition, Captions)
+        reach = Reach(self.code, beside(stage, captions))
         reach.program(f"{PIPELINES}.{kind}")
         self.components.follow(reach, settings)
         if self.code.installed:  # one's own may use what the stage by itself need not

@@ -39,7 +39,9 @@ def of_prepare(settings: Params, _: str) -> Settings:
 
 
 def of_features(settings: Params, _: str) -> Settings:
-    return {**{name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}, **CONDITIONER}
+    of_extractor = {name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}
+    condition = settings.dataset.condition
+    return {**of_extractor, **CONDITIONER, "encoder": condition.encoder if isinstance(condition, Captions) else None}
 
 
 def of_codec(settings: Params, _: str) -> Settings:
@@ -70,6 +72,7 @@ def of_evaluate(settings: Params, method: str) -> Settings:
         **of_network(settings, method),
         "evaluate": of_evaluation(settings.evaluate),
         "samplers": [each.model_dump(mode="json") for each in settings.methods[method].each_sampler()],
+        **({"captions_at": settings.register_.nfe} if isinstance(settings.dataset.condition, Captions) else {}),
     }
 
 

@@ -6,6 +6,7 @@ from pipelines import words
 from pipelines.claims.results import Results
 from pipelines.claims.words import as_markdown
 from pipelines.markup import table
+from pipelines.report import captions
 from pipelines.report.answer import answer
 from pipelines.report.page import Contents, facts_of
 from pipelines.schemas.comparison import Comparison
@@ -26,6 +27,7 @@ def markdown(contents: Contents) -> str:
         f"Lower is better; real test images score {number(comparison.floor)} at this sample size"
         f"{given_back(comparison)}. `{key}`: " + words.distance_in_words(comparison.extractor),
         *(f"**{question}**\n\n{' '.join(sentences)}" for question, sentences in first.others),
+        *captions_followed(contents),
         "## Claims about flow matching",
         as_markdown(comparison.claims),
         "## Every sampler",
@@ -46,6 +48,24 @@ def costs(names: Sequence[str], lines: list[tuple[str, list[tuple[str, str]]]]) 
         for label, figures in lines
     ]
     return table(("", *names), rows)
+
+
+def captions_followed(contents: Contents) -> list[str]:
+    """Where networks are told captions."""
+    lines = captions.lines(contents.results.evaluations)
+    if not lines:
+        return []
+    head = ("", *contents.names.values(), "captions shuffled", "real images")
+    rows = [
+        (
+            line.what,
+            *(f"**{share}** ({ends})" if ends else share for share, ends in line.shares),
+            line.floor,
+            line.ceiling,
+        )
+        for line in lines
+    ]
+    return ["## Are captions followed?", table(head, rows), captions.HOW]
 
 
 def samplers(results: Results, names: dict[str, str], key: str) -> str:

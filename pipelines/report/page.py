@@ -16,6 +16,7 @@ from pipelines.claims.results import Results
 from pipelines.claims.words import VERDICTS, interval, measured
 from pipelines.project import NEAREST
 from pipelines.ranking import Ranking
+from pipelines.report import captions
 from pipelines.report.answer import answer
 from pipelines.report.conditions import ALIKE, Conditions
 from pipelines.report.pictures import data_uri, first_row, picture
@@ -123,6 +124,8 @@ def context(contents: Contents) -> dict[str, Any]:
         "guidance_plot": guidance_plot(results.probes.methods, contents.names),
         "probes": results.probes,
         "waiting": waited(results),
+        "captions": captions.lines(results.evaluations),
+        "captions_how": captions.HOW,
         "grids": grids(contents),
         "neighbours": neighbours(contents),
         "extractor": words.distance_in_words(comparison.extractor),

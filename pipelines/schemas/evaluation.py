@@ -89,6 +89,32 @@ class Lengths(Schema):
     untuned: float = Field(description="with the average of train.ema_decay")
 
 
+class CaptionFigure(Schema):
+    """A share of data that is right by their captions (fm.metrics.captions.following)."""
+
+    kind: Literal["ranking", "retrieval", "attribute"]
+    what: str = Field(description="what else the caption is ranked against; first of how many; the attribute's field")
+    of: Literal["held out", "seen"] = Field(description="data of the test split, or ones that were trained on")
+    share: float
+    share_low: float
+    share_high: float
+    share_sets: list[float] = Field(description="of sets of data, index-aligned over all methods")
+    floor: float = Field(description="where captions are shuffled")
+    ceiling: float = Field(description="of real images")
+    count: int = Field(description="data in all sets together")
+
+
+class Following(Schema):
+    """How far a method follows captions, by the sampler that is best with the evaluations that decide."""
+
+    sampler: SamplerConfig
+    nfe: int
+    figures: list[CaptionFigure]
+
+    def find(self, kind: str, of: str = "held out") -> list[CaptionFigure]:
+        return [one for one in self.figures if (one.kind, one.of) == (kind, of)]
+
+
 class Evaluation(Schema):
     """metrics/evaluate/<method>.json. On disk `distance` is called after its extractor (distance_key)."""
 
@@ -107,13 +133,16 @@ class Evaluation(Schema):
     rows: list[EvaluationRow]
     along: list[Snapshot] = Field(description="the way there, the finished network last; empty without train.snapshots")
     lengths: Lengths | None = Field(default=None, description="none without train.average_lengths")
+    captions: Following | None = Field(default=None, description="none where networks are told none")
 
     def save(self, path: Path) -> None:
         content = self.model_dump(mode="json")
         for part in ("rows", "along"):
             content[part] = [self.row_on_disk(row) for row in getattr(self, part)]
+        if self.captions is None:
+            del content["captions"]  # which files of before have not
         if self.lengths is None:
-            del content["lengths"]  # which files of before have not
+            del content["lengths"]  # nor this
         else:
             content["lengths"] = self.row_on_disk(self.lengths)
             content["lengths"]["tried"] = [self.row_on_disk(one) for one in self.lengths.tried]

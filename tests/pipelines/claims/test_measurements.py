@@ -18,11 +18,22 @@ from pipelines.claims.results import Results
 from pipelines.claims.table import CLAIMS
 from pipelines.params import Roles
 from pipelines.schemas.comparison import Claim
-from pipelines.schemas.evaluation import EvaluationRow, Snapshot
+from pipelines.schemas.evaluation import EvaluationRow, Following, Snapshot
 from pipelines.schemas.machine import Load
 from pipelines.schemas.probes import ChangeOfPath, MethodProbe, ProbeLoads
 from pipelines.schemas.train import Before
-from tests.pipelines.report.made_up import BIAS, DIFFUSION, FLOW, LUCK, Rows, evaluation, probes, row, training
+from tests.pipelines.report.made_up import (
+    BIAS,
+    DIFFUSION,
+    FLOW,
+    LUCK,
+    Rows,
+    evaluation,
+    following,
+    probes,
+    row,
+    training,
+)
 
 
 def results(flow: Rows = FLOW, diffusion: Rows = DIFFUSION) -> Results:
@@ -488,6 +499,36 @@ def test_conditioning_of_methods_that_cannot_be_guided():
 
 def test_conditioning_needs_a_classifier():
     assert judged(changed_probe(results(), "diffusion", guidance=[]))["conditioning"].verdict == "not_measured"
+
+
+def told_captions(ours: Following | None, theirs: Following | None) -> Results:
+    given = results()
+    each = zip(given.evaluations.items(), (ours, theirs), strict=True)
+    return replace(
+        given, evaluations={name: one.model_copy(update={"captions": captions}) for (name, one), captions in each}
+    )
+
+
+def test_conditioning_under_captions_compares_images_that_are_found_by_them():
+    found = judged(told_captions(following(), following(better=0.1)))["conditioning"]
+    # The luck of a set is shared, and so the interval is that of the difference alone.
+    assert (found.measured, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert (found.verdict, found.unit) == ("reproduced", "difference of shares")
+    assert "the nearest of 100; 692 captions of test images in 4 sets" in found.protocol
+    assert found.note == (
+        "By their captions are found 30.0% of flow matching's images (Euler, 10 evaluations) and 40.0% of diffusion's "
+        "images (Euler, 10 evaluations); 90.0% of real test images, 1.0% by shuffled captions. A test image's caption "
+        "has a lower loss than another one by flow matching in 80.0% and diffusion in 90.0% of the cases."
+    )
+    worse = judged(told_captions(following(better=0.1), following()))["conditioning"]
+    assert worse.verdict == "not_reproduced"
+
+
+def test_conditioning_under_captions_needs_some_of_test_images():
+    none = following().model_copy(update={"figures": []})
+    assert judged(told_captions(none, following()))["conditioning"].verdict == "not_measured"
+    classes = judged(told_captions(None, following()))["conditioning"]
+    assert "at scale 2" in classes.note, "one without captions is compared by classes"
 
 
 def test_newcombe_interval_by_hand():

@@ -12,7 +12,7 @@ from fm.data.splits import Splits
 from fm.data.writing import write
 from pipelines.params import FILE
 from pipelines.project import CURVES, METRICS, NEAREST, PREPARED, ROOT, SAMPLES
-from pipelines.schemas.evaluation import Evaluation, EvaluationRow
+from pipelines.schemas.evaluation import CaptionFigure, Evaluation, EvaluationRow, Following
 from pipelines.schemas.features import FeatureMetrics
 from pipelines.schemas.probes import ChangeOfPath, Convergence, Guided, MethodProbe, Probes, Repetition, SamplerTiming
 from pipelines.schemas.train import TrainMetrics
@@ -69,6 +69,39 @@ def evaluation(rows: Rows, accuracy: float | None = 0.9, call: float = 0.001) ->
         floor=4.0,
         rows=[row(*each, accuracy=accuracy, call=call) for each in rows],
         along=[],
+    )
+
+
+def caption_figure(kind: str, what: str, share: float, of: str = "held out") -> CaptionFigure:
+    return CaptionFigure.model_validate(
+        {
+            "kind": kind,
+            "what": what,
+            "of": of,
+            "share": share,
+            "share_low": share - 0.05,
+            "share_high": share + 0.05,
+            "share_sets": [share + luck for luck in LUCK],
+            "floor": 0.01,
+            "ceiling": 0.9,
+            "count": 692,
+        }
+    )
+
+
+def following(better: float = 0.0) -> Following:
+    """How a method follows captions: in every figure by so much better than the usual one."""
+    return Following(
+        sampler=SamplerConfig(solver="euler", steps=10),
+        nfe=10,
+        figures=[
+            caption_figure("ranking", "another caption", 0.8 + better),
+            caption_figure("ranking", "another label", 0.7 + better),
+            caption_figure("retrieval", "1 of 100", 0.3 + better),
+            caption_figure("retrieval", "5 of 692", 0.2 + better),
+            caption_figure("attribute", "tone", 0.6 + better),
+            caption_figure("attribute", "tone", 0.65 + better, of="seen"),
+        ],
     )
 
 
