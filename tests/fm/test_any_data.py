@@ -76,7 +76,7 @@ def test_without_any_condition() -> None:
 
 def test_only_networks_that_are_told_where_a_step_ends_can_jump() -> None:
     generator = generator_of(WIND, UNET, until=False)
-    with pytest.raises(ValueError, match="second time"):
+    with pytest.raises(ValueError, match="told where a step ends"):
         generator.sample(1, seed=0, solver="jump")
     with pytest.raises(ValueError, match="only a network that predicts the velocity can jump"):
         generator_of(WIND, UNET, target="data").sample(1, seed=0, solver="jump")

@@ -71,8 +71,11 @@ def test_inputs_are_those_of_the_condition() -> None:
     for what, settings in (("labels", PLAIN), ("text", OF_TEXT), ("none", unconditional)):
         resolver = Resolver(ROOT, settings)
         found[what] = {name: resolver.inputs(name) for name in ("features", "train@diffusion", "evaluate@diffusion")}
+    assert found["none"]["features"] == found["labels"]["features"]
+    assert (
+        found["text"]["features"].settings["encoder"] == "minilm"
+    )  # for those who judge whether captions are followed
     for other in ("text", "none"):
-        assert found[other]["features"] == found["labels"]["features"]
         assert found[other]["train@diffusion"].settings != found["labels"]["train@diffusion"].settings
         assert found[other]["evaluate@diffusion"].settings != found["labels"]["evaluate@diffusion"].settings
     reads_text = found["text"]["train@diffusion"].code.keys() - found["labels"]["train@diffusion"].code.keys()

@@ -47,7 +47,8 @@ from tests.pipelines.params.written import CONTENT, changed
             "evaluate.extractor",
             "vgg",
             "params.yaml: evaluate.extractor: must be classifier, efficientnet_lite0, "
-            "inception, extractors/<name>.pt, extractors/<name>.py:<function> or <module>:<Class>, not 'vgg'",
+            "inception, two_towers, extractors/<name>.pt, extractors/<name>.py:<function> or <module>:<Class>, "
+            "not 'vgg'",
         ),
         (
             "methods.diffusion.objective.path",
