@@ -79,6 +79,7 @@ class TwoTowers(
         batch_size = min(cls.training_batch, len(images))
         epochs = epochs_of(len(images), batch_size, cls.epochs, cls.least_steps, cls.most_seen)
         schedule = Schedule(epochs, batch_size, peak_learning_rate=3e-3)
+        asked.report(f"reading {len(numbers):,} captions")  # a minute and more, without a word of it
         loss = contrast(made.network, made.words(list(numbers)), captions, ends, schedule.seed)
         fit(made.network, images, loss, schedule, asked.device, asked.report, own_order(dataset.train))
         return made
