@@ -27,7 +27,7 @@ PAIRS = """\
     foreach: {%s}
     do:
       cmd: sh infra/python.sh -m pipelines.pairs ${key}
-      deps: ["artifacts/inputs/pairs/${key}.json", "artifacts/models/${item}", data/prepared]
+      deps: ["artifacts/inputs/pairs/${key}.json", "artifacts/models/${item}", %s]
       outs: ["artifacts/pairs/${key}"]
       metrics:
         - metrics/pairs/${key}.json: {cache: false}
@@ -88,7 +88,8 @@ def with_edges(text: str, settings: Params) -> str:
         for name, (start, pairs) in needed.items()
     ]
     drawn = ", ".join(f"{name}: {start}" for name, start in of_pairs(settings).items())
-    stage = PAIRS % drawn if drawn else ""
+    data = "data/encoded, data/prepared" if settings.is_encoded else "data/prepared"
+    stage = PAIRS % (drawn, data) if drawn else ""
     text = WHERE_PAIRS.sub("", text).replace("  train:\n", f"{stage}  train:\n", 1)
     text = ROWS.sub(lambda _: "\n".join([BY_ROW, *lines]) if lines else PLAIN, text)
     return text.replace(KEYS + AND_OF_ROW, KEYS).replace(KEYS, KEYS + AND_OF_ROW if lines else KEYS)

@@ -65,7 +65,8 @@ def write(settings: Params, dataset: Prepared, folder: Path, work: Path, device:
     """Fill the folder; what is made on the way is kept in `work`, for an attempt that is cut short."""
     condition = settings.dataset.condition
     if not settings.is_encoded:
-        raise params.ParamsError(f"{params.FILE}: dataset.condition = {condition}: nothing is to be encoded")
+        told = f"dataset.condition = {condition} and codec.kind = {settings.codec.kind}: nothing is to be encoded"
+        raise params.ParamsError(f"{params.FILE}: {told}")
     conditioner: Conditioner = Unconditional() if condition == "none" else dataset.conditioner
     codec, found, seconds = None, dict[str, Any](), 0.0
     if isinstance(condition, Captions):

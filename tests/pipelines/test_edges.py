@@ -50,7 +50,10 @@ def test_pairs_are_made_after_the_one_training_and_before_the_other() -> None:
     text = edges.with_edges(TEXT, params.parse(content))
     assert edges.with_edges(text, params.parse(content)) == text
     assert edges.with_edges(text, params.parse(CONTENT)) == TEXT
+    content["dataset"]["condition"] = "text"  # so that pairs are under captions, which encode makes tokens of
+    under_captions = yaml.safe_load(edges.with_edges(TEXT, params.parse(content)))["stages"]["pairs"]["do"]["deps"]
     stages = yaml.safe_load(text)["stages"]
+    assert set(under_captions) - set(stages["pairs"]["do"]["deps"]) == {"data/encoded"}
     assert "pairs" not in yaml.safe_load(TEXT)["stages"]
     assert stages["pairs"]["foreach"] == {"diffusion": "flow_matching"}
     assert stages["train"]["foreach"] == {

@@ -103,7 +103,7 @@ def test_where_nothing_is_to_be_encoded_it_says_so(place: Path, monkeypatch: pyt
     content = yaml.safe_load((place / "params.yaml").read_text())
     content["dataset"]["condition"] = "labels"
     (place / "params.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match=r"dataset\.condition = labels: nothing is to be encoded"):
+    with pytest.raises(UserError, match=r"condition = labels and codec\.kind = pixels: nothing is to be encoded"):
         write_encoded()
 
 
