@@ -27,6 +27,7 @@ class Definition:
         threshold: the source's value; for an equality the margin around null (or 0).
         of_run: what one run of the pipeline measures of it; none where it takes a study.
         of_arm: where it does, what the study's arm of this id says.
+        beside_main: where that arm says it beside the main one, what the two say.
         seeds: what figures of several trainings differ by, beside the trainings' luck: `sampled` ones by that of the
             sample sets, `timed` ones by the machine's, `counted` ones, whose interval is their range, by nothing.
     """
@@ -40,7 +41,12 @@ class Definition:
     threshold: float
     of_run: Callable[[Results], Measurement] | None = None
     of_arm: Callable[[Sequence[Outcome]], Measurement] | None = None
+    beside_main: Callable[[Sequence[Outcome], Sequence[Outcome]], Measurement] | None = None
     seeds: Literal["sampled", "timed", "counted"] = "sampled"
+
+    @property
+    def has_arm(self) -> bool:
+        return self.of_arm is not None or self.beside_main is not None
 
     def sentence(self, roles: Roles) -> str:
         """The claim of the methods that have these roles."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pipelines.claims.claim import Definition
 from pipelines.claims.measurement import Measurement, not_measured
-from pipelines.claims.outcomes import Outcome, alike, share_sets
+from pipelines.claims.outcomes import MAIN, Outcome, alike, share_sets
 from pipelines.claims.over_seeds import over_seeds
 from pipelines.claims.results import Results
 from pipelines.claims.table import CLAIMS
@@ -39,10 +39,18 @@ def by_study(definition: Definition, outcomes: Sequence[Outcome]) -> Measurement
         main = alike([one for one in outcomes if one.results is not None])
         each = [by_run(definition, one.results) for one in main if one.results is not None]
         return over_seeds(definition, each, definition.seeds != "timed" and share_sets(main))
-    arm = [one for one in outcomes if one.arm == definition.id]
-    if not arm or definition.of_arm is None:
+    return by_arm(definition, outcomes)
+
+
+def by_arm(definition: Definition, outcomes: Sequence[Outcome]) -> Measurement:
+    arm, main = ([one for one in outcomes if one.arm == name] for name in (definition.id, MAIN))
+    if not arm:
         return not_measured(f"the study has no arm {definition.id}")
-    return definition.of_arm(alike(arm))
+    if definition.of_arm is not None:
+        return definition.of_arm(alike(arm))
+    assert definition.beside_main is not None
+    both = alike([*arm, *main])
+    return definition.beside_main(both[: len(arm)], both[len(arm) :])
 
 
 def entry(definition: Definition, found: Measurement, roles: Roles) -> Claim:

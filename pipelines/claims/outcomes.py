@@ -11,6 +11,9 @@ from pipelines.params import Roles
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.schemas.train import TrainMetrics
 
+MAIN = "main"
+"""The arm of a study that says what one run says."""
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -2,11 +2,13 @@
 
 from pipelines.claims import (
     conditioning,
+    custom_flow,
     determinism,
     learning_rates,
     matched,
     migration,
     optimal_transport,
+    other_data,
     quality,
     real_time,
     special_case,
@@ -32,4 +34,7 @@ CLAIMS = (
     transformers.CLAIM,
     learning_rates.CLAIM,
     optimal_transport.CLAIM,
+    other_data.VIDEO,
+    other_data.VOLUMES,
+    custom_flow.CLAIM,
 )

@@ -10,14 +10,14 @@ from typing import Any
 import yaml
 
 from pipelines import further_stages, params
-from pipelines.claims.outcomes import Outcome
+from pipelines.claims.outcomes import MAIN, Outcome
 from pipelines.claims.results import read, read_trainings
 from pipelines.params import Roles
 from pipelines.project import CURVES, METRICS, MODELS, PAIRS, REPORTS, SAMPLES, SNAPSHOTS, whole_folder
 from pipelines.ranking import read_evaluations
 from pipelines.records import provenance
 from pipelines.schemas.schema import Schema
-from pipelines.study.plan import MAIN, Trial
+from pipelines.study.plan import Trial
 
 STUDIES = REPORTS / "studies"
 RECORD = "trial.json"

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from pipelines import params
+from pipelines.claims.outcomes import MAIN
 from pipelines.claims.table import CLAIMS
 from pipelines.params import ParamsError, Section
 from pipelines.params.mistakes import explained
@@ -19,8 +20,7 @@ from pipelines.project import ROOT
 STUDIES = Path("studies")
 METHODS = Path("methods")
 
-MAIN = "main"
-ARMS = (MAIN, *(claim.id for claim in CLAIMS if claim.of_arm is not None))
+ARMS = (MAIN, *(claim.id for claim in CLAIMS if claim.has_arm))
 
 # evaluate.seed of the training with seed 0, as params.yaml has it; with seed n it is n more. Were it the same for all,
 # the luck of the sample sets would be too, and more trainings would say nothing of it.

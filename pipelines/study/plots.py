@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.claims import learning_rates, optimal_transport, transformers
+from pipelines.claims import custom_flow, learning_rates, optimal_transport, other_data, transformers
 from pipelines.claims.learning_rates import sweep
-from pipelines.claims.outcomes import Outcome, alike, distance, learning_rate
+from pipelines.claims.outcomes import MAIN, Outcome, alike, distance, learning_rate
 from pipelines.report.plots import Line, lines_plot
 from pipelines.schemas.evaluation import distance_key
-from pipelines.study.plan import MAIN
 from pipelines.words import method_name
 
 MOST_SHADES = 5  # further methods have one colour together
@@ -107,6 +106,27 @@ PLOTS = {
         "network evaluations",
         True,
         "{Ours} by evaluations, noise and data paired at random and by optimal transport.",
+        by_evaluations,
+    ),
+    other_data.VIDEO.id: Plot(
+        "distance by evaluations, of videos",
+        "network evaluations",
+        True,
+        "Videos by evaluations, each method by its best sampler of so many.",
+        by_evaluations,
+    ),
+    other_data.VOLUMES.id: Plot(
+        "distance by evaluations, of volumes",
+        "network evaluations",
+        True,
+        "Volumes by evaluations, each method by its best sampler of so many.",
+        by_evaluations,
+    ),
+    custom_flow.CLAIM.id: Plot(
+        "distance by evaluations, with and without a flow made for the data",
+        "network evaluations",
+        True,
+        "{Ours} by evaluations, on the straight path from white noise and with a flow made for the data.",
         by_evaluations,
     ),
     transformers.CLAIM.id: Plot(

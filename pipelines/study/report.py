@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines import further_stages, params, stage
 from pipelines.claims.comparison import compare
 from pipelines.claims.judge import judge_study
-from pipelines.claims.outcomes import Outcome
+from pipelines.claims.outcomes import MAIN, Outcome
 from pipelines.claims.results import read
 from pipelines.claims.words import finding
 from pipelines.program import run
@@ -19,7 +19,7 @@ from pipelines.ranking import rank
 from pipelines.report import Contents, files
 from pipelines.report.page import Several
 from pipelines.study import collect, plan
-from pipelines.study.plan import MAIN, Trial
+from pipelines.study.plan import Trial
 from pipelines.study.plots import plots
 
 

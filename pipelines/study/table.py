@@ -11,13 +11,12 @@ from statistics import fmean
 
 from fm.errors import UserError
 from fm.metrics.intervals import mean_interval
-from pipelines.claims.outcomes import Outcome
+from pipelines.claims.outcomes import MAIN, Outcome
 from pipelines.claims.seeds import CONFIDENCE
 from pipelines.markup import table
 from pipelines.program import run
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
 from pipelines.study import collect
-from pipelines.study.plan import MAIN
 from pipelines.words import method_name, number, percent, solver_name
 
 Rows = Mapping[tuple[str, str, int], Sequence[EvaluationRow]]

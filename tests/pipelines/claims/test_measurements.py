@@ -53,10 +53,10 @@ def judged(given: Results) -> dict[str, Claim]:
     return {claim.id: claim for claim in judge(given)}
 
 
-def test_there_are_fifteen_claims_of_which_one_run_tries_twelve():
-    assert len(CLAIMS) == len({definition.id for definition in CLAIMS}) == 15
+def test_there_are_eighteen_claims_of_which_one_run_tries_twelve():
+    assert len(CLAIMS) == len({definition.id for definition in CLAIMS}) == 18
     assert sum(definition.of_run is not None for definition in CLAIMS) == 12
-    assert all((definition.of_run is None) != (definition.of_arm is None) for definition in CLAIMS)
+    assert all((definition.of_run is None) == definition.has_arm for definition in CLAIMS)
     assert "flows.study" in judged(results())["touchiness"].note
 
 
@@ -549,7 +549,7 @@ def test_paired_difference_of_two_rows():
 def test_without_both_roles_nothing_is_measured(present: str):
     alone = Results(Roles(), {present: training()}, {present: evaluation(FLOW)}, probes({present: FLOW}), None)
     found = judge(alone)
-    assert len(found) == 15
+    assert len(found) == 18
     assert {claim.verdict for claim in found} == {"not_measured"}
 
 

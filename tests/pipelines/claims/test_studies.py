@@ -50,7 +50,7 @@ def at_ten(distance: float) -> Rows:
 def test_every_claim_is_there_measured_or_with_a_reason() -> None:
     found = judged(*two_seeds())
     assert list(found) == [definition.id for definition in CLAIMS]
-    for name in ("transformers", "touchiness", "optimal_transport"):
+    for name in ("transformers", "touchiness", "optimal_transport", "video", "volumes", "custom_flow"):
         assert found[name].verdict == "not_measured"
         assert f"no arm {name}" in found[name].note
 
@@ -136,7 +136,7 @@ def test_transformers_by_the_ratio_of_distances() -> None:
     assert "1 MFLOP" in found.protocol
 
 
-@pytest.mark.parametrize("arm", ["transformers", "optimal_transport"])
+@pytest.mark.parametrize("arm", ["transformers", "optimal_transport", "custom_flow"])
 def test_an_arm_without_its_two_methods_is_not_measured(arm: str) -> None:
     for methods in (["flow_matching"], ["mine", "ot_cfm"], ["flow_matching", "mine", "ot_cfm"]):
         found = judged(*(outcome(arm, seed, dict.fromkeys(methods, at_ten(8))) for seed in (0, 1)))[arm]
@@ -153,6 +153,60 @@ def test_optimal_transport_is_judged_at_five_evaluations() -> None:
     assert found["optimal_transport"].measured == pytest.approx(2)
     assert found["optimal_transport"].verdict == "reproduced"
     assert "5: 2; 10: 1" in found["optimal_transport"].note
+
+
+def both_kinds(id: str, on_kind: list[float], on_stills: list[float], images_seen: int = 1000) -> list[Outcome]:
+    """Trials on data of a kind and on still pictures, in which diffusion's distance is so many times ours."""
+    trials = []
+    for arm, ratios in ((id, on_kind), ("main", on_stills)):
+        for seed, ratio in enumerate(ratios):
+            one = outcome(arm, seed, {"flow_matching": at_ten(4), "diffusion": at_ten(4 * ratio)})
+            seen = images_seen if arm == id else 1000
+            trained = {name: each.model_copy(update={"images_seen": seen}) for name, each in one.train.items()}
+            trials.append(replace(one, train=trained))
+    return trials
+
+
+@pytest.mark.parametrize("id", ["video", "volumes"])
+def test_what_flow_matching_gains_on_other_data_is_held_against_still_pictures(id: str) -> None:
+    found = judged(*both_kinds(id, [3.0, 3.3, 2.7], [1.5, 1.5, 1.5]))[id]
+    assert found.measured == pytest.approx((3.0 * 3.3 * 2.7) ** (1 / 3) / 1.5)
+    assert found.verdict == "reproduced"
+    assert "on still pictures 1.5 times (1.5, 1.5, 1.5)" in found.note
+    assert "FLOP of training" in found.protocol
+
+
+def test_an_advantage_that_is_the_same_on_videos_as_on_stills_is_none() -> None:
+    found = judged(*both_kinds("video", [1.5, 1.6, 1.4], [1.5, 1.4, 1.6]))["video"]
+    assert found.low < 1 < found.high
+    assert found.verdict == "inconclusive"
+    shrunk = judged(*both_kinds("video", [1.5, 1.51, 1.49], [3.0, 3.01, 2.99]))["video"]
+    assert (shrunk.measured, shrunk.verdict) == (pytest.approx(0.5, rel=0.01), "not_reproduced")
+
+
+def test_trainings_of_unequal_compute_are_not_compared_across_kinds_of_data() -> None:
+    found = judged(*both_kinds("video", [3.0, 3.0], [1.5, 1.5], images_seen=2000))["video"]
+    assert found.verdict == "not_measured"
+    assert "with train.images_seen 1,000 in place of 2,000 they would be" in found.note
+
+
+@pytest.mark.parametrize("without", ["ours", "seeds"])
+def test_an_arm_of_other_data_needs_both_methods_and_two_seeds_as_the_main_arm_has_them(without: str) -> None:
+    trials = both_kinds("video", [3.0, 3.0], [1.5, 1.5])
+    if without == "seeds":
+        trials = trials[:1] + trials[2:]
+    else:
+        trials[0] = replace(trials[0], evaluations={"diffusion": trials[0].evaluations["diffusion"]})
+    assert judged(*trials)["video"].verdict == "not_measured"
+
+
+def test_a_custom_flow_is_worth_the_part_of_the_distance_that_it_takes_away() -> None:
+    methods = {"flow_matching": at_ten(8), "spectral_source": at_ten(2)}
+    found = judged(*(outcome("custom_flow", seed, methods) for seed in (0, 1)))["custom_flow"]
+    assert (found.measured, found.verdict) == (pytest.approx(0.75), "reproduced")
+    worse = {"flow_matching": at_ten(2), "spectral_source": at_ten(8)}
+    found = judged(*(outcome("custom_flow", seed, worse) for seed in (0, 1)))["custom_flow"]
+    assert (found.measured, found.verdict) == (pytest.approx(-3), "not_reproduced")
 
 
 def with_luck(given: Outcome, method: str, factors: list[float]) -> Outcome:

@@ -219,7 +219,7 @@ def test_same_contents_give_the_same_bytes(tmp_path: Path):
 def test_renders_any_number_of_methods(tmp_path: Path, methods: list[str]):
     text = render(contents(tmp_path, dict.fromkeys(methods, TWO["flow_matching"])))
     assert all(method.capitalize() in text for method in methods)
-    assert "15 more claims" in text
+    assert "18 more claims" in text
 
 
 def test_a_metric_without_sets_has_no_interval(tmp_path: Path):

@@ -6,10 +6,11 @@ import yaml
 
 from flows import settings
 from pipelines import params
+from pipelines.claims.outcomes import MAIN
 from pipelines.params import ParamsError
 from pipelines.project import ROOT
 from pipelines.study import plan
-from pipelines.study.plan import MAIN, Study
+from pipelines.study.plan import Study
 
 SMALL = {
     "about": "Small.",
