@@ -17,7 +17,7 @@ from fm.data.decoding import to_channels
 from fm.data.folder_contents import look_into, shown
 from fm.data.listing import FileDataset, Listing
 from fm.data.resize import resize
-from fm.data.sources import Dataset, Request, Splits
+from fm.data.sources import CodedDataset, CodedSplits, Dataset, Request, Splits
 from fm.data.splits import Elsewhere, LeftOut, Skipped
 from fm.errors import UserError
 from pipelines import params
@@ -38,7 +38,7 @@ from pipelines.stage import Stage, require_unchanged, running
 if TYPE_CHECKING:
     from fm.data.assembling import Sharded
 
-FILE = "prepare.json"
+FILE, LABEL = "prepare.json", "label"
 MOST_IN_ARRAYS = 4_000_000_000  # bytes
 MB = 1_000_000
 LINES = 20
@@ -64,8 +64,10 @@ def main() -> None:
 
 def prepare(stage: Stage) -> None:
     settings = params.load().dataset
-    source = Dataset.of(settings.name, ANY)
-    if (listing := to_be_sharded(settings, source)) is None:
+    source = Dataset.of(settings.choice, ANY)
+    if isinstance(source, CodedDataset):
+        write_coded(stage, settings, source)
+    elif (listing := to_be_sharded(settings, source)) is None:
         write_arrays(stage, settings, source)
     else:
         write_shards(stage, settings, listing)
@@ -76,18 +78,23 @@ def to_be_sharded(settings: params.Dataset, source: Dataset) -> Listing | None:
     if not isinstance(source, FileDataset) or settings.storage == "arrays":
         return None
     listing = source.listing(Path(settings.path), mixed=True)
-    most = MOST_IN_ARRAYS // (settings.image_size**2 * settings.channels)
+    size, channels = settings.pictures
+    most = MOST_IN_ARRAYS // (size**2 * channels)
     return listing if settings.storage == "shards" or listing.has_more_than(most) else None
 
 
 def write_arrays(stage: Stage, settings: params.Dataset, dataset: Dataset) -> None:
     source = dataset.load(request(settings))
     if not isinstance(source, Splits):
-        raise UserError(f"{settings.name}: its data are no labelled pictures: no stage prepares such data yet")
+        raise UserError(
+            f"dataset.name = {settings.name}: its data have a codec of their own, so its class must inherit from "
+            "fm.data.sources.CodedDataset"
+        )
+    size, channels = settings.pictures
     splits = replace(
         source,
-        train_images=to_channels(resize(source.train_images, settings.image_size), settings.channels),
-        test_images=to_channels(resize(source.test_images, settings.image_size), settings.channels),
+        train_images=to_channels(resize(source.train_images, size), channels),
+        test_images=to_channels(resize(source.test_images, size), channels),
     )
     metrics = measured(splits)
     with whole_folder(PREPARED) as folder:
@@ -97,8 +104,27 @@ def write_arrays(stage: Stage, settings: params.Dataset, dataset: Dataset) -> No
         require_unchanged(stage)
     metrics.save(METRICS / FILE)
     height, width = source.train_images.shape[1:3]
-    resized = "" if (height, width) == (settings.image_size,) * 2 else f", from {height}x{width}"
-    tell(settings, source.origin, metrics, resized)
+    resized = "" if (height, width) == (size, size) else f", from {height}x{width}"
+    tell(settings, source.origin, metrics, f"{size}x{size}x{channels}{resized}")
+    no_store_for_arrays(settings)
+
+
+def write_coded(stage: Stage, settings: params.Dataset, dataset: CodedDataset) -> None:
+    """Data of any shape, which are kept as they are."""
+    splits = dataset.load(request(settings))
+    metrics = measured_coded(splits)
+    with whole_folder(PREPARED) as folder:
+        from fm.data.writing import write
+
+        write(folder, splits, settings.name)
+        require_unchanged(stage)
+    metrics.save(METRICS / FILE)
+    shape = "x".join(map(str, splits.codec.stored))
+    tell(settings, splits.origin, metrics, f"{splits.codec.dtype} {shape}", "data")
+    no_store_for_arrays(settings)
+
+
+def no_store_for_arrays(settings: params.Dataset) -> None:
     if settings.store is not None:
         print(f"warning: dataset.store: {settings.store} is not used: only shards lie there, and these are arrays")
 
@@ -123,15 +149,17 @@ def write_shards(stage: Stage, settings: params.Dataset, listing: Listing) -> No
     metrics.save(METRICS / FILE)
     shutil.rmtree(work)
     count = len(made.train) + len(made.test)
-    tell(settings, listing.origin, metrics, f", in {count:,} shards{'' if place is None else f' in {place}'}")
+    size, channels = settings.pictures
+    where = "" if place is None else f" in {place}"
+    tell(settings, listing.origin, metrics, f"{size}x{size}x{channels}, in {count:,} shards{where}")
 
 
 def request(settings: params.Dataset) -> Request:
     return Request(
         cache=cache_dir(),
         path=Path(settings.path),
-        size=settings.image_size,
-        channels=settings.channels,
+        size=settings.image_size or 0,
+        channels=settings.channels or 0,
         test_fraction=settings.test_fraction,
         skip_bad=settings.on_bad_image == "skip",
     )
@@ -143,6 +171,18 @@ def measured(splits: Splits) -> PrepareMetrics:
     labels = splits.train_labels, splits.test_labels, splits.label_names
     captions = numbers_of(map(len, splits.train_texts + splits.test_texts))
     return metrics_of(splits, *labels, splits.elsewhere, same, captions)
+
+
+def measured_coded(splits: CodedSplits) -> PrepareMetrics:
+    """Labels are counted where the data are under them."""
+    both = splits.train, splits.test
+    names = splits.conditioner.choices if LABEL in splits.train.kinds else ()
+    train, test = (rows.column(LABEL) if names else np.zeros(len(rows), np.int64) for rows in both)
+    pairs = duplicates.across(splits.train.data, splits.test.data)
+    same = [(named(splits.train_files, i), named(splits.test_files, j)) for i, j in pairs]
+    texts = [text for rows in both if rows.texts is not None for text in rows.captions(np.arange(len(rows)))]
+    captions = numbers_of(len(text.splitlines()) for text in texts)
+    return metrics_of(splits, train, test, names, [], same, captions)
 
 
 def measured_shards(listing: Listing, made: "Sharded") -> PrepareMetrics:
@@ -207,8 +247,8 @@ def named(files: tuple[str, ...], row: int) -> str:
     return files[row] if files else f"image {row}"
 
 
-def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, how: str) -> None:
-    size = settings.image_size
+def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, shape: str, what: str = "images") -> None:
+    """Args: shape: of one of them, and how they lie; what: what they are called."""
     print(f"{settings.name}: taken from {origin}")
     print_some("skipped: ", [f"{shown(one.file)}: {shown(one.reason)}" for one in metrics.skipped])
     print_some("left out: ", left_out(metrics))
@@ -216,9 +256,8 @@ def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, how: st
     if metrics.in_both_splits:
         first = metrics.in_both_splits[0]
         count = len(metrics.in_both_splits)
-        print(
-            f"{count} test images are training images too, pixel for pixel: {shown(first.test)} is {shown(first.train)}"
-        )
+        exactly = "pixel for pixel" if what == "images" else "to the last bit"
+        print(f"{count} test {what} are training {what} too, {exactly}: {shown(first.test)} is {shown(first.train)}")
     if counted := [f"{shown(one.label)} {one.train + one.test:,}" for one in metrics.by_label[:LABELS]]:
         more = len(metrics.by_label) - LABELS
         print(f"labels: {', '.join(counted)}{f' and {more:,} more' if more > 0 else ''}")
@@ -229,8 +268,8 @@ def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, how: st
     for warning in metrics.warnings:
         print(f"warning: {warning}")
     print(
-        f"{PREPARED}: {metrics.train_images:,} training and {metrics.test_images:,} test images, "
-        f"{metrics.labels} labels, {size}x{size}x{settings.channels}{how}"
+        f"{PREPARED}: {metrics.train_images:,} training and {metrics.test_images:,} test {what}, "
+        f"{metrics.labels} labels, {shape}"
     )
 
 

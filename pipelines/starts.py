@@ -43,7 +43,7 @@ def autoencoder(settings: Params, folder: str, root: Path = HERE) -> Autoencoder
     with told("codec.autoencoder", folder):
         found = autoencoder_folders.autoencoder_in(there(folder, root))
     try:
-        require_fitting(found, settings.dataset.image_size, settings.dataset.channels)
+        require_fitting(found, *settings.dataset.pictures)
     except ValueError as error:
         raise ParamsError(f"{FILE}: {error}") from None
     return found

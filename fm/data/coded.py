@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fm.data.caption_reading import Faults
 from fm.data.rows import Arrays
+from fm.data.splits import LeftOut, Skipped
 
 if TYPE_CHECKING:
     from fm.codecs import Codec
@@ -22,6 +24,11 @@ class CodedSplits:
         codec: of the shape and type that the data have.
         conditioner: what a datum is under.
         origin: for people, where the bytes came from. No part of the data: equal data from two places is equal.
+        train_files, test_files: the file of each datum, if each has one.
+        skipped: files that cannot be used.
+        left_out: files that are none of such data.
+        warnings: for people, what may not be as it was meant.
+        caption_faults: what of the captions is not kept, and why.
 
     Raises:
         ValueError: the splits do not go together, or are not what codec and conditioner read.
@@ -39,6 +46,12 @@ class CodedSplits:
     codec: Codec
     conditioner: Conditioner
     origin: str = ""
+    train_files: tuple[str, ...] = ()
+    test_files: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
+    caption_faults: tuple[Faults, ...] = ()
 
     def __post_init__(self) -> None:
         if self.train.kinds != self.test.kinds:

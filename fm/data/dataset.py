@@ -18,7 +18,8 @@ class Request:
     Attributes:
         cache: the folder which it may keep downloads in.
         path: where the user has the data, if the dataset asks for it.
-        size, channels: of the images to be. A dataset with images of one size leaves them as they are.
+        size, channels: of the images to be; 0 where the data are none. A dataset with images of one size leaves them
+            as they are.
         test_fraction: share of the images to hold out, where nobody has split them.
         skip_bad: leave out files that cannot be used.
 

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from fm.components import ANY, find, label
+from fm.data.dataset import CodedDataset
 from fm.extractor_names import extractor_name
 from pipelines.params.network import Network
 from pipelines.schemas.evaluation import distance_key
@@ -20,6 +21,8 @@ def filled_in(content: Any) -> Any:
         return content
     defaults = of_dataset(value_of(content, "dataset", "name"))
     filled = {key: section_filled_in(section, defaults.get(key, {})) for key, section in content.items()}
+    if "dataset" in filled:
+        filled["dataset"] = options_filled_in(filled["dataset"], defaults["dataset"])
     filled["codec"] = codec_filled_in(content.get("codec", {}), defaults["codec"], filled.get("dataset"))
     if is_null(content, "train", "warmup_steps"):
         filled["train"]["warmup_steps"] = warm_up(filled["train"])
@@ -43,9 +46,12 @@ def of_dataset(name: Any) -> dict[str, Any]:
 def of_ones_own(name: Any) -> dict[str, Any]:
     model_name = f"{label(str(name)).lower()}-generator"
     try:
-        its_own = getattr(find("dataset", name, ANY), "defaults", {})
+        kind = find("dataset", name, ANY)
     except (TypeError, ValueError):
-        its_own = {}
+        kind = None
+    its_own: dict[str, Any] = {**getattr(kind, "defaults", {})}
+    if kind is not None and issubclass(kind, CodedDataset):  # whose data have a shape of their own
+        its_own["dataset"] = {"image_size": None, "channels": None, **its_own.get("dataset", {})}
     return {"register": {"model_name": model_name}, **its_own}
 
 
@@ -53,6 +59,14 @@ def section_filled_in(section: Any, defaults: Mapping[str, Any]) -> Any:
     if not isinstance(section, dict):
         return section
     return {key: defaults.get(key) if value is None else value for key, value in section.items()}
+
+
+def options_filled_in(dataset: Any, defaults: Mapping[str, Any]) -> Any:
+    """The section with what its defaults say of options that it does not give."""
+    options = dataset.get("options") if isinstance(dataset, dict) else None
+    if not isinstance(dataset, dict) or not isinstance(options, dict | None):
+        return dataset
+    return {**dataset, "options": {**(defaults.get("options") or {}), **(options or {})} or None}
 
 
 def codec_filled_in(codec: Any, defaults: Mapping[str, Any], dataset: Any) -> Any:

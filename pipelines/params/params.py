@@ -120,9 +120,17 @@ class Params(Section):
 
     @model_validator(mode="after")
     def latents_are_of_the_images(self) -> "Params":
-        if self.codec.of_latents and self.codec.folder is None:
+        if not self.codec.of_latents:
+            return self
+        try:
+            size, channels = self.dataset.pictures
+        except ValueError as error:
+            raise ValueError(
+                f"codec.kind = latents: autoencoders are of pictures, and {error}: must be pixels"
+            ) from None
+        if self.codec.folder is None:
             autoencoder = components.build("autoencoder", self.codec.untrained, ANY)
-            require_fitting(autoencoder, size := self.dataset.image_size, self.dataset.channels)
+            require_fitting(autoencoder, size, channels)
             if (crop := self.codec.crop) is not None and (crop > size or crop % autoencoder.factor):
                 raise ValueError(
                     f"codec.crop = {crop}: must be a multiple of {autoencoder.factor}, the pixels a side of one point "

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    ConfigDict,
     Field,
     PositiveInt,
     ValidationError,
@@ -17,8 +18,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from fm import components
 from fm.averaging import LEAST_RATIO, LONGEST, SHORTEST
-from fm.components import ANY, find, names_schema
+from fm.components import ANY, Choice, find, names_schema
 from fm.config import MOST_SNAPSHOTS, ChosenByName
 from fm.data.dataset import CodedDataset
 from fm.data.listing import FileDataset
@@ -62,16 +64,35 @@ IN_FILES = ("image-folder", "parquet", "webdataset")
 """Datasets of one's own images at dataset.path."""
 
 
+def is_coded(name: str) -> bool:
+    kind = find("dataset", name, ANY)
+    return kind is not None and issubclass(kind, CodedDataset)
+
+
+def with_options(schema: dict[str, Any]) -> None:
+    """JSON schema of the section: which options there may be follows from the name."""
+    for name, kind in components.known("dataset").items():
+        options = {**components.schema_of(name, kind), "required": []}
+        options["properties"] = {key: one for key, one in options["properties"].items() if key != "name"}
+        its_own = {"properties": {"options": {"anyOf": [options, {"type": "null"}]}}}
+        schema.setdefault("allOf", []).append({"if": {"properties": {"name": {"const": name}}}, "then": its_own})
+
+
 class Dataset(Section):
+    model_config = ConfigDict(json_schema_extra=with_options)
+
     name: Annotated[str, ChosenByName("dataset")]
+    options: dict[str, Any] | None = Field(
+        default=None, validate_default=True, description="the dataset's own, by name"
+    )
     path: str = Field(
         min_length=1,
         max_length=4000,
         pattern=r"^[^\x00]*$",
         description="the folder of image-folder, webdataset and parquet; cifar10 looks there for its archive",
     )
-    image_size: Filled[int] = Field(ge=8, le=512)
-    channels: Filled[Literal[1, 3]]
+    image_size: Filled[int | None] = Field(ge=8, le=512, description="null: data that are no pictures")
+    channels: Filled[Literal[1, 3] | None]
     test_fraction: float = Field(gt=0, lt=1, description="share of one's own images held out")
     on_bad_image: Literal["error", "skip"]
     storage: Literal["auto", "arrays", "shards"] = Field(
@@ -87,13 +108,43 @@ class Dataset(Section):
     condition: Filled[Condition] = Field(default="labels", description="what networks are told of each picture")
     licence: Filled[str] = Field(description="for the model card")
 
-    @field_validator("name")
+    @property
+    def choice(self) -> Choice:
+        """As fm.components has it."""
+        return {"name": self.name, **self.options} if self.options else self.name
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether its data have a shape and a codec of their own, and are no pictures to be resized."""
+        return is_coded(self.name)
+
+    @property
+    def pictures(self) -> tuple[int, int]:
+        """Pixels a side and channels of its pictures. Raises ValueError: its data are none."""
+        if self.image_size is None or self.channels is None:
+            raise ValueError(f"the data of {self.name} are none")
+        return self.image_size, self.channels
+
+    @field_validator("options")
     @classmethod
-    def stages_know_pictures(cls, name: str) -> str:
-        kind = find("dataset", name, ANY)
-        if kind is not None and issubclass(kind, CodedDataset):
-            raise ValueError(f"{name}: its data are no labelled pictures: no stage prepares such data yet")
-        return name
+    def options_are_its_own(cls, options: dict[str, Any] | None, known: ValidationInfo) -> dict[str, Any] | None:
+        if (name := known.data.get("name")) is None:
+            return options
+        if "name" in (options or {}):
+            raise ValueError("there is no such option as name; did you mean dataset.name?")
+        _, checked = components.parts(components.read("dataset", {**(options or {}), "name": name}, ANY))
+        return checked or None
+
+    @field_validator("image_size", "channels")
+    @classmethod
+    def pictures_have_a_size(cls, given: int | None, known: ValidationInfo) -> int | None:
+        if (name := known.data.get("name")) is None:
+            return given
+        if is_coded(name) and given is not None:
+            raise ValueError(f"{given}: must be null: the data of {name} have a shape of their own")
+        if not is_coded(name) and given is None:
+            raise ValueError("must be a number: the dataset has pictures")
+        return given
 
     @field_validator("storage")
     @classmethod

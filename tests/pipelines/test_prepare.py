@@ -177,3 +177,14 @@ def test_captions_are_kept_and_what_is_wrong_with_some_stops_nothing(tmp_path: P
             "not UTF-8": 1,
             "of no image": 1,
         }
+
+
+def test_fields_are_kept_as_they_are(tmp_path: Path) -> None:
+    done = prepare(tmp_path, name="turbulence", options={"train": 4, "test": 2, "side": 16, "time": 0.1})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "turbulence: taken from seed 0",
+        "data/prepared: 4 training and 2 test data, 0 labels, float32 2x16x16",
+    ]
+    prepared = Prepared.open(tmp_path / PREPARED)
+    assert (prepared.stored, prepared.codec.name, prepared.conditioner.choice) == ((2, 16, 16), "standardised", "none")

@@ -41,7 +41,9 @@ def test_a_dataset_has_a_value_for_all_that_may_be_null(file: Any) -> None:
 def test_the_datasets_name_alone_is_a_working_change(name: str) -> None:
     settings = params.parse(changed("dataset.name", name))
     left = [key for key, value in params.flat(settings).items() if value is None]
-    assert left == ["dataset.store", "evaluate.extractor_weights"]  # the folder itself; looked for in the cache
+    open_ones = {"dataset.options", "dataset.store", "evaluate.extractor_weights"}  # all its own; the folder; the cache
+    assert set(left) - {"dataset.image_size", "dataset.channels"} <= open_ones
+    assert ("dataset.image_size" in left) == ("dataset.channels" in left) == settings.dataset.is_coded
     assert settings.register_.metric == f"fid_{settings.evaluate.extractor}"
     assert {method.network for method in settings.methods.values()} == {settings.network}
 
@@ -94,3 +96,11 @@ def test_a_mistake_in_what_others_follow_is_told_once() -> None:
             params.parse(changed(key, value))
         assert str(raised.value).startswith(f"params.yaml: {key.partition('.')[0]}")
         assert "\n" not in str(raised.value)
+
+
+def test_what_a_dataset_is_given_stands_beside_its_defaults() -> None:
+    content = changed("dataset.name", "turbulence")
+    content["dataset"]["options"] = {"side": 16, "seed": 3}
+    settings = params.parse(content).dataset
+    assert settings.choice == {"name": "turbulence", "side": 16, "seed": 3}
+    assert params.parse(changed("dataset.name", "digits")).dataset.choice == "digits"

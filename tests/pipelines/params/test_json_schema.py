@@ -35,7 +35,7 @@ def test_editors_are_told_of_it() -> None:
     assert TEXT.splitlines()[0] == f"# yaml-language-server: $schema={json_schema.FILE}"
 
 
-@pytest.mark.parametrize("dataset", ["fashion-mnist", "digits", "cifar10", "icons", "image-folder"])
+@pytest.mark.parametrize("dataset", ["fashion-mnist", "digits", "cifar10", "icons", "image-folder", "turbulence"])
 def test_what_is_written_passes_nulls_included(schema: Draft202012Validator, dataset: str) -> None:
     assert mistakes(schema, changed("dataset.name", dataset)) == []
 
@@ -74,6 +74,16 @@ def test_every_row_of_methods_passes(schema: Draft202012Validator, file: Path) -
 )
 def test_what_else_can_be_written_passes(schema: Draft202012Validator, key: str, value: Any) -> None:
     assert mistakes(schema, changed(key, value)) == []
+
+
+def test_options_are_those_of_the_dataset(schema: Draft202012Validator) -> None:
+    content = changed("dataset.name", "turbulence")
+    content["dataset"]["options"] = {"side": 16}
+    assert mistakes(schema, content) == []
+    content["dataset"]["name"] = "own.data:Waves"
+    assert mistakes(schema, content) == []
+    content["dataset"]["name"] = "digits"
+    assert mistakes(schema, content)
 
 
 @pytest.mark.parametrize(("key", "value"), [*NO_SETTING, *NO_VALUE])

@@ -39,9 +39,14 @@ from tests.pipelines.params.written import CONTENT, changed
             "you mean cifar10?",
         ),
         (
-            "dataset.name",
-            "turbulence",
-            "params.yaml: dataset.name: turbulence: its data are no labelled pictures: no stage prepares such data yet",
+            "dataset.options",
+            {"side": 16},
+            "params.yaml: dataset.options: dataset 'fashion-mnist' has no option 'side': it has none",
+        ),
+        (
+            "dataset.image_size",
+            1024,
+            "params.yaml: dataset.image_size = 1024: input should be less than or equal to 512",
         ),
         (
             "evaluate.extractor",
@@ -162,3 +167,44 @@ def test_a_setting_that_yaml_reads_as_no_text() -> None:
         params.ParamsError, match=r"^params\.yaml: True: there is no such setting; YAML reads that name"
     ):
         params.parse({**CONTENT, True: 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        (
+            "dataset.options",
+            {"sides": 16},
+            "params.yaml: dataset.options: dataset 'turbulence' has no option 'sides': it has train, test, side, seed, "
+            "time, viscosity, drag, force; did you mean side?",
+        ),
+        (
+            "dataset.options",
+            {"side": 4},
+            "params.yaml: dataset.options: dataset 'turbulence': side = 4: must be a whole number from 8 to 1024",
+        ),
+        (
+            "dataset.options",
+            {"name": "relief"},
+            "params.yaml: dataset.options: there is no such option as name; did you mean dataset.name?",
+        ),
+        (
+            "dataset.image_size",
+            64,
+            "params.yaml: dataset.image_size: 64: must be null: the data of turbulence have a shape of their own",
+        ),
+        (
+            "codec.kind",
+            "latents",
+            "params.yaml: codec.kind = latents: autoencoders are of pictures, and the data of turbulence are none: "
+            "must be pixels",
+        ),
+    ],
+)
+def test_of_data_that_are_no_pictures(key: str, value: Any, line: str) -> None:
+    content = changed("dataset.name", "turbulence")
+    section, _, name = key.partition(".")
+    content[section][name] = value
+    with pytest.raises(params.ParamsError) as raised:
+        params.parse(content)
+    assert str(raised.value) == line
