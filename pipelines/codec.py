@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from fm import devices, evaluation, images
@@ -20,7 +19,7 @@ from fm.codecs import Latents, Pixels
 from fm.components import ANY
 from fm.conditions import Unconditional
 from fm.data.prepared import Prepared
-from fm.data.rows import Some
+from fm.data.rows import Some, evenly
 from fm.images import Images
 from fm.metrics.distances import moments
 from fm.metrics.extractors import Floats, load
@@ -190,11 +189,6 @@ def budget(settings: Params) -> Budget:
         gradient_clip=common.gradient_clip,
         seed=common.seed,
     )
-
-
-def evenly(count: int, most: int) -> npt.NDArray[np.int64]:
-    """Rows from the first of so many to the last, at most as many as asked for."""
-    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
 def sheet(dataset: Prepared, codec: Latents) -> Images:

@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from fm import devices
 from fm.captions import seen
 from fm.codecs import Encoded
 from fm.conditions import Conditioner, Text, Unconditional
-from fm.data.embedding import captions_of, embed
+from fm.data.embedding import KEPT, captions_of, embed
 from fm.data.encoding import encode as encode_pictures
 from fm.data.prepared import Prepared, file_of
+from fm.data.rows import evenly
 from fm.encoded_data import CAPTIONS, DATA, write_index
 from fm.errors import UserError
 from fm.noise import Draws
@@ -62,7 +62,7 @@ def encode(stage: Stage) -> None:
 
 
 def write(settings: Params, dataset: Prepared, folder: Path, work: Path, device: torch.device) -> EncodeMetrics:
-    """Fill the folder; what is made on the way is kept in `work`, for an attempt that is cut short."""
+    """Fill the folder; latents are kept in `work` on the way, for an attempt that is cut short."""
     condition = settings.dataset.condition
     if not settings.is_encoded:
         told = f"dataset.condition = {condition} and codec.kind = {settings.codec.kind}: nothing is to be encoded"
@@ -71,7 +71,7 @@ def write(settings: Params, dataset: Prepared, folder: Path, work: Path, device:
     codec, found, seconds = None, dict[str, Any](), 0.0
     if isinstance(condition, Captions):
         began = time.perf_counter()
-        conditioner, of_captions = write_captions(condition, dataset, folder, work, device)
+        conditioner, of_captions = write_captions(condition, dataset, folder, device)
         found |= of_captions
         seconds += time.perf_counter() - began
     if settings.codec.of_latents:
@@ -83,13 +83,13 @@ def write(settings: Params, dataset: Prepared, folder: Path, work: Path, device:
 
 
 def write_captions(
-    condition: Captions, dataset: Prepared, folder: Path, work: Path, device: torch.device
+    condition: Captions, dataset: Prepared, folder: Path, device: torch.device
 ) -> tuple[Text, dict[str, Any]]:
     """What reads them, and what of the metrics is of them."""
     require_captions(dataset)
     encoder = Encoder.of(condition.encoder)
     text = replace(Text.by(encoder), examples=examples_of(dataset))
-    made = embed(dataset, encoder, folder / CAPTIONS, work, device, partial(report, "captions"))
+    made = embed(dataset, encoder, folder / CAPTIONS, cache_dir() / KEPT, device, partial(report, "captions"))
     return text, {"encoder": encoder.title, "length": encoder.length, **made._asdict()}
 
 
@@ -119,7 +119,7 @@ def require_captions(dataset: Prepared) -> None:
 
 def examples_of(dataset: Prepared) -> tuple[str, ...]:
     """Captions of the test split, one of each of some data that are spread over it."""
-    rows = np.unique(np.linspace(0, len(dataset.test) - 1, EXAMPLES).astype(np.int64))
+    rows = evenly(len(dataset.test), EXAMPLES)
     found = seen(dataset.test.captions(rows), Draws(0, rows.tolist()))
     return tuple(dict.fromkeys(caption for caption in found if caption))
 

@@ -29,6 +29,15 @@ class Rows(Protocol):
         """Those rows of every field, each (len(rows), ...)."""
 
 
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Rows from the first of so many to the last, at most as many as asked for.
+
+    >>> evenly(10, 4), evenly(2, 4)
+    (array([0, 3, 6, 9]), array([0, 1]))
+    """
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+
+
 class Order(Protocol):
     """The rows of one epoch, in the order in which they are trained on.
 

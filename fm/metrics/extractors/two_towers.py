@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "extractor.safetensors"
 BATCH = 500
+READING = "{:,} of {:,} captions read"
 
 
 class TwoTowers(
@@ -53,7 +54,7 @@ class TwoTowers(
 
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
-        from fm.data.embedding import captions_of
+        from fm.data.embedding import KEPT, means, numbered
         from fm.metrics.extractors.two_towers_network import Towers, contrast
         from fm.metrics.fitting import Schedule, epochs_of, fit, own_order
         from fm.metrics.looking import all_looked_at
@@ -64,11 +65,8 @@ class TwoTowers(
                 f"extractor two_towers: needs networks that are told captions, and those of {dataset.name} are told "
                 "none: take efficientnet_lite0 or inception"
             )
-        numbers: dict[str, int] = {}
-        of_data = [
-            [numbers.setdefault(caption, len(numbers)) for caption in captions]
-            for captions in captions_of(dataset.train)
-        ]
+        texts, of_splits = numbered(dataset)
+        of_data = of_splits["train"]
         images = all_looked_at(asked.images, asked.cache)
         _, height, width, channels = images.shape
         sizes = {"channels": channels, "height": height, "width": width, "words": encoder.width}
@@ -79,8 +77,8 @@ class TwoTowers(
         batch_size = min(cls.training_batch, len(images))
         epochs = epochs_of(len(images), batch_size, cls.epochs, cls.least_steps, cls.most_seen)
         schedule = Schedule(epochs, batch_size, peak_learning_rate=3e-3)
-        asked.report(f"reading {len(numbers):,} captions")  # a minute and more, without a word of it
-        loss = contrast(made.network, made.words(list(numbers)), captions, ends, schedule.seed)
+        words = means(texts, encoder, asked.cache / KEPT, asked.device, lambda *far: asked.report(READING.format(*far)))
+        loss = contrast(made.network, words, captions, ends, schedule.seed)
         fit(made.network, images, loss, schedule, asked.device, asked.report, own_order(dataset.train))
         return made
 

@@ -1,6 +1,7 @@
 """Captions as tokens: those of the encoder, whichever is seen, and made once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def captioned(folder: Path, train: tuple[tuple[str, ...], ...], test: tuple[tupl
 
 
 def test_what_is_seen_is_what_the_encoder_makes_of_it(dataset: Prepared, encoder: Encoder, tmp_path: Path) -> None:
-    made = embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "work")
+    made = embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "kept")
     assert made == embedding.Made(captions=4, tokens=made.tokens, cut=0, without=2)
     text = Text.by(encoder)
     for split, captions in (("train", TRAIN), ("test", TEST)):
@@ -62,7 +63,7 @@ def test_what_is_seen_is_what_the_encoder_makes_of_it(dataset: Prepared, encoder
 
 
 def test_every_caption_is_seen(dataset: Prepared, encoder: Encoder, tmp_path: Path) -> None:
-    embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "work")
+    embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "kept")
     embedded = Embedded.open(tmp_path / "captions", "train", LENGTH)
     found = embedded.seen(np.zeros(40, np.int64), Draws(0, range(40)))["text_mask"].sum(axis=1)
     assert set(found.tolist()) == {4, 5}  # with the tokens that every text begins and ends with
@@ -89,19 +90,45 @@ def test_killed_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     dataset = captioned(tmp_path / "prepared", tuple((f"number {number}",) for number in range(7)), ((),))
     monkeypatch.setattr(Counting, "most", 7)
     with pytest.raises(KeyboardInterrupt):
-        embedding.embed(dataset, Counting(), tmp_path / "captions", tmp_path / "work")
+        embedding.embed(dataset, Counting(), tmp_path / "captions", tmp_path / "kept")
     monkeypatch.setattr(Counting, "most", 8)  # the last two more
-    made = embedding.embed(dataset, Counting(), tmp_path / "captions", tmp_path / "work")
+    made = embedding.embed(dataset, Counting(), tmp_path / "captions", tmp_path / "kept")
     assert made == embedding.Made(captions=7, tokens=1 + 7 * 8, cut=0, without=1)
     again = tmp_path / "again"
     monkeypatch.setattr(Counting, "most", 10**9)
-    embedding.embed(dataset, Counting(), again, tmp_path / "other work")
+    embedding.embed(dataset, Counting(), again, tmp_path / "other")
     assert all((again / file.name).read_bytes() == file.read_bytes() for file in (tmp_path / "captions").iterdir())
+
+
+def test_means_are_of_the_tokens_that_were_made_before(
+    dataset: Prepared, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "kept")
+    texts, _ = embedding.numbered(dataset)
+    made = encoder.encode(texts)
+    with monkeypatch.context() as nothing:
+        nothing.delattr(MiniLM, "encode")
+        found = embedding.means(texts, encoder, tmp_path / "kept")
+    expected = made.values.sum(dim=1) / made.there.sum(dim=1, keepdim=True)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-3)
+
+
+def test_a_part_that_is_damaged_is_made_anew(dataset: Prepared, encoder: Encoder, tmp_path: Path) -> None:
+    first = embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "kept")
+    (part,) = (tmp_path / "kept").iterdir()
+    part.write_bytes(part.read_bytes()[:-40])
+    assert embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "kept") == first
+
+
+def test_other_encoders_have_parts_of_their_own(dataset: Prepared, encoder: Encoder, tmp_path: Path) -> None:
+    embedding.embed(dataset, encoder, tmp_path / "captions", tmp_path / "kept")
+    made = embedding.embed(dataset, replace(encoder, length=3), tmp_path / "captions", tmp_path / "kept")  # type: ignore[type-var]
+    assert (made.cut, len(list((tmp_path / "kept").iterdir()))) == (4, 2)
 
 
 def test_batches_are_under_captions(dataset: Prepared, encoder: Encoder, tmp_path: Path) -> None:
     folder = tmp_path / "encoded"
-    embedding.embed(dataset, encoder, folder / CAPTIONS, tmp_path / "work")
+    embedding.embed(dataset, encoder, folder / CAPTIONS, tmp_path / "kept")
     text = Text.by(encoder)
     write_index(folder, text)
     examples = examples_in(folder, dataset)
@@ -121,7 +148,7 @@ def test_what_is_damaged_is_told(dataset: Prepared, encoder: Encoder, tmp_path: 
     folder = tmp_path / "encoded"
     with pytest.raises(PreparedError, match=r"there are no encoded data here \(encoded.json is missing\)"):
         examples_in(folder, dataset)
-    embedding.embed(dataset, encoder, folder / CAPTIONS, tmp_path / "work")
+    embedding.embed(dataset, encoder, folder / CAPTIONS, tmp_path / "kept")
     write_index(folder, Text.by(encoder))
     other = captioned(tmp_path / "other", (*TRAIN, ()), TEST)
     with pytest.raises(PreparedError, match="was made of other data: it has captions of 4 for 5"):
