@@ -1,8 +1,10 @@
 """A large set of images in S3 as a Prefect flow, in shards: the same images whatever their number."""
 
+import hashlib
+import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from flows.steps import Step, StepsFailed, run_steps
 from flows.workers import on_a_worker
 from fm import s3
 from fm.errors import UserError
+from fm.prompts import prompt
 from pipelines import params
 from pipelines.registry import versions
 from pipelines.worktree import commit_of
@@ -36,6 +39,8 @@ def generate(
     model: str = "champion",
     seed: NonNegativeInt = 0,
     label: str | None = None,
+    prompts: list[str] | None = None,
+    negative: str | None = None,
     guidance: float | None = None,
     steps: PositiveInt | None = None,
     to: str | None = None,
@@ -51,6 +56,8 @@ def generate(
             digits-generator@champion or digits-generator@3. An alias is looked up once, when the run begins.
         seed: other noise, other images.
         label: its name, or its index where no name is a number. None is all labels in turn.
+        prompts: texts that images are of in turn, for a model that knows texts. None is the model's examples in turn.
+        negative: a text that guidance leads away from.
         guidance: its scale; 1 means none. None is the model's own.
         steps: of the solver. None is the model's own.
         to: a prefix in the bucket for samples, or s3://bucket/prefix/. None is a prefix made of model, version and all
@@ -63,11 +70,13 @@ def generate(
     """
     try:
         require_commit(queue, revision)
+        require_texts(label, prompts or [], negative)
         with known_alive(), checkout(revision) as place:
             name, version = versions.find(model, place / params.FILE)
             asked = {"count": count, "seed": seed, "label": label, "guidance": guidance, "steps": steps}
-            address = address_of(to or default_prefix(name, version, asked), os.environ)
-            order = Order.model_validate({"model": f"{name}@{version}", "to": address, **asked})
+            texts = {"prompts": prompts or [], "negative": negative}
+            address = address_of(to or default_prefix(name, version, asked, texts), os.environ)
+            order = Order.model_validate({"model": f"{name}@{version}", "to": address, **asked, **texts})
             numbers = [f"{index}/{shards}" for index in range(1, shards + 1)]
             outcomes = run_here(place, order, numbers) if queue is None else run_there(place, order, numbers, queue)
     except (StepsFailed, UserError) as error:
@@ -80,10 +89,30 @@ def require_commit(queue: str | None, revision: str | None) -> None:
         raise UserError(f"queue: {queue}: needs a revision, for instance HEAD: workers lack what is not committed")
 
 
-def default_prefix(name: str, version: str, asked: Mapping[str, object]) -> str:
-    """One for each set that can be asked for, with nothing in it that needs quoting."""
+def require_texts(label: str | None, prompts: Sequence[str], negative: str | None) -> None:
+    """Raises UserError for texts that no model takes: nothing has begun then."""
+    given = {f"prompts[{number}]": text for number, text in enumerate(prompts)}
+    given |= {} if negative is None else {"negative": negative}
+    if label is not None and given:
+        raise UserError(f"label: {label!r}: a model knows labels or texts: leave out {next(iter(given))} or the label")
+    for key, text in given.items():
+        try:
+            prompt(text)
+        except ValueError as error:
+            raise UserError(f"{key}: {error}") from None
+        if "\0" in text:
+            raise UserError(f"{key}: {text[:60]!r}: has the character 0, which no command takes")
+
+
+def default_prefix(name: str, version: str, asked: Mapping[str, object], texts: Mapping[str, object]) -> str:
+    """One for each set that can be asked for, with nothing in it that needs quoting; of texts a sum alone."""
     words = [f"{key}-{value}" for key, value in asked.items() if value is not None]
+    words += [f"{key}-{sum_of(value)}" for key, value in texts.items() if value]
     return f"{name}/{version}/" + re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words))
+
+
+def sum_of(texts: object) -> str:
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
 
 
 def address_of(to: str, environment: Mapping[str, str]) -> str:

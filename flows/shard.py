@@ -36,6 +36,8 @@ class Order(BaseModel):
     count: PositiveInt = Field(description="images 0 to count - 1")
     seed: NonNegativeInt = Field(description="of their noise")
     label: str | None = Field(description="its name, or its index where no name is a number; None is all in turn")
+    prompts: list[str] = Field(default=[], description="texts that images are of in turn; none is the model's examples")
+    negative: str | None = Field(default=None, description="a text that guidance leads away from")
     guidance: float | None = Field(description="its scale; None is the model's own")
     steps: PositiveInt | None = Field(description="of the solver; None is the model's own")
     to: str = Field(description="s3://bucket/prefix/")
@@ -47,12 +49,14 @@ class Order(BaseModel):
             "count": self.count,
             "seed": self.seed,
             "label": self.label,
+            "negative": self.negative,
             "guidance": self.guidance,
             "steps": self.steps,
             "out": self.to,
             "shard": shard,
         }
-        return [f"--{name}={value}" for name, value in given.items() if value is not None]
+        prompts = [f"--prompt={text}" for text in self.prompts]
+        return [*prompts, *(f"--{name}={value}" for name, value in given.items() if value is not None)]
 
 
 @flow(name="shard", flow_run_name="{number}", persist_result=False)

@@ -23,6 +23,7 @@ from fm.errors import shown
 from fm.label_names import label_index
 from fm.lazy import torch
 from fm.paths import like
+from fm.prompts import prompt
 from fm.text.encoder import Encoder
 from fm.text.finding import require_same
 
@@ -218,10 +219,6 @@ class Labels(Conditioner, name="labels", says="one of several labels"):
         return {"label": torch.full_like(like["label"], self.no_label)}
 
 
-MOST_CHARACTERS = 10_000
-"""Of a text that is asked for: what is longer is a mistake."""
-
-
 class Text(Conditioner, name="text", says="a text, read by a frozen encoder"):
     """Data with a text each, as its encoder's tokens. "No condition" is the empty text.
 
@@ -277,7 +274,7 @@ class Text(Conditioner, name="text", says="a text, read by a frozen encoder"):
         with a warning that says how many. Numbers are rounded to float16, as those are that lie beside data.
 
         Raises:
-            ValueError: something else than a text, or one of more than MOST_CHARACTERS.
+            ValueError: something else than a text, or one that is too long (fm.prompts).
             EncoderError: the encoder is not to be had, or another.
         """
         from fm.devices import pick
@@ -312,17 +309,8 @@ class Text(Conditioner, name="text", says="a text, read by a frozen encoder"):
         return [turns[index % len(turns)] for index in range(first, first + count)]
 
     def text(self, asked: Any) -> str:
-        """What is asked for, "" where that is nothing. Raises ValueError for what is no text."""
-        text = "" if asked is None else asked
-        if not isinstance(text, str):
-            raise ValueError(f"{shown(asked)} is asked for: must be a text")
-        if len(text) > MOST_CHARACTERS:
-            raise ValueError(f"a text of {len(text):,} characters is asked for: {MOST_CHARACTERS:,} at most")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"{shown(text)} is asked for, which is no text: {error.reason}") from None
-        return text
+        """What is asked for, "" where that is nothing. Raises ValueError for what is no text (fm.prompts)."""
+        return prompt(asked)
 
     @cached_property
     def _same_encoder(self) -> Encoder:
