@@ -27,6 +27,7 @@ from fm.generator_files import (
     WEAK,
     WEIGHTS,
     GeneratorError,
+    codec_of,
     in_a_line,
     read_config,
     readable,
@@ -118,7 +119,7 @@ class Generator:
         folder = Path(folder)
         config = read_config(folder, own)
         require_components(folder, config)
-        codec = Codec.of(config.codec).loaded(folder / BESIDE)
+        codec = Codec.of(config.codec).loaded(codec_of(folder))
         generator = cls(config, network_in(folder, WEIGHTS, config), codec)
         if config.sampler.snapshot is not None:
             generator.weaker[config.sampler.snapshot] = network_in(folder, WEAK, config)

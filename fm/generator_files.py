@@ -58,12 +58,27 @@ def copy(folder: Path, target: Path, sampler: SamplerConfig, weaker: Mapping[int
     target.mkdir(parents=True, exist_ok=True)
     with readable(folder):
         shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
-        if (folder / BESIDE).is_dir():
-            shutil.copytree(folder / BESIDE, target / BESIDE, dirs_exist_ok=True)
+        if codec_of(folder).is_dir():
+            shutil.copytree(codec_of(folder), target / BESIDE, dirs_exist_ok=True)
     if sampler.snapshot is not None:
         with readable(weaker[sampler.snapshot]):
             shutil.copyfile(weaker[sampler.snapshot] / WEIGHTS, target / WEAK)
     write_config(target, config)
+
+
+def codec_of(folder: Path) -> Path:
+    """Where a generator's codec has its weights: in the folder, or in the one above, once for all that lie there."""
+    own, shared = folder / BESIDE, folder.parent / BESIDE
+    return shared if shared.is_dir() and not own.is_dir() else own
+
+
+def share_codec(folder: Path) -> None:
+    """Move the codec out of a generator's folder into the one above (codec_of), unless another has brought the same."""
+    own, shared = folder / BESIDE, folder.parent / BESIDE
+    if own.is_dir() and shared.is_dir():
+        shutil.rmtree(own)
+    elif own.is_dir():
+        own.replace(shared)
 
 
 def without_weaker(sampler: SamplerConfig) -> str:

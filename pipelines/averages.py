@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fm.averaging import LONGEST, NEAR, SHORTEST, Profile, distance
+from fm.codecs import BESIDE
 from fm.errors import UserError
 from fm.evaluation import CONFIDENCE
 from fm.metrics.intervals import mean_interval
@@ -37,7 +38,7 @@ def keep(method: str, made: Path) -> None:
 
 def there(method: str) -> dict[Profile, Path]:
     """The averages that a method's training kept."""
-    found = (SNAPSHOTS / method / FOLDER).glob("*/*")
+    found = (folder for folder in (SNAPSHOTS / method / FOLDER).glob("*/*") if folder.name != BESIDE)
     return {Profile(float(folder.name), float(folder.parent.name)): folder for folder in found}
 
 

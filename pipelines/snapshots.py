@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from fm.codecs import BESIDE
 from fm.config import SamplerConfig
 from fm.errors import UserError
 from pipelines.project import SNAPSHOTS, whole_folder
@@ -15,16 +16,17 @@ INDEX, BEFORE = "images_seen.json", "before"
 
 
 def keep(method: str, made: Path, images_seen: int, before: int = 0) -> None:
-    """Put the generator folders in `made` where evaluate finds them.
+    """Put the generator folders in `made`, and the codec that they share, where evaluate finds them.
 
     Args:
         images_seen: by the finished network, in this training.
         before: by the network that it has gone on from.
     """
-    found = sorted(int(folder.name) for folder in made.iterdir()) if made.exists() else []
+    folders = [folder for folder in made.iterdir() if folder.is_dir()] if made.exists() else []
+    found = sorted(int(folder.name) for folder in folders if folder.name != BESIDE)
     with whole_folder(SNAPSHOTS / method) as target:
-        for seen in found:
-            shutil.copytree(made / str(seen), target / str(seen))
+        for folder in folders:
+            shutil.copytree(folder, target / folder.name)
         content = {"snapshots": found, "finished": images_seen, **({BEFORE: before} if before else {})}
         (target / INDEX).write_text(json.dumps(content) + "\n", encoding="utf-8")
 

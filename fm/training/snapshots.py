@@ -9,7 +9,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from fm.generator_files import CONFIG, WEIGHTS
+from fm.generator_files import CONFIG, WEIGHTS, share_codec
 from fm.training.trainee import Trainee
 
 
@@ -45,6 +45,7 @@ class Snapshots(Callback):
             place = self.folder / str(trainer.global_step * pl_module.budget.batch_size)
             partial = place.with_suffix(".partial")
             averaged.save(partial)
+            share_codec(partial)  # an autoencoder would be there as often as there are snapshots
             shutil.rmtree(place, ignore_errors=True)  # of a training that was killed before its next checkpoint
             partial.replace(place)
             self.sums[place.name] = checksum(place)

@@ -5,7 +5,7 @@ import pytest
 from fm.config import SamplerConfig
 from fm.errors import UserError
 from fm.training.snapshots import snapshot_steps
-from pipelines import snapshots
+from pipelines import averages, snapshots
 from pipelines.project import SNAPSHOTS
 from pipelines.schemas.evaluation import EvaluationRow
 from tests.fm.conftest import tiny_generator
@@ -38,6 +38,19 @@ def test_from_train_to_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     found = snapshots.along("diffusion", [row("ddim", 10, 10, 6.0), finished, better], measure)
     assert asked == [(SNAPSHOTS / "diffusion" / seen, finished.sampler) for seen in ("640", "6400")]
     assert [(one.images_seen, one.distance) for one in found] == [(640, 50.0), (6400, 50.0), (9600, 5.0)]
+
+
+def test_a_codec_that_they_share_comes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("snapshots/640", "snapshots/codec", "averages/0.05/640", "averages/0.05/codec"):
+        Path(place).mkdir(parents=True)
+        (Path(place) / "weights").touch()
+    snapshots.keep("diffusion", Path("snapshots"), images_seen=1280)
+    averages.keep("diffusion", Path("averages"))
+    kept = SNAPSHOTS / "diffusion"
+    assert (snapshots.folders("diffusion"), (kept / "codec" / "weights").exists()) == ([kept / "640"], True)
+    assert list(averages.there("diffusion").values()) == [kept / "averages" / "0.05" / "640"]
+    assert (kept / "averages" / "0.05" / "codec" / "weights").exists()
 
 
 def test_networks_that_samplers_lead_away_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from fm.likelihood import bits_per_dimension
 from fm.networks import AutoencoderKL
 from fm.noise import Draws, Purpose
 from fm.starting import Original, gone_on
+from fm.training import trainer
 
 SMALL = AutoencoderKL(
     in_channels=1,
@@ -201,6 +202,26 @@ def test_a_generator_carries_its_autoencoder(codec: Latents, tmp_path: Path) -> 
     for file in files:
         assert (tmp_path / "copied" / file).read_bytes() == (tmp_path / "saved" / file).read_bytes()
     np.testing.assert_array_equal(again.around(generator.network).sample(3, seed=0), made)
+
+
+def test_what_a_training_keeps_along_the_way_shares_it(codec: Latents, tmp_path: Path) -> None:
+    encoded = Encoded.of_latents(codec)
+    generator = generator_of(codec)
+    trainer.train(
+        generator,
+        fm.Regression.named("cond_ot", "independent", "uniform", "velocity", "flat"),
+        fm.Examples(Arrays({"data": encoded.stores(PICTURES)}), encoded, Unconditional()),
+        fm.Budget(images_seen=24, batch_size=8, learning_rate=1e-3),
+        trainer.Keeping(tmp_path / "last.ckpt", key="this training", every=4, snapshots=2, lengths=(0.05, 0.1)),
+        trainer.Hardware("cpu"),
+        trainer.Watching("train", lambda point, speed: None, lambda step, averaged: None),
+    )
+    places = [tmp_path / "snapshots", *(tmp_path / "averages" / length for length in ("0.05", "0.1"))]
+    assert sorted(tmp_path.rglob(BESIDE)) == sorted(place / BESIDE for place in places)
+    young = tmp_path / "snapshots" / "16"
+    made = Generator.load(young).sample(2, seed=0)
+    generator_files.copy(young, tmp_path / "alone", generator.config.sampler)
+    np.testing.assert_array_equal(Generator.load(tmp_path / "alone").sample(2, seed=0), made)
 
 
 def test_an_autoencoder_that_is_missing_damaged_or_another_is_told(codec: Latents, tmp_path: Path) -> None:
