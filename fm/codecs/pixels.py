@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.codecs.codec import Codec, require
+from fm.codecs.codec import require
+from fm.codecs.described import Described
 from fm.components import option
 from fm.images import to_float, to_uint8
 from fm.lazy import torch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Pixels(Codec, name="pixels", says="grey levels or colours, from -1 to 1: images, videos and volumes"):
+class Pixels(Described, name="pixels", says="grey levels or colours, from -1 to 1: images, videos and volumes"):
     """uint8 (*spatial, C) as float (C, *spatial) in [-1, 1]: images, videos and volumes alike.
 
     >>> Pixels(stored=(8, 8, 3)).shape

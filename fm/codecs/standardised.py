@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.codecs.codec import Codec, require
+from fm.codecs.codec import require
+from fm.codecs.described import Described
 from fm.codecs.measuring import Moments, chunks, rounded
 from fm.components import option
 from fm.data.rows import Rows
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Standardised(Codec, name="standardised", says="measurements, each channel less its mean and by its deviation"):
+class Standardised(
+    Described, name="standardised", says="measurements, each channel less its mean and by its deviation"
+):
     """Floats (C, *spatial), each channel less its mean and by its deviation: what instruments and simulations give.
 
     One mean and one deviation hold for all channels.
@@ -35,6 +38,7 @@ class Standardised(Codec, name="standardised", says="measurements, each channel 
     deviation: tuple[float, ...] = option((1.0,), above=0, says="of each channel, or of all")
 
     def check(self) -> None:
+        super().check()
         for name, values in (("mean", self.mean), ("deviation", self.deviation)):
             if len(values) not in (1, self.stored[0]):
                 raise ValueError(f"{name} has {len(values)} numbers for {self.stored[0]} channels")

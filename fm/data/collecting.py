@@ -152,11 +152,11 @@ def is_below(digest: bytes, fraction: float) -> bool:
     return int.from_bytes(digest[:8], "big") < fraction * 2**64
 
 
-def cannot_be_used(origin: str, skipped: Sequence[Skipped], of: int) -> FolderError:
+def cannot_be_used(origin: str, skipped: Sequence[Skipped], of: int, what: str = "images") -> FolderError:
     listed = "".join(f"\n  {shown(one.file)}: {shown(one.reason)}" for one in skipped[:NAMED])
     more = f"\n  and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
     return FolderError(
-        f"{origin}: {len(skipped)} of {of} images cannot be used:{listed}{more}\n"
+        f"{origin}: {len(skipped)} of {of} {what} cannot be used:{listed}{more}\n"
         "Mend or remove them, or set dataset.on_bad_image: skip"
     )
 

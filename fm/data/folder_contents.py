@@ -1,4 +1,4 @@
-"""What lies below a folder of images. Every file is looked at once; links are followed.
+"""What lies below a folder of images, or of other data in files. Every file is looked at once; links are followed.
 
 What nothing that hashes, copies or prints the folder could cope with is refused: names that are not UTF-8, links to
 nowhere or in a circle, and what would keep its reader waiting.
@@ -8,7 +8,7 @@ import os
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,10 @@ TOOLS = frozenset(
     }
 )
 """Folders that tools leave behind, in lower case, beside those that are hidden."""
+
+
+STORE = ".zarr"
+"""The suffix of a folder that is one datum, as a file is, where such are looked for."""
 
 
 class FolderError(UserError):
@@ -75,7 +79,7 @@ class Contents:
 
     Attributes:
         images: path below the folder, in Unicode's NFC, and path; sorted. One file system gives the same name composed
-            and another not.
+            and another not. They are files of other data where other suffixes are looked for.
         folders: first parts of the names that can be labels.
         texts, metadata: text files, by their names without the suffix, and files with rows about images.
         left_out: other files that are no images, by label and kind.
@@ -94,14 +98,18 @@ class Contents:
     elsewhere: dict[tuple[str, bool], tuple[int, str]] = field(default_factory=dict)
 
 
-def look_into(folder: Path) -> Contents:
+def look_into(folder: Path, suffixes: Collection[str] = SUFFIXES, what: str = "images") -> Contents:
     """Everything below `folder`.
+
+    Args:
+        suffixes: of the files that are looked for, in lower case; the longest that a name ends in is its own.
+        what: they are called in messages.
 
     Raises:
         FolderError: there is no such folder, or something in it must be removed or renamed first.
     """
     if not folder.is_dir():
-        raise FolderError(f"{folder}: there is no such folder; dataset.path must be the folder with your images")
+        raise FolderError(f"{folder}: there is no such folder; dataset.path must be the folder with your {what}")
     contents = Contents()
     first = Place("", os.path.realpath(folder), frozenset({identity(folder)}))
     waiting = [first]
@@ -110,10 +118,10 @@ def look_into(folder: Path) -> Contents:
         try:
             for entry in entries(folder, place):
                 refuse(folder, place, entry)
-                if entry.is_dir():
+                if entry.is_dir() and not (STORE in suffixes and entry.name.lower().endswith(STORE)):
                     waiting += entered(folder, first, place, entry)
                 else:
-                    sort_in(contents, first, place, entry)
+                    sort_in(contents, first, place, entry, suffixes)
         except OSError as error:
             raise FolderError(f"{shown(str(folder / place.name))}: cannot be read: {error.strerror}") from None
         if place.name == place.label and not place.no_images:
@@ -184,12 +192,12 @@ def is_left_behind(name: str) -> bool:
     return name.startswith(".") or name.lower() in TOOLS
 
 
-def sort_in(contents: Contents, first: Place, place: Place, entry: os.DirEntry[str]) -> None:
+def sort_in(contents: Contents, first: Place, place: Place, entry: os.DirEntry[str], suffixes: Collection[str]) -> None:
     """Count a file as an image, or as what it is instead."""
     hidden = "hidden" if entry.name.startswith(".") else ""
-    suffix = Path(entry.name).suffix.lower()
+    suffix = suffix_of(entry.name, suffixes)
     about_images = suffix == TEXT or entry.name in METADATA
-    if place.no_images or hidden or (suffix not in SUFFIXES and not about_images):
+    if place.no_images or hidden or (suffix not in suffixes and not about_images):
         contents.left_out[composed(place.label), place.no_images or hidden or suffix or "without suffix"] += 1
         return
     name = composed(below(place, entry.name))
@@ -206,6 +214,16 @@ def sort_in(contents: Contents, first: Place, place: Place, entry: os.DirEntry[s
         key = composed(place.label), place.by_link
         count, common = contents.elsewhere.get(key, (0, real))
         contents.elsewhere[key] = count + 1, common if common == real else os.path.commonpath([common, real])
+
+
+def suffix_of(name: str, suffixes: Collection[str]) -> str:
+    """The longest of these suffixes that a name ends in, or else its own, in lower case.
+
+    >>> suffix_of("scan.NII.gz", {".gz", ".nii.gz"}), suffix_of("scan.txt", {".nii"})
+    ('.nii.gz', '.txt')
+    """
+    found = [suffix for suffix in suffixes if name.lower().endswith(suffix)]
+    return max(found, key=len) if found else Path(name).suffix.lower()
 
 
 def inside(first: Place, real: str) -> bool:

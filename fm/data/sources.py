@@ -15,6 +15,7 @@ from fm.data.parquet import Parquet
 from fm.data.relief import Relief
 from fm.data.splits import Splits
 from fm.data.turbulence import Turbulence
+from fm.data.video_folder import VideoFolder
 from fm.data.webdataset import WebDataset
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "Request",
     "Splits",
     "Turbulence",
+    "VideoFolder",
     "WebDataset",
 ]
