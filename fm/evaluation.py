@@ -6,8 +6,8 @@ plan's seed and k. Sets are drawn in chunks, of which only the features are kept
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from fm.metrics.distances import (
     pseudo_values,
 )
 from fm.metrics.intervals import Interval, mean_interval
+from fm.metrics.measures import Described, Measures, together
 from fm.pictures import pictures
 from fm.work_queue import ALONE, Arrays, Workers
 
@@ -34,6 +35,8 @@ Labels = NDArray[np.int64]
 CONFIDENCE = 0.95
 KERNEL_REFERENCE = 2000
 MANIFOLD = 5  # neighbours that precision and recall look at; a set must have more
+DESCRIBED = "described."
+"""Before the names of what measures say of a chunk."""
 REAL = (0, 1)  # beside the seed: the stream that takes real data (that of set k's conditions: k)
 
 
@@ -137,6 +140,9 @@ class Conditions:
 class SampleSet:
     """One of the independent sample sets of a sampler.
 
+    Attributes:
+        described: what measures need to know of it; nothing without any.
+
     >>> SampleSet(np.zeros((100, 4), np.float32), recognised=0.9, nfe=10, seconds=2.0).nfe
     10
     """
@@ -145,6 +151,7 @@ class SampleSet:
     recognised: float | None
     nfe: int
     seconds: float
+    described: Described = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -213,6 +220,7 @@ def draw(
     conditions: Conditions | None = None,
     numbers: Sequence[int] | None = None,
     workers: Workers = ALONE,
+    measures: Measures | None = None,
 ) -> list[SampleSet]:
     """Sample sets: noise, conditions and order of each are the same for every generator and sampler.
 
@@ -220,6 +228,7 @@ def draw(
         conditions: all there are in turn where none are given.
         numbers: of the sets; all of the plan by default.
         workers: who share the chunks. All of them call this alike, and the first one gets the sets, the others none.
+        measures: what describes the data beside the extractor's features.
     """
     chosen = range(plan.sets) if numbers is None else numbers
     rows = {} if conditions is None else {number: rows_of(plan, number, len(conditions.asked)) for number in chosen}
@@ -235,17 +244,21 @@ def draw(
         began = time.perf_counter()
         x, nfe = generator.sample_float(size, plan.seed, asked, number * plan.count + start, size)
         seconds = time.perf_counter() - began
-        shown = pictures(generator.codec.decode(x), generator.codec)
+        stored = generator.codec.decode(x)
+        shown = pictures(stored, generator.codec)
         found = {"features": extractor.features(shown), "nfe": np.array(nfe), "seconds": np.array(seconds)}
         if conditions is not None and conditions.labels is not None and (seen := extractor.classify(shown)) is not None:
             found["recognised"] = seen == conditions.labels[of_these]
+        if measures is not None:
+            described = measures.describe(stored, found.get("recognised"))
+            found |= {DESCRIBED + name: values for name, values in described.items()}
         return found
 
     made = workers.map(chunk, [(number, start) for number in chosen for start in starts])
-    return [together(made[first : first + len(starts)]) for first in range(0, len(made), len(starts))]
+    return [joined(made[first : first + len(starts)]) for first in range(0, len(made), len(starts))]
 
 
-def together(chunks: Sequence[Arrays]) -> SampleSet:
+def joined(chunks: Sequence[Arrays]) -> SampleSet:
     """The sample set that was drawn in these chunks."""
     recognised = [one["recognised"] for one in chunks if "recognised" in one]
     return SampleSet(
@@ -253,7 +266,12 @@ def together(chunks: Sequence[Arrays]) -> SampleSet:
         recognised=float(np.concatenate(recognised).mean()) if recognised else None,
         nfe=chunks[-1]["nfe"].item(),
         seconds=sum(one["seconds"].item() for one in chunks),
+        described=together([described_in(one) for one in chunks]),
     )
+
+
+def described_in(chunk: Arrays) -> Mapping[str, NDArray[Any]]:
+    return {name.removeprefix(DESCRIBED): one for name, one in chunk.items() if name.startswith(DESCRIBED)}
 
 
 def rows_of(plan: Plan, number: int, count: int) -> NDArray[np.int64]:

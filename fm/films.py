@@ -5,11 +5,14 @@ import io
 import numpy as np
 import numpy.typing as npt
 
+from fm.codecs import Codec, Described
 from fm.images import Images, grid
 
 Films = npt.NDArray[np.uint8]
 """(B, T, H, W, 1 or 3)."""
 
+TIMES = ("frame", "ms", "s", "min", "h", "d")
+"""Units of an axis along which things move."""
 HALF = 128
 FARTHEST = 0.35  # how bright the back is, by the front
 
@@ -41,6 +44,25 @@ def seen(filled: npt.NDArray[np.bool_], angle: float, side: int) -> npt.NDArray[
     nearness = 1 - (1 - FARTHEST) * turned.argmax(axis=1) / (side - 1)
     bright: npt.NDArray[np.uint8] = np.rint(255 * np.where(turned.any(axis=1), nearness, 0)).astype(np.uint8)
     return bright
+
+
+def films(stored: npt.NDArray[np.generic], codec: Codec) -> Films | None:
+    """Data as stored (B, *stored) as they move: videos as they are, volumes as they turn; None of what stands still.
+
+    What they are is told by the unit of their first axis; where the codec says none, they are videos.
+
+    >>> from fm.codecs import Pixels
+    >>> voxels = Pixels((8, 8, 8, 1), spacing_units=("voxel", "voxel", "voxel"))
+    >>> films(np.zeros((2, 8, 8, 8, 1), np.uint8), voxels).shape
+    (2, 24, 8, 12, 1)
+    """
+    if stored.dtype != np.uint8 or stored.ndim != 5 or stored.shape[-1] not in (1, 3):
+        return None
+    pixels = stored.astype(np.uint8, copy=False)
+    units = codec.spacing_units if isinstance(codec, Described) else ()
+    if not units or units[0] in TIMES:
+        return pixels
+    return turning(pixels) if stored.shape[-1] == 1 else None
 
 
 def film_sheet(films: Films, columns: int) -> Images:

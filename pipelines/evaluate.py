@@ -26,12 +26,13 @@ from fm.work_queue import Workers
 from pipelines import averages, params, snapshots
 from pipelines.dataset import opened
 from pipelines.following import deciding, follow, is_told_captions
+from pipelines.measuring import Protocol, measures_of
 from pipelines.params import Evaluate, Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.records import tracking
 from pipelines.rehearsal import rehearse
-from pipelines.sample_sets import draw, measure, real_reference, sharers
+from pipelines.sample_sets import draw, measure, plan_of, real_reference, sharers
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, Following, distance_key
 from pipelines.stage import Stage, require_unchanged, running
 
@@ -68,7 +69,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
         if chosen.compile:
             print(f"evaluate {method}: {COMPILING}", flush=True)
         rehearse(method, generator, samplers)
-        real = real_reference(chosen)
+        real, protocol = real_reference(chosen), Protocol.of(settings.dataset)
         generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
 
         def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
@@ -83,7 +84,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
         with whole_folder(SAMPLES / method) as folder:
             for sampler in samplers:
                 current = generator.with_sampler(sampler)
-                rows.append(measure(current, extractor, dataset, real, chosen, workers))
+                rows.append(measure(current, extractor, dataset, real, chosen, workers, protocol=protocol))
                 save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
                 report(tracked, method, extractor.name, rows[-1])
             best = workers.agree(int(np.argmin([row.distance for row in rows])))
@@ -97,6 +98,8 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
                 report_captions(tracked, captions)
             require_unchanged(stage)
 
+        plan = plan_of(chosen, len(dataset.test))
+        of_data = ([], []) if protocol is None else protocol.of_data(plan)
         evaluation = Evaluation(
             extractor=extractor.name,
             reference=f"training split of {settings.dataset.name}, {len(dataset.train)} images, unflipped",
@@ -111,6 +114,8 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
             along=along,
             lengths=lengths,
             captions=captions,
+            figures=of_data[0],
+            curves=of_data[1],
         )
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
         for grid in sorted((SAMPLES / method).glob("*.png")):
@@ -139,7 +144,7 @@ def help_draw(workers: Workers, method: str, threads: int | None = None) -> None
     weaker = snapshots.weaker(method, samplers)
     generator = model(MODELS / method, chosen, device, weaker)
     for sampler in samplers:
-        draw(generator.with_sampler(sampler), extractor, dataset, chosen, workers)
+        draw(generator.with_sampler(sampler), extractor, dataset, chosen, workers, measures_of(settings.dataset))
     best = samplers[workers.agree(0)]
     for folder in snapshots.folders(method):
         draw(model(folder, chosen, device, weaker).with_sampler(best), extractor, dataset, chosen, workers)
@@ -187,6 +192,7 @@ def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationR
     }
     if row.accuracy is not None:
         values["accuracy"] = row.accuracy
+    values |= {name: figure.value for name, figure in row.figures.items() if figure.value is not None}
     whole = {f"{distance_key(extractor)}/{method}/{row.solver}": row.distance}
     run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe, whole)
 

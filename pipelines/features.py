@@ -17,6 +17,7 @@ from pipelines import params
 from pipelines.dataset import opened
 from pipelines.following import train_judges
 from pipelines.machine import Moment
+from pipelines.measuring import describe_real, measures_of
 from pipelines.params import Captions, Params
 from pipelines.program import run
 from pipelines.project import FEATURES, METRICS, cache_dir, compute_slot, whole_folder
@@ -47,8 +48,12 @@ def extract(stage: Stage) -> None:
         np.save(folder / "train.npy", train)
         np.save(folder / "test.npy", test)
         seen = labels_of(extractor, test_images)
+        right = None if seen is None else seen == dataset.test.column("label")
+        if (measures := measures_of(settings.dataset)) is not None:
+            describe_real(measures, dataset.train, None, folder, "train")
+            describe_real(measures, dataset.test, right, folder, "test")
         require_unchanged(stage)
-    accuracy = None if seen is None else float((seen == dataset.test.column("label")).mean())
+    accuracy = None if right is None else float(right.mean())
     metrics = FeatureMetrics(
         extractor=extractor.name,
         dimensions=train.shape[1],

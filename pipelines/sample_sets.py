@@ -17,9 +17,11 @@ from fm.errors import UserError
 from fm.evaluation import Conditions, Measured, Plan, Reference, SampleSet
 from fm.generator import Generator
 from fm.metrics.extractors import Extractor, Floats
+from fm.metrics.measures import Measures
 from fm.noise import Draws
 from fm.work_queue import ALONE, Workers
 from pipelines.machine import Moment
+from pipelines.measuring import Protocol
 from pipelines.params import Evaluate, require_enough
 from pipelines.project import FEATURES
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
@@ -60,11 +62,17 @@ def sharers(chosen: Evaluate, device: torch.device) -> int:
 
 
 def draw(
-    generator: Generator, extractor: Extractor, dataset: Prepared, chosen: Evaluate, workers: Workers = ALONE
+    generator: Generator,
+    extractor: Extractor,
+    dataset: Prepared,
+    chosen: Evaluate,
+    workers: Workers = ALONE,
+    measures: Measures | None = None,
 ) -> list[SampleSet]:
     """Draw the sample sets of one sampler together with the other workers; only the first one gets them."""
     plan = plan_of(chosen, len(dataset.test))
-    return evaluation.draw(generator, extractor, plan, conditions(generator, dataset), workers=workers)
+    asked = conditions(generator, dataset)
+    return evaluation.draw(generator, extractor, plan, asked, workers=workers, measures=measures)
 
 
 def measure(
@@ -75,15 +83,20 @@ def measure(
     chosen: Evaluate,
     workers: Workers = ALONE,
     network: str = "",
+    protocol: Protocol | None = None,
 ) -> EvaluationRow:
     """Draw the sample sets of one sampler and measure them; of several workers, for the first.
 
     Args:
         network: which one it is, in the line that tells of it, where it is not the finished one.
+        protocol: what else is measured of the data.
     """
     began = Moment.now()
-    found = evaluation.measure(draw(generator, extractor, dataset, chosen, workers), real)
-    row = row_of(generator, found, began.load())
+    sets = draw(generator, extractor, dataset, chosen, workers, None if protocol is None else protocol.measures)
+    row = row_of(generator, evaluation.measure(sets, real), began.load())
+    if protocol is not None:
+        described = [one.described for one in sets]
+        row = row.model_copy(update={"figures": protocol.figures(described), "curves": protocol.curves(described)})
     what = ", ".join(filter(None, [f"{row.solver} {row.steps}", network]))
     print(f"{what}: nfe {row.nfe}, {distance_key(extractor.name)} {row.distance:.2f}", flush=True)
     return row

@@ -26,6 +26,7 @@ HOMES = {
     "network": "fm.networks",
     "autoencoder": "fm.networks",
     "extractor": "fm.metrics.extractors",
+    "measures": "fm.metrics.measures",
     "codec": "fm.codecs",
     "conditioner": "fm.conditions",
     "encoder": "fm.text",

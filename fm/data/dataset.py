@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fm.components import Component
+from fm.components import Choice, Component
 from fm.data.coded import CodedSplits
 from fm.data.splits import Splits
 
@@ -55,9 +55,16 @@ class Dataset(Component, ABC, kind="dataset"):
 class CodedDataset(Dataset):
     """Data of whatever shape they have, with a codec of their own: moving pictures, volumes, measurements.
 
+    Attributes:
+        measures: what is measured of them beside distances (fm.metrics.measures), if anything.
+
     >>> isinstance(Dataset.of("turbulence"), CodedDataset)
     True
     """
+
+    @property
+    def measures(self) -> Choice | None:
+        return None
 
     @abstractmethod
     def load(self, asked: Request) -> CodedSplits:

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.components import Choice
 from fm.data.coded import CodedSplits
 from fm.data.dataset import CodedDataset, Request
 from fm.data.debian import ARCHIVE, debian_archive
@@ -67,6 +68,10 @@ class FurnitureVoxels(
             "licence": "models by Scopia, the contributors of Blend Swap, Kator Legaz and Reallusion: CC BY 3.0 and CC0"
         }
     }
+
+    @property
+    def measures(self) -> Choice:
+        return "volumes"
 
     def load(self, asked: Request) -> CodedSplits:
         return load(asked.cache)
@@ -131,7 +136,7 @@ def split(volumes: Sequence[Volume], origin: str) -> CodedSplits:
     return CodedSplits(
         rows_of(train, labels, longest),
         rows_of(test, labels, longest),
-        Pixels((SIDE, SIDE, SIDE, 1)),
+        Pixels((SIDE, SIDE, SIDE, 1), spacing=(1.0, 1.0, 1.0), spacing_units=("voxel", "voxel", "voxel")),
         Labels(labels),
         origin,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.bouncing import bounced
-from fm.components import option
+from fm.components import Choice, option
 from fm.data import fashion_mnist
 from fm.data.coded import CodedSplits
 from fm.data.dataset import CodedDataset, Request
@@ -48,6 +48,10 @@ class MovingGarments(
     most: int = option(2, choices=(1, 2), says="garments in a video, at most")
     seed: int = option(0, least=0, most=2**32, says="of which garments they are and how they fly")
 
+    @property
+    def measures(self) -> Choice:
+        return {"name": "motion", "span": SPAN, "slowest": SLOWEST, "fastest": FASTEST}
+
     def load(self, asked: Request) -> CodedSplits:
         """Raises DatasetUnavailable: there are no garments to be had."""
         return self.made_of(fashion_mnist.load(asked.cache))
@@ -69,7 +73,7 @@ class MovingGarments(
         return CodedSplits(
             train,
             test,
-            Pixels((FRAMES, SIDE, SIDE, 1)),
+            Pixels((FRAMES, SIDE, SIDE, 1), spacing=(1.0, 1.0, 1.0), spacing_units=("frame", "pixel", "pixel")),
             Labels(garments.label_names),
             garments.origin,
         )

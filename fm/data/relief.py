@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fm.components import Choice
 from fm.data.coded import CodedSplits
 from fm.data.dataset import CodedDataset, Request
 from fm.data.debian import ARCHIVE, debian_archive
@@ -55,6 +56,10 @@ class Relief(
     defaults: ClassVar = {
         "dataset": {"licence": "ETOPO5 by the US government's NGDC, in the public domain; by Debian's ferret-datasets"}
     }
+
+    @property
+    def measures(self) -> Choice:
+        return {"name": "fields"}
 
     def load(self, asked: Request) -> CodedSplits:
         return load(asked.cache)

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.components import option
+from fm.components import Choice, option
 from fm.data.coded import CodedSplits
 from fm.data.dataset import CodedDataset, Request
 from fm.data.rows import Arrays
@@ -47,6 +47,10 @@ class Turbulence(
     viscosity: float = option(0.003, above=0, most=100, says="of the fluid")
     drag: float = option(0.0, least=0, most=100, says="what slows all scales down alike")
     force: float = option(0.0, least=0, most=100, says="amplitude of a steady force along x; 0 leaves them to fade")
+
+    @property
+    def measures(self) -> Choice:
+        return {"name": "fields", "periodic": True, "velocity": True}
 
     def load(self, asked: Request) -> CodedSplits:
         """Raises UserError: the flow is too fast to be computed on so few points."""

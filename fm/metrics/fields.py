@@ -30,6 +30,12 @@ def power_spectrum(fields: Fields) -> npt.NDArray[np.float64]:
     >>> power_spectrum(waves).round(6).tolist()
     [0.0, 0.5, 0.0, 0.0]
     """
+    found: npt.NDArray[np.float64] = spectra(fields).sum(axis=1).mean(axis=0)
+    return found
+
+
+def spectra(fields: Fields) -> npt.NDArray[np.float64]:
+    """The same of each field and each channel by itself: (N, C, H // 2). Raises ValueError: they are not square."""
     *_, height, width = fields.shape
     if height != width:
         raise ValueError(f"fields must be square, not {height} x {width}")
@@ -37,10 +43,12 @@ def power_spectrum(fields: Fields) -> npt.NDArray[np.float64]:
     both[0] = 1
     if width % 2 == 0:
         both[-1] = 1
-    power = sum(both * np.abs(series_of(one)) ** 2 for one in fields.reshape(-1, height, width)) / len(fields)
-    number = np.rint(Waves.on(height, width).length).astype(np.int64)
-    of_number = np.bincount(number.ravel(), weights=power.ravel()).astype(np.float64)
-    return of_number[1 : height // 2 + 1]
+    number = np.rint(Waves.on(height, width).length).astype(np.int64).ravel()
+    found = [
+        np.bincount(number, weights=(both * np.abs(series_of(one)) ** 2).ravel())
+        for one in fields.reshape(-1, height, width)
+    ]
+    return np.reshape(found, (*fields.shape[:2], -1))[..., 1 : height // 2 + 1].astype(np.float64)
 
 
 class SpectrumError(NamedTuple):

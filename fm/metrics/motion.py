@@ -159,3 +159,34 @@ def flicker(videos: Videos) -> npt.NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         found: npt.NDArray[np.float64] = np.sqrt((np.diff(bright, axis=1) ** 2).mean(axis=1)) / bright.mean(axis=1)
     return found
+
+
+def likeness(videos: Videos) -> npt.NDArray[np.float64]:
+    """How alike what is in a frame is to what is in all together, each moved until its centre of mass is in the middle:
+    the cosine in the frame where it is least, (N,).
+
+    Of a thing that only moves nearly 1; not a number of a video with a frame that shows nothing.
+
+    >>> film = np.zeros((1, 2, 8, 8, 1), np.uint8)
+    >>> film[0, 0, 1:3, 1:4], film[0, 1, 4:6, 3:6] = 255, 255
+    >>> likeness(film).round(6)
+    array([1.])
+    """
+    found = np.full(len(videos), np.nan)
+    for number, video in enumerate(videos[..., 0]):
+        frames = np.where(video > DARK, video, 0).astype(np.float64)
+        if (frames.sum(axis=(1, 2)) == 0).any():
+            continue
+        moved = np.stack([centred(frame) for frame in frames]).reshape(len(frames), -1)
+        together = moved.mean(axis=0)
+        found[number] = (moved @ together / np.linalg.norm(moved, axis=1)).min() / np.linalg.norm(together)
+    return found
+
+
+def centred(frame: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A frame (H, W) moved so that its centre of mass is in its middle; what lies between points is shared by them."""
+    from scipy import ndimage
+
+    middle = (np.array(frame.shape) - 1) / 2
+    moved: npt.NDArray[np.float64] = ndimage.shift(frame, middle - ndimage.center_of_mass(frame), order=1)
+    return moved

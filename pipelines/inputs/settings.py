@@ -41,7 +41,8 @@ def of_prepare(settings: Params, _: str) -> Settings:
 def of_features(settings: Params, _: str) -> Settings:
     of_extractor = {name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}
     condition = settings.dataset.condition
-    return {**of_extractor, **CONDITIONER, "encoder": condition.encoder if isinstance(condition, Captions) else None}
+    encoder = condition.encoder if isinstance(condition, Captions) else None
+    return {**of_extractor, "measures": settings.dataset.measures, **CONDITIONER, "encoder": encoder}
 
 
 def of_codec(settings: Params, _: str) -> Settings:
@@ -71,6 +72,7 @@ def of_evaluate(settings: Params, method: str) -> Settings:
     return {
         **of_network(settings, method),
         "evaluate": of_evaluation(settings.evaluate),
+        "measures": settings.dataset.measures,
         "samplers": [each.model_dump(mode="json") for each in settings.methods[method].each_sampler()],
         **({"captions_at": settings.register_.nfe} if isinstance(settings.dataset.condition, Captions) else {}),
     }
@@ -130,11 +132,13 @@ def of_data(settings: Params) -> Settings:
 
 
 def of_prepared(settings: Params) -> Settings:
-    """Which data it is, and their codec: that of the library's is pixels. One's own dataset may bring a codec of one's
+    """Which data it is, and their codec: that of the library's pictures is pixels, of other data that or standardised,
+    as they are grey levels or measurements. One's own dataset may bring a codec of one's
     own, which whoever reads the data needs."""
     name = settings.dataset.name
     of_it = {"data": name, "codec": "pixels"} if own_class("dataset", name) is None else {"dataset": name}
-    return {**of_it, **CONDITIONER}
+    coded = {"measured": {"codec": "standardised"}} if settings.dataset.is_coded else {}
+    return {**of_it, **coded, **CONDITIONER}
 
 
 def of_condition(settings: Params) -> Settings:

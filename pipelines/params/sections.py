@@ -23,6 +23,7 @@ from fm.averaging import LEAST_RATIO, LONGEST, SHORTEST
 from fm.components import ANY, Choice, find, names_schema
 from fm.config import MOST_SNAPSHOTS, ChosenByName
 from fm.data.dataset import CodedDataset
+from fm.data.dataset import Dataset as DataSource
 from fm.data.listing import FileDataset
 from fm.errors import shown
 from fm.extractor_names import OWN_FILE, extractor_name
@@ -117,6 +118,12 @@ class Dataset(Section):
     def is_coded(self) -> bool:
         """Whether its data have a shape and a codec of their own, and are no pictures to be resized."""
         return is_coded(self.name)
+
+    @property
+    def measures(self) -> Choice | None:
+        """What is measured of its data beside distances; nothing of pictures."""
+        dataset = DataSource.of(self.choice, ANY)
+        return dataset.measures if isinstance(dataset, CodedDataset) else None
 
     @property
     def pictures(self) -> tuple[int, int]:

@@ -4,6 +4,8 @@ import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from fm.errors import TryLater, UserError
 from fm.pictures import shown
 from pipelines import stage
@@ -25,8 +27,8 @@ from pipelines.schemas.comparison import Comparison
 def gather(settings: Params, comparison: Comparison, results: Results, ranking: Ranking) -> Contents:
     """What is shown of a comparison, from the artifacts of its stages. Raises UserError: one of them is missing."""
     prepared = opened()
-    real, labels = shown(prepared.train, prepared.codec), prepared.train.column("label")
-    examples = for_training(settings, prepared).conditioner.examples
+    real, examples = shown(prepared.train, prepared.codec), for_training(settings, prepared).conditioner.examples
+    labels = prepared.train.column("label") if "label" in prepared.train.kinds else np.zeros(len(real), np.int64)
     return Contents(
         comparison=comparison,
         results=results,

@@ -6,7 +6,7 @@ from pipelines import words
 from pipelines.claims.results import Results
 from pipelines.claims.words import as_markdown
 from pipelines.markup import table
-from pipelines.report import captions
+from pipelines.report import captions, measures
 from pipelines.report.answer import answer
 from pipelines.report.page import Contents, facts_of
 from pipelines.schemas.comparison import Comparison
@@ -27,6 +27,7 @@ def markdown(contents: Contents) -> str:
         f"Lower is better; real test images score {number(comparison.floor)} at this sample size"
         f"{given_back(comparison)}. `{key}`: " + words.distance_in_words(comparison.extractor),
         *(f"**{question}**\n\n{' '.join(sentences)}" for question, sentences in first.others),
+        *data_right(contents),
         *captions_followed(contents),
         "## Claims about flow matching",
         as_markdown(comparison.claims),
@@ -48,6 +49,23 @@ def costs(names: Sequence[str], lines: list[tuple[str, list[tuple[str, str]]]]) 
         for label, figures in lines
     ]
     return table(("", *names), rows)
+
+
+def data_right(contents: Contents) -> list[str]:
+    """Where something is measured of the data beside distances."""
+    lines = measures.lines(contents.results.evaluations, contents.ranking)
+    if not lines:
+        return []
+    rows = [
+        (f"{line.what} ({line.aim})", *(figure(*one) for one in line.figures), figure(*line.test), line.train)
+        for line in lines
+    ]
+    head = ("", *contents.names.values(), "test split", "training split")
+    return ["## Are the data right?", table(head, rows), measures.HOW]
+
+
+def figure(value: str, ends: str) -> str:
+    return f"**{value}** ({ends})" if ends else value
 
 
 def captions_followed(contents: Contents) -> list[str]:

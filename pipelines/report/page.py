@@ -16,7 +16,7 @@ from pipelines.claims.results import Results
 from pipelines.claims.words import VERDICTS, interval, measured
 from pipelines.project import NEAREST
 from pipelines.ranking import Ranking
-from pipelines.report import captions
+from pipelines.report import captions, measures
 from pipelines.report.answer import answer
 from pipelines.report.conditions import ALIKE, Conditions
 from pipelines.report.pictures import data_uri, first_row, picture
@@ -126,6 +126,9 @@ def context(contents: Contents) -> dict[str, Any]:
         "waiting": waited(results),
         "captions": captions.lines(results.evaluations),
         "captions_how": captions.HOW,
+        "measures": measures.lines(results.evaluations, contents.ranking),
+        "measures_how": measures.HOW,
+        "curves": measures.plots(results.evaluations, contents.ranking, contents.names),
         "grids": grids(contents),
         "neighbours": neighbours(contents),
         "extractor": words.distance_in_words(comparison.extractor),

@@ -3,7 +3,7 @@
 import io
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, geometric_mean
 from typing import Any
@@ -14,7 +14,8 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from pipelines.schemas.evaluation import Evaluation, EvaluationRow
+from pipelines.schemas.evaluation import Curve as Values
+from pipelines.schemas.evaluation import CurveOfData, Evaluation, EvaluationRow
 from pipelines.schemas.probes import MethodProbe
 from pipelines.words import solver_name
 
@@ -203,6 +204,23 @@ def guidance_plot(probes: dict[str, MethodProbe], names: dict[str, str]) -> str:
         axes.set_xticks(ticks, [f"{scale:g}" for scale in ticks])
         legend(figure, axes)
         return as_svg(figure, "guidance", "share of images recognised, by scale of guidance")
+
+
+def curve_plot(curves: Mapping[str, Values], of: CurveOfData) -> str:
+    """A figure for each of some numbers, methods by their names, and the test split's in grey."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, axes = panel()
+        draw_values(axes, of.test, color=MUTED, linestyle=(0, (6, 3)), linewidth=1, label="test split")
+        for index, (name, values) in enumerate(curves.items()):
+            draw_values(axes, values, color=colour(index), label=name)
+        axes.set(xlabel=of.along, ylabel=of.unit)
+        legend(figure, axes)
+        return as_svg(figure, of.name, f"{of.says} by {of.along}")
+
+
+def draw_values(axes: Axes, values: Values, **look: Any) -> None:
+    """From number 1 on; a gap where there is nothing to say."""
+    axes.plot(range(1, len(values) + 1), [math.nan if one is None else one for one in values], **look)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,18 @@ from pipelines.schemas.machine import Load
 from pipelines.schemas.schema import Schema
 
 
+class FigureOfSets(Schema):
+    """A figure of a sampler's sample sets; null where there is nothing to say."""
+
+    value: float | None = Field(description="the mean over the sets")
+    low: float | None
+    high: float | None
+    sets: list[float | None]
+
+
+Curve = list[float | None]
+
+
 class EvaluationRow(Schema):
     """One sampler of one method. Distances are means over independent sample sets."""
 
@@ -40,6 +52,8 @@ class EvaluationRow(Schema):
     precision_sets: list[float] = Field(default=[], description="of the set's images alone, as recall_sets")
     recall_sets: list[float] = Field(default=[])
     accuracy_sets: list[float] = Field(default=[])
+    figures: dict[str, FigureOfSets] = Field(default={}, description="by the names of Evaluation.figures")
+    curves: dict[str, Curve] = Field(default={}, description="by the names of Evaluation.curves, means over the sets")
     seconds_per_image: float = Field(description="of the one device that drew it")
     machine_load: Load | None = Field(default=None, description="while it was measured; none in files of before")
 
@@ -89,6 +103,27 @@ class Lengths(Schema):
     untuned: float = Field(description="with the average of train.ema_decay")
 
 
+class FigureOfData(Schema):
+    """What is measured of the data themselves (fm.metrics.measures), and what it is of real ones."""
+
+    name: str
+    says: str
+    unit: str
+    aim: Literal["low", "high", "data"] = Field(description="what is right: little, much, or what the data have")
+    train: float | None = Field(description="of the training split")
+    test: FigureOfSets = Field(description="of as many data of the test split as a sample set has")
+
+
+class CurveOfData(Schema):
+    """The same number by number from 1 on, as an error by wave number."""
+
+    name: str
+    says: str
+    unit: str
+    along: str
+    test: Curve
+
+
 class CaptionFigure(Schema):
     """A share of data that is right by their captions (fm.metrics.captions.following)."""
 
@@ -134,13 +169,16 @@ class Evaluation(Schema):
     along: list[Snapshot] = Field(description="the way there, the finished network last; empty without train.snapshots")
     lengths: Lengths | None = Field(default=None, description="none without train.average_lengths")
     captions: Following | None = Field(default=None, description="none where networks are told none")
+    figures: list[FigureOfData] = Field(default=[], description="what is measured of the data themselves")
+    curves: list[CurveOfData] = Field(default=[])
 
     def save(self, path: Path) -> None:
         content = self.model_dump(mode="json")
         for part in ("rows", "along"):
             content[part] = [self.row_on_disk(row) for row in getattr(self, part)]
-        if self.captions is None:
-            del content["captions"]  # which files of before have not
+        for part in ("captions", "figures", "curves"):  # which files of before have not
+            if not content[part]:
+                del content[part]
         if self.lengths is None:
             del content["lengths"]  # nor this
         else:
@@ -154,6 +192,7 @@ class Evaluation(Schema):
         return {
             name.replace("distance", key, 1) if name in DISTANCE_FIELDS else name: value
             for name, value in row.model_dump(mode="json").items()
+            if value or name not in ("figures", "curves")  # which there are of few data sets
         }
 
     @classmethod
