@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.generator import Generator
-from fm.images import Images
 from fm.metrics.distances import (
     Moments,
     gaussian_distance,
@@ -26,7 +25,6 @@ from fm.metrics.distances import (
 )
 from fm.metrics.intervals import Interval, mean_interval
 from fm.metrics.measures import Described, Measures, together
-from fm.pictures import pictures
 from fm.work_queue import ALONE, Arrays, Workers
 
 Floats = NDArray[np.float32]
@@ -44,15 +42,15 @@ class Measuring(Protocol):
     """What an evaluation needs of an extractor (fm.metrics.extractors).
 
     >>> class RowMeans:
-    ...     def features(self, images):
-    ...         return images.mean(axis=(2, 3)).astype(np.float32)
-    ...     def classify(self, images):
+    ...     def features(self, data):
+    ...         return data.mean(axis=(2, 3)).astype(np.float32)
+    ...     def classify(self, data):
     ...         return None
     """
 
-    def features(self, images: Images) -> Floats: ...
+    def features(self, data: NDArray[Any]) -> Floats: ...
 
-    def classify(self, images: Images) -> Labels | None: ...
+    def classify(self, data: NDArray[Any]) -> Labels | None: ...
 
 
 @dataclass(frozen=True)
@@ -244,13 +242,12 @@ def draw(
         began = time.perf_counter()
         x, nfe = generator.sample_float(size, plan.seed, asked, number * plan.count + start, size)
         seconds = time.perf_counter() - began
-        stored = generator.codec.decode(x)
-        shown = pictures(stored, generator.codec)
-        found = {"features": extractor.features(shown), "nfe": np.array(nfe), "seconds": np.array(seconds)}
-        if conditions is not None and conditions.labels is not None and (seen := extractor.classify(shown)) is not None:
+        made = generator.codec.decode(x)
+        found = {"features": extractor.features(made), "nfe": np.array(nfe), "seconds": np.array(seconds)}
+        if conditions is not None and conditions.labels is not None and (seen := extractor.classify(made)) is not None:
             found["recognised"] = seen == conditions.labels[of_these]
         if measures is not None:
-            described = measures.describe(stored, found.get("recognised"))
+            described = measures.describe(made, found.get("recognised"))
             found |= {DESCRIBED + name: values for name, values in described.items()}
         return found
 

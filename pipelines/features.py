@@ -1,4 +1,4 @@
-"""Stage `features`: the extractor that everything is measured with, and the features of the real images; where networks
+"""Stage `features`: the extractor that everything is measured with, and the features of the real data; where networks
 are told captions, those who judge whether they follow them, too."""
 
 import time
@@ -10,8 +10,8 @@ import torch
 from fm import devices
 from fm.components import ANY
 from fm.data.prepared import Prepared
+from fm.data.rows import data_of
 from fm.metrics.extractors import Asked, features_of, labels_of, prepare
-from fm.pictures import shown
 from fm.text import Encoder
 from pipelines import params
 from pipelines.dataset import opened
@@ -42,12 +42,11 @@ def extract(stage: Stage) -> None:
         extractor.save(folder)
         if needed.encoder is not None:
             train_judges(needed, extractor, folder)
-        test_images = shown(dataset.test, dataset.codec)
-        train = features_of(extractor, shown(dataset.train, dataset.codec))
-        test = features_of(extractor, test_images)
+        train = features_of(extractor, data_of(dataset.train))
+        test = features_of(extractor, data_of(dataset.test))
         np.save(folder / "train.npy", train)
         np.save(folder / "test.npy", test)
-        seen = labels_of(extractor, test_images)
+        seen = labels_of(extractor, data_of(dataset.test))
         right = None if seen is None else seen == dataset.test.column("label")
         if (measures := measures_of(settings.dataset)) is not None:
             describe_real(measures, dataset.train, None, folder, "train")

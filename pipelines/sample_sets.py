@@ -39,14 +39,14 @@ def plan_of(chosen: Evaluate, num_test: int) -> Plan:
 
 
 def real_reference(chosen: Evaluate) -> Reference:
-    """The real images' features, fitted. Raises UserError if a split or a sample set is too small for them."""
+    """The real data's features, fitted. Raises UserError if a split or a sample set is too small for them."""
     train, test = reference("train"), reference("test")
     require_enough(chosen, len(train), len(test), train.shape[1])
     return Reference.of(train, test, plan_of(chosen, len(test)))
 
 
 def reference(split: str, folder: Path = FEATURES) -> Floats:
-    """The real images' features, float32 (N, D), of the split `train` or `test`."""
+    """The real data's features, float32 (N, D), of the split `train` or `test`."""
     features: Floats = np.load(folder / f"{split}.npy")
     return features
 

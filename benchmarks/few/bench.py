@@ -59,7 +59,7 @@ def make(folder: Path, settings: Params, cache: Path) -> None:
     extractor = prepare(asked, ANY)
     (folder / FEATURES).mkdir(exist_ok=True)
     extractor.save(folder / FEATURES)
-    for split, images in (("train", asked.images), ("test", replace_split(asked).images)):
+    for split, images in (("train", asked.data), ("test", replace_split(asked).data)):
         np.save(folder / FEATURES / f"{split}.npy", features_of(extractor, images))
 
 

@@ -1,6 +1,7 @@
 """Where data come from while a network is trained: rows of named fields, whatever holds them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -124,6 +125,39 @@ class Arrays:
 
 def without_captions(rows: NDArray[np.int64]) -> NDArray[np.object_]:
     return np.full(len(rows), "", dtype=object)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The data of rows that may not fit in memory: they are read when they are asked for, by a slice or by their
+    numbers, as of an array.
+
+    >>> stored = Stored(Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8)}))
+    >>> len(stored), stored.shape, stored[10:12].shape, stored[np.array([7])].shape
+    (50, (50, 8, 8, 1), (2, 8, 8, 1), (1, 8, 8, 1))
+    """
+
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self), *self[:1].shape[1:]
+
+    def __getitem__(self, wanted: slice | NDArray[np.int64]) -> NDArray[Any]:
+        rows = np.arange(*wanted.indices(len(self))) if isinstance(wanted, slice) else wanted
+        return self.rows[rows]["data"]
+
+
+Data = NDArray[Any] | Stored
+"""(N, *stored), in memory or not; slices and rows of it are arrays."""
+
+
+def data_of(rows: Rows) -> Data:
+    """The data of all rows: of whole arrays at once, of others when they are asked for."""
+    return rows.data if isinstance(rows, Arrays) else Stored(rows)
 
 
 class Some:

@@ -7,10 +7,10 @@ import numpy as np
 from torch import nn
 from torch.nn import functional as F
 
+from fm.data.rows import Data
 from fm.images import Images, tensor_of
 from fm.metrics.extractors.classifier_network import LARGEST, block
 from fm.metrics.extractors.extractor import chunks
-from fm.pictures import Shown
 
 COARSEST = 4
 """Pixels of the shorter side at which it stops halving."""
@@ -53,7 +53,7 @@ def means(images: Images, square: int) -> Images:
     return np.ascontiguousarray(pooled.round().byte().permute(0, 2, 3, 1).numpy())
 
 
-def all_looked_at(images: Images | Shown, folder: Path) -> Images | Shown:
+def all_looked_at(images: Data, folder: Path) -> Data:
     """The same of however many pictures, for a training that sees each of them several times: what is made smaller lies
     in a file without a name below `folder`, which vanishes with the array."""
     if square_of(images) == 1:
@@ -66,7 +66,7 @@ def all_looked_at(images: Images | Shown, folder: Path) -> Images | Shown:
         return np.memmap(file, np.uint8, "r", shape=(len(images), *looked_at(images[:1]).shape[1:]))
 
 
-def square_of(images: Images | Shown) -> int:
+def square_of(images: Data) -> int:
     """Pixels of a side of the squares that each become one."""
     _, height, width, _ = images.shape
     return -(-max(height, width) // LARGEST)

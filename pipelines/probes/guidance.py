@@ -10,7 +10,6 @@ from fm.data.prepared import Prepared
 from fm.evaluation import draw
 from fm.generator import Generator
 from fm.metrics.extractors import Extractor
-from fm.pictures import pictures
 from pipelines.params import Evaluate
 from pipelines.sample_sets import conditions, plan_of
 from pipelines.schemas.probes import Guided, best_guidance
@@ -31,7 +30,7 @@ def guided(
     scales: Sequence[float] = SCALES,
 ) -> list[Guided]:
     """The share of images that the classifier recognises at each scale; nothing where the extractor is none."""
-    if extractor.classify(pictures(dataset.test[np.arange(1)]["data"], dataset.codec)) is None:
+    if extractor.classify(dataset.test[np.arange(1)]["data"]) is None:
         return []
     asked = conditions(generator, dataset)
     read = plan_of(chosen, len(dataset.test))

@@ -1,4 +1,4 @@
-"""What images are measured with. This is the one place where another feature extractor plugs in.
+"""What data are measured with. This is the one place where another feature extractor plugs in.
 
 A Frechet distance is FID in the features of the published Inception network only; with any other extractor it is
 named after that extractor.
@@ -26,6 +26,7 @@ from fm.metrics.extractors.extractor import (
 )
 from fm.metrics.extractors.inception import InceptionExtractor
 from fm.metrics.extractors.own import OWN, OwnExtractor
+from fm.metrics.extractors.space_time import SpaceTime
 from fm.metrics.extractors.two_towers import TwoTowers
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ExtractorError",
     "Floats",
     "InceptionExtractor",
+    "SpaceTime",
     "TwoTowers",
     "features_of",
     "labels_of",

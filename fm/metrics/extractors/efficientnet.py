@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from fm.data.rows import Data
 from fm.images import Images
 from fm.lazy import torch
 from fm.metrics.extractors.extractor import (
@@ -22,7 +23,6 @@ from fm.metrics.extractors.extractor import (
     in_batches,
     rgb,
 )
-from fm.pictures import Shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,7 +94,7 @@ class EfficientNetExtractor(
         projected: Floats = ((pooled - self.mean) @ self.components.T).float().numpy()
         return projected
 
-    def pooled(self, images: Images | Shown) -> Floats:
+    def pooled(self, images: Data) -> Floats:
         """float32 (N, 1280)."""
         return in_batches(self._pooled, images, BATCH)
 

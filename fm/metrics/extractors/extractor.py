@@ -1,4 +1,4 @@
-"""What images are measured with: the one interface that every feature extractor has."""
+"""What data are measured with: the one interface that every feature extractor has."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 
 from fm.components import Component, label
 from fm.data.prepared import Prepared
+from fm.data.rows import Data, data_of
 from fm.errors import UserError
 from fm.images import Images
 from fm.lazy import torch
-from fm.pictures import Shown, shown
 from fm.text.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -57,13 +58,26 @@ class Asked:
     encoder: Encoder | None = None
 
     @property
-    def images(self) -> Images | Shown:
-        """The training split as it is shown, uint8 (N, H, W, C); slices and rows of it are arrays."""
-        return shown(self.dataset.train, self.dataset.codec)
+    def data(self) -> Data:
+        """The training split as it is stored, (N, *stored); slices and rows of it are arrays."""
+        return data_of(self.dataset.train)
+
+    @property
+    def images(self) -> Data:
+        """The same of pictures, uint8 (N, H, W, 1 or 3). Raises ExtractorError: it has others, such as videos."""
+        stored, (_, dtype) = self.dataset.stored, self.dataset.train.kinds["data"]
+        if dtype != "uint8" or len(stored) != 3 or stored[-1] not in (1, 3):
+            raise ExtractorError(
+                f"extractor {self.setting}: needs pictures, uint8 (height, width, 1 or 3), and each datum of "
+                f"{self.dataset.name} is {dtype} {stored}: take space_time, which looks along one to three axes"
+            )
+        return self.data
 
 
 class Extractor(Component, ABC, kind="extractor"):
-    """Turns uint8 images (N, H, W, C) into features float32 (N, D).
+    """Turns data as they are stored, (N, *stored), into features float32 (N, D): pictures are uint8 (N, H, W, C).
+
+    One that looks at pictures alone is prepared from `Asked.images`, one that looks at others too from `Asked.data`.
 
     It has no options; a class of this kind has an `__init__` of its own, and is made by `prepare` or `load`.
 
@@ -81,8 +95,8 @@ class Extractor(Component, ABC, kind="extractor"):
     ...         return cls()
     ...     def save(self, folder):
     ...         describe(folder, self.setting)
-    ...     def features(self, images):
-    ...         return images.mean(axis=(1, 2), dtype=np.float32)
+    ...     def features(self, data):
+    ...         return data.mean(axis=(1, 2), dtype=np.float32)
     >>> Means().features(np.full((2, 8, 8, 3), 7, np.uint8))
     array([[7., 7., 7.],
            [7., 7., 7.]], dtype=float32)
@@ -112,10 +126,10 @@ class Extractor(Component, ABC, kind="extractor"):
     def save(self, folder: Path) -> None: ...
 
     @abstractmethod
-    def features(self, images: Images) -> Floats: ...
+    def features(self, data: NDArray[Any]) -> Floats: ...
 
-    def classify(self, images: Images) -> Labels | None:
-        """The label it sees in each image, int64 (N,); none if it knows no labels."""
+    def classify(self, data: NDArray[Any]) -> Labels | None:
+        """The label it sees in each datum, int64 (N,); none if it knows no labels."""
         return None
 
 
@@ -134,32 +148,32 @@ def described(folder: Path) -> dict[str, Any]:
     return content
 
 
-def in_batches(function: Callable[[Images], Tensor], images: Images | Shown, size: int) -> Floats:
-    """`function` of `size` images at a time, put together, float32 (N, D), finite. Raises ExtractorError if not."""
+def in_batches(function: Callable[[NDArray[Any]], Tensor], data: Data, size: int) -> Floats:
+    """`function` of `size` data at a time, put together, float32 (N, D), finite. Raises ExtractorError if not."""
     with torch.no_grad():
-        features = np.concatenate([function(chunk).float().cpu().numpy() for chunk in chunks(images, size)])
+        features = np.concatenate([function(chunk).float().cpu().numpy() for chunk in chunks(data, size)])
     if not np.isfinite(features).all():
         raise ExtractorError("the extractor's features are not finite: its training diverged, or its file is damaged")
     return features
 
 
-def chunks(images: Images | Shown, size: int) -> Iterator[Images]:
-    for start in range(0, len(images), size):
-        yield images[start : start + size]
+def chunks(data: Data, size: int) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
 
 
 TOGETHER = 10_000
-"""Images whose pictures are in memory at once: a multiple of what the library's extractors take at a time."""
+"""Data that are in memory at once: a multiple of what the library's extractors take at a time."""
 
 
-def features_of(extractor: Extractor, images: Images | Shown) -> Floats:
-    """Its features of however many images, float32 (N, D)."""
-    return np.concatenate([extractor.features(some) for some in chunks(images, TOGETHER)])
+def features_of(extractor: Extractor, data: Data) -> Floats:
+    """Its features of however many data, (N, *stored) -> float32 (N, D)."""
+    return np.concatenate([extractor.features(some) for some in chunks(data, TOGETHER)])
 
 
-def labels_of(extractor: Extractor, images: Images | Shown) -> Labels | None:
-    """What it sees in however many images, int64 (N,); none if it knows no labels."""
-    seen = [extractor.classify(some) for some in chunks(images, TOGETHER)]
+def labels_of(extractor: Extractor, data: Data) -> Labels | None:
+    """What it sees in however many data, (N, *stored) -> int64 (N,); none if it knows no labels."""
+    seen = [extractor.classify(some) for some in chunks(data, TOGETHER)]
     known = [labels for labels in seen if labels is not None]
     return np.concatenate(known) if known else None
 

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fm.codecs import Pixels
-from fm.data.rows import Arrays
+from fm.data.rows import Arrays, Stored
 from fm.metrics.looking import all_looked_at, looked_at, looking
-from fm.pictures import Shown
 
 LARGE = np.random.default_rng(0).integers(0, 256, (70, 130, 70, 3), dtype=np.uint8)
 
@@ -27,8 +25,8 @@ def test_small_ones_are_looked_at_as_they_are(tmp_path: Path) -> None:
     assert all_looked_at(small, tmp_path) is small
 
 
-@pytest.mark.parametrize("given", [LARGE, Shown(Arrays({"data": LARGE}), Pixels(LARGE.shape[1:]))])
-def test_all_of_many_are_the_same(given: np.ndarray | Shown, tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [LARGE, Stored(Arrays({"data": LARGE}))])
+def test_all_of_many_are_the_same(given: np.ndarray | Stored, tmp_path: Path) -> None:
     seen = all_looked_at(given, tmp_path / "cache")
     assert np.array_equal(seen[np.arange(70)], looked_at(LARGE))
     assert not list((tmp_path / "cache").iterdir())

@@ -53,11 +53,14 @@ def test_a_folder_without_an_extractor(tmp_path: Path) -> None:
         load(tmp_path, torch.device("cpu"))
 
 
-def test_a_video_is_seen_as_a_strip_which_is_not_square(ask: "Ask", tmp_path: Path) -> None:
+def test_a_video_is_refused_with_what_would_do(ask: "Ask", tmp_path: Path) -> None:
     clips = np.random.default_rng(0).integers(0, 256, (20, 3, 8, 8, 1), dtype=np.uint8)
     rows = Arrays({"data": clips, "label": np.arange(20) % 2})
     write_fields(tmp_path / "clips", "clips", rows, rows, Pixels((3, 8, 8, 1)), Labels(("a", "b")))
     asked = replace(ask("classifier"), dataset=Prepared.open(tmp_path / "clips"))
-    assert asked.images.shape == (20, 8, 26, 1)
-    with pytest.raises(ExtractorError, match="needs square pictures, and those of clips are 26x8"):
-        prepare(asked)
+    assert asked.data.shape == (20, 3, 8, 8, 1)
+    for setting in ("classifier", "efficientnet_lite0"):
+        with pytest.raises(
+            ExtractorError, match=rf"{setting}: needs .* of clips is uint8 \(3, 8, 8, 1\): take space_t"
+        ):
+            prepare(replace(asked, setting=setting))

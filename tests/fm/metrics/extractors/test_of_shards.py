@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from fm.data.rows import Stored, data_of
 from fm.data.shard_cache import Folder
 from fm.data.shard_files import content_of, shard_of
 from fm.data.shards import Shards
 from fm.images import Images
 from fm.metrics.extractors import Asked, features_of, labels_of, prepare
-from fm.pictures import Shown, pictures, shown
 
 if TYPE_CHECKING:
     from conftest import Ask
@@ -33,12 +33,12 @@ def asked(ask: "Ask", tmp_path: Path) -> Asked:
 
 
 def of_arrays(asked: Asked) -> Images:
-    return pictures(asked.dataset.train[np.arange(80)]["data"], asked.dataset.codec)
+    return asked.dataset.train[np.arange(80)]["data"]
 
 
-def test_pictures_of_shards_are_those_of_arrays(asked: Asked) -> None:
-    images, whole = shown(asked.dataset.train, asked.dataset.codec), of_arrays(asked)
-    assert isinstance(images, Shown)
+def test_data_of_shards_are_those_of_arrays(asked: Asked) -> None:
+    images, whole = data_of(asked.dataset.train), of_arrays(asked)
+    assert isinstance(images, Stored)
     assert images.shape == whole.shape
     np.testing.assert_array_equal(images[7:40], whole[7:40])
     np.testing.assert_array_equal(images[np.array([79, 0])], whole[[79, 0]])
@@ -50,7 +50,7 @@ def test_a_classifier_learns_from_shards_and_sees_in_them_what_it_sees_in_arrays
     monkeypatch.setattr("fm.metrics.extractors.classifier.ClassifierExtractor.least_steps", 2)
     monkeypatch.setattr("fm.metrics.extractors.extractor.TOGETHER", 30)
     extractor, again = prepare(asked), prepare(asked)
-    images = shown(asked.dataset.train, asked.dataset.codec)
+    images = data_of(asked.dataset.train)
     features = features_of(extractor, images)
     assert features.shape == (80, extractor.dimensions)
     np.testing.assert_array_equal(features, features_of(again, images))

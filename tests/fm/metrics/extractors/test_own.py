@@ -60,7 +60,7 @@ def test_a_python_function(ask: "Ask", folder: Path, tmp_path: Path) -> None:
         ("extractors/none.pt", None, "extractors/none.pt: no TorchScript file"),
         ("extractors/a.pt", "text", "extractors/a.pt: no TorchScript file"),
         ("extractors/a.py:embed", "x = 1", "has no function 'embed'"),
-        ("extractors/a.py:embed", "embed = lambda images: images", r"gave an array \(80, 12, 12, 3\) for 80 images"),
+        ("extractors/a.py:embed", "embed = lambda images: images", r"gave an array \(80, 12, 12, 3\) for 80 data"),
         ("extractors/a.py:embed", "embed = lambda images: [[float('nan')]] * 80", "not finite"),
     ],
 )
