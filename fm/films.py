@@ -72,13 +72,20 @@ def film_sheet(films: Films, columns: int) -> Images:
 
 def webp(frames: Images, milliseconds: int = 100) -> bytes:
     """An animated WebP file of frames (T, H, W, 1) grey or (T, H, W, 3) colour, without loss, that begins again."""
+    return animated(frames, milliseconds, "WEBP", lossless=True, exact=True)
+
+
+def gif(frames: Images, milliseconds: int = 100) -> bytes:
+    """An animated GIF file of the same, in 256 colours a frame, shown for hundredths of a second."""
+    return animated(frames, milliseconds, "GIF")
+
+
+def animated(frames: Images, milliseconds: int, kind: str, **options: bool) -> bytes:
     from PIL import Image  # of the extra `data`: arrays are made and measured without it
 
     first, *others = (
         Image.fromarray(np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame) for frame in frames
     )
     content = io.BytesIO()
-    first.save(
-        content, "WEBP", save_all=True, append_images=others, duration=milliseconds, loop=0, lossless=True, exact=True
-    )
+    first.save(content, kind, save_all=True, append_images=others, duration=milliseconds, loop=0, **options)
     return content.getvalue()

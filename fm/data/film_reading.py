@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from fm.data.decoding import MAX_PIXELS, BadImage, flat, to_channels
+from fm.data.own_data import damaged_otherwise
 from fm.data.resize import resize
 from fm.errors import UserError
 
@@ -75,20 +76,10 @@ def read_film(path: Path, side: int, channels: int, choose: Choose) -> Read:
         BadImage: damaged, cut off, of more than MAX_PIXELS or MOST_FRAMES, or no film at all.
         OSError: the file cannot be read.
     """
-    try:
+    with damaged_otherwise():
         if path.suffix.lower() in FILMS:
             return by_pyav(path, side, channels, choose)
         return by_pillow(path.read_bytes(), side, channels, choose)
-    except (BadImage, OSError, UserError) as error:
-        if isinstance(error, OSError) and error.errno is None:  # Pillow's, of a file that is cut off
-            raise BadImage(in_a_line(error)) from None
-        raise
-    except Exception as error:  # decoders of damaged files raise whatever they run into
-        raise BadImage(in_a_line(error)) from None
-
-
-def in_a_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def by_pillow(content: bytes, side: int, channels: int, choose: Choose) -> Read:

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from fm.data.own_files import Found
 from fm.data.rows import Arrays
 from fm.data.splits import LeftOut, Skipped
 from fm.data.sums import sha256
+from fm.errors import UserError
 
 if TYPE_CHECKING:
     from fm.codecs import Codec
@@ -67,6 +69,25 @@ class Unfit:
     file: File
     why: str
     exactly: str
+
+
+@contextmanager
+def damaged_otherwise() -> Iterator[None]:
+    """Raises BadImage for whatever goes wrong in a file's decoder, but what the system and UserErrors say.
+
+    >>> with damaged_otherwise():
+    ...     int("twelve")
+    Traceback (most recent call last):
+    fm.data.decoding.BadImage: invalid literal for int() with base 10: 'twelve'
+    """
+    try:
+        yield
+    except (BadImage, UserError):
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever they run into
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None
 
 
 def taken_from(

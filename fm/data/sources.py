@@ -16,6 +16,7 @@ from fm.data.relief import Relief
 from fm.data.splits import Splits
 from fm.data.turbulence import Turbulence
 from fm.data.video_folder import VideoFolder
+from fm.data.volume_folder import VolumeFolder
 from fm.data.webdataset import WebDataset
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "Splits",
     "Turbulence",
     "VideoFolder",
+    "VolumeFolder",
     "WebDataset",
 ]

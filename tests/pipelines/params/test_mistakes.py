@@ -36,7 +36,7 @@ from tests.pipelines.params.written import CONTENT, changed
             "cifar",
             "params.yaml: dataset.name: no dataset 'cifar': must be one of cifar10, digits, fashion-mnist, "
             "furniture-voxels, icons, image-folder, moving-garments, parquet, relief, turbulence, video-folder, "
-            "webdataset; did you mean cifar10?",
+            "volume-folder, webdataset; did you mean cifar10?",
         ),
         (
             "dataset.options",
