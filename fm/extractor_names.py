@@ -35,3 +35,12 @@ def dimensions_of(setting: str) -> int:
     if OWN_FILE.fullmatch(setting):
         return 0
     return getattr(find("extractor", setting), "dimensions", 0)
+
+
+def compares_pictures(setting: str) -> bool:
+    """Whether it has layers by which pictures are compared (fm.autoencoding.Perceptual).
+
+    >>> compares_pictures("classifier"), compares_pictures("inception")
+    (True, False)
+    """
+    return not OWN_FILE.fullmatch(setting) and bool(getattr(find("extractor", setting), "layers", ()))

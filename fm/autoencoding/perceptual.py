@@ -1,6 +1,6 @@
 """How different pictures look to a network that was trained to recognise what is in them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -40,13 +40,10 @@ class Perceptual:
     @classmethod
     def of(cls, extractor: Extractor) -> Self:
         """By an extractor's own network. Raises UserError: it is none that has layers to compare by."""
-        if extractor.setting == "classifier":
-            return cls(extractor.network, ["body.2", "body.5", "body.9"])  # type: ignore[attr-defined]
-        if extractor.setting == "efficientnet_lite0":
-            blocks = [f"_blocks.{number}" for number in (0, 2, 4, 10)]  # the last of each size of grid but the smallest
-            return cls(extractor.network, blocks, asked_of_efficientnet)  # type: ignore[attr-defined]
-        raise UserError(f"extractor {extractor.setting} has no layers to compare pictures by: classifier and "
-                        "efficientnet_lite0 have")  # fmt: skip
+        if not extractor.layers:
+            raise UserError(f"extractor {extractor.setting} has no layers to compare pictures by: classifier and "
+                            "efficientnet_lite0 have")  # fmt: skip
+        return cls(extractor.network, extractor.layers, ASKED.get(extractor.name))  # type: ignore[attr-defined]
 
     def __call__(self, made: Tensor, real: Tensor) -> Tensor:
         """The mean over pictures, a scalar, with gradients of what is made."""
@@ -74,9 +71,22 @@ def unit(activations: Tensor) -> Tensor:
     return activations / (activations.square().sum(dim=1, keepdim=True) + SMALLEST).sqrt()
 
 
+def asked_of_classifier(network: nn.Module, x: Tensor) -> Tensor:
+    """Its convolutions alone: x may be parts of pictures."""
+    seen: Tensor = network.convolved(x)  # type: ignore[operator]
+    return seen
+
+
 def asked_of_efficientnet(network: nn.Module, x: Tensor) -> Tensor:
     """Its own scaling (fm.metrics.extractors.efficientnet), of colours and 128 pixels a side."""
     coloured = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
     enlarged = F.interpolate(coloured, size=(128, 128), mode="bilinear", antialias=True)
     maps: Tensor = network.extract_features((enlarged * 127.5 + 0.5) / 128)  # type: ignore[operator]
     return maps
+
+
+ASKED: Mapping[str, Callable[[nn.Module, Tensor], Tensor]] = {
+    "classifier": asked_of_classifier,
+    "efficientnet_lite0": asked_of_efficientnet,
+}
+"""By the extractor's name, where its network is not simply called."""

@@ -10,7 +10,7 @@ from fm import components
 from fm.arithmetic import whole_weights
 from fm.components import ANY
 from fm.errors import shown
-from fm.extractor_names import dimensions_of, extractor_name
+from fm.extractor_names import compares_pictures, dimensions_of, extractor_name
 from pipelines.params.codec import Codec, require_fitting
 from pipelines.params.condition import Captions
 from pipelines.params.network import Network
@@ -136,6 +136,17 @@ class Params(Section):
                     f"codec.crop = {crop}: must be a multiple of {autoencoder.factor}, the pixels a side of one point "
                     f"of the latents, and at most dataset.image_size, {size}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def pictures_are_compared_by_layers(self) -> "Params":
+        codec, extractor = self.codec, self.evaluate.extractor
+        trained = codec.of_latents and codec.folder is None
+        if trained and codec.perceptual and not compares_pictures(extractor):
+            raise ValueError(
+                f"codec.perceptual = {codec.perceptual:g}: evaluate.extractor = {extractor} has no layers to compare "
+                "pictures by: must be 0, or the extractor classifier or efficientnet_lite0"
+            )
         return self
 
     @model_validator(mode="after")

@@ -184,3 +184,16 @@ def test_what_is_trained_draws_and_weighs_as_the_settings_say() -> None:
     assert aim.perceptual is not None
     assert codec.aim(settings()).perceptual is None
     assert AutoencoderKL.of(settings().codec.untrained).latent_channels == 4
+
+
+def test_what_the_settings_weigh_is_learnt() -> None:
+    """Of parts of pictures, six steps, the discriminator's answer from the third on."""
+    dataset = Prepared.open(PREPARED)
+    each: list[dict[str, float]] = [{}, {"perceptual": 0.5}, {"adversarial": 0.1}]
+    made = set()
+    for weights in each:
+        chosen, stage = settings(images_seen=96, crop=8, **weights), Stage("codec", {"weights": weights}, {})
+        found, totals = codec.trained(chosen, dataset, stage, None)
+        made.add(found.weights)
+        assert (totals.resumed, np.isfinite(totals.curve[-1].loss)) == (0, True)
+    assert len(made) == len(each)

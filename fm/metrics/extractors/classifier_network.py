@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 LARGEST = 64
 """Pixels a side of the pictures that are looked at; larger ones are made so small."""
+CONVOLUTIONS = 10
+"""Layers of the body before pictures become vectors."""
 
 
 class Classifier(nn.Module):
@@ -44,8 +46,17 @@ class Classifier(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """x (B, C, H, W) in [-1, 1] -> (B, dimensions)."""
-        seen: Tensor = self.body(F.adaptive_avg_pool2d(x, LARGEST) if self.size > LARGEST else x)
+        seen: Tensor = self.body(self._looked_at(x))
         return seen
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """What its convolutions make of pictures, or of parts of them: x (B, C, h, w) -> (B, 64, ...)."""
+        convolutions = self.body[:CONVOLUTIONS]
+        seen: Tensor = convolutions(self._looked_at(x))
+        return seen
+
+    def _looked_at(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(x, LARGEST) if self.size > LARGEST else x
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from fm.data.rows import Data
+from fm.data.rows import Data, evenly
 from fm.images import Images
 from fm.lazy import torch
 from fm.metrics.extractors.extractor import (
@@ -48,6 +48,8 @@ class EfficientNetExtractor(
     ('efficientnet_lite0', 64)
     """
 
+    layers = "_blocks.0", "_blocks.2", "_blocks.4", "_blocks.10"  # the last of each size of grid but the smallest
+
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last).eval()
         self.device = device
@@ -59,7 +61,7 @@ class EfficientNetExtractor(
         extractor = cls(pretrained(), asked.device)
         images = asked.images
         if len(images) > MOST:
-            images = images[np.linspace(0, len(images) - 1, MOST).astype(np.int64)]
+            images = images[evenly(len(images), MOST)]
         pooled = torch.from_numpy(extractor.pooled(images)).double()
         extractor.mean = pooled.mean(dim=0)
         # Right singular vectors of the centred features, their signs fixed.

@@ -85,6 +85,8 @@ class Extractor(Component, ABC, kind="extractor"):
         name: what its distances are called after.
         setting: what settings call it, which is to be saved with it (describe).
         dimensions: D, where it is known before the extractor is made, else 0.
+        layers: modules of its `network` whose activations (B, C, H, W) say how different pictures look
+            (fm.autoencoding.Perceptual); none where there are none.
 
     >>> class Means(Extractor):
     ...     @classmethod
@@ -104,6 +106,7 @@ class Extractor(Component, ABC, kind="extractor"):
 
     setting: ClassVar[str]
     dimensions: ClassVar[int]
+    layers: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[Mapping[str, str]] = {"features": "dimensions"}
 
     def __init_subclass__(cls, *, dimensions: int = 0, **others: Any) -> None:

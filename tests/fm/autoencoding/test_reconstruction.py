@@ -154,6 +154,17 @@ def test_the_loss_has_the_distance_and_its_gradient(network: InTraining) -> None
     assert float((of_both - of_one).abs().max()) > 0
 
 
+@pytest.mark.parametrize("side", [16, 100])
+def test_parts_of_pictures_are_compared_too(side: int) -> None:
+    """The classifier's last layers know whole pictures alone."""
+    torch.manual_seed(0)
+    some = batch()._replace(data=torch.rand(8, 1, side, side))
+    extractor = ClassifierExtractor(Classifier(1, side, 10), {}, torch.device("cpu"))
+    network = Autoencoding.untrained(SMALL).network
+    aim = Reconstruction(crop=8, perceptual=Perceptual.of(extractor))
+    assert aim.loss(network, some, network) > Reconstruction(crop=8).loss(network, some, network)
+
+
 def test_efficientnet_sees_a_blur_and_no_extractor_without_layers_is_taken() -> None:
     perceptual = Perceptual.of(EfficientNetExtractor(pretrained(), torch.device("cpu")))
     real = torch.from_numpy(PICTURES[:2]).movedim(-1, 1).float() / 127.5 - 1

@@ -90,6 +90,18 @@ def test_latents_are_not_seen_in_a_mirror() -> None:
     assert params.parse(content).train.horizontal_flips == 0.5
 
 
+def test_pictures_are_compared_by_an_extractor_with_layers_alone() -> None:
+    content = with_codec(perceptual=0.5)
+    assert params.parse(content).codec.perceptual == 0.5
+    content["evaluate"] = content["evaluate"] | {"extractor": "two_towers"}
+    with pytest.raises(
+        params.ParamsError, match=r"codec\.perceptual = 0\.5: evaluate\.extractor = two_towers has no lay"
+    ):
+        params.parse(content)
+    content["codec"] = {"kind": "latents", "autoencoder": "starts/ours", "perceptual": 0.5}
+    assert params.parse(content).codec.folder == "starts/ours"
+
+
 def test_a_folder_is_looked_into_before_anything_runs(tmp_path: Path) -> None:
     settings = params.parse(with_codec(autoencoder="starts/ours"))
     with pytest.raises(UserError, match=r"codec\.autoencoder = starts/ours: must be a folder"):
