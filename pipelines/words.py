@@ -74,7 +74,16 @@ def quoted(text: str) -> str:
     '“a red heart a red heart a red heart a red heart a red heart…”'
     """
     line = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
-    return f"“{line if len(line) <= MOST_QUOTED else line[:MOST_QUOTED].rstrip() + '…'}”"
+    return f"“{beginning(line)}”"
+
+
+def beginning(text: str) -> str:
+    """A text's first MOST_QUOTED characters, the whole where it has no more.
+
+    >>> beginning("a red heart"), len(beginning("a heart, " * 9))
+    ('a red heart', 61)
+    """
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED].rstrip()}…"
 
 
 def number(value: float) -> str:

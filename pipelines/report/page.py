@@ -94,6 +94,7 @@ def environment() -> jinja2.Environment:
         size=words.size,
         method=words.method_name,
         solver=words.solver_name,
+        beginning=words.beginning,
         measured=measured,
         interval=interval,
     )

@@ -201,6 +201,14 @@ def test_columns_are_named_where_there_is_one_for_each_label(tmp_path: Path):
         assert "Columns:" not in render(replace(given, examples=names))
 
 
+def test_long_captions_are_whole_where_one_points_at_them(tmp_path: Path):
+    long = "a red heart & " * 6
+    page = render(replace(contents(tmp_path, TWO), examples=["the star", long]))
+    escaped = long.replace("&", "&amp;")
+    assert f'Columns: the star, <span title="{escaped}">' in page
+    assert page.count(escaped) == 1
+
+
 def test_colours_come_from_the_style_sheet(page: str):
     drawings = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
     used = set(re.findall(r"var\((--[\w-]+)\)", drawings))
