@@ -30,6 +30,7 @@ def planned(place: Path, overrides: Mapping[str, Any], recipe: str | None) -> st
         here = {**overrides, "dataset.path": str(ROOT / path)}
         text, chosen = settings.planned(place / params.FILE, here, recipe, place)
     params.require_path(chosen.dataset, place)
+    params.require_clip(chosen.evaluate, place)
     params.require_nfe(chosen)
     starts.require_all(chosen, place)
     return text

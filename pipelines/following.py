@@ -44,7 +44,8 @@ def deciding(rows: Sequence[EvaluationRow], nfe: int) -> int:
 def follow(generator: Generator, dataset: Prepared, chosen: Evaluate, workers: Workers = ALONE) -> list[CaptionFigure]:
     """All figures of a generator by its own sampler, drawn together with the other workers; only the first one gets
     them."""
-    judges = Judges.load(FEATURES / CAPTIONS, generator.device)
+    clip = None if chosen.clip is None else Path(chosen.clip).expanduser()
+    judges = Judges.load(FEATURES / CAPTIONS, generator.device, clip)
     found = following.follow(generator, judges, dataset, plan_of(chosen, len(dataset.test)), workers)
     for each in found:
         print(told(each), flush=True)

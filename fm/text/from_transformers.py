@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from fm.components import option
 from fm.errors import shown
@@ -20,26 +20,36 @@ if TYPE_CHECKING:
 VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model")
 
 
-class FromTransformers(Encoder):
-    """A model of transformers that makes of tokens its `last_hidden_state`.
+class Family(NamedTuple):
+    """What transformers has for a kind of folder.
 
     Attributes:
         model, tokenizer: its classes there.
         kinds: what config.json may say that it is.
 
-    >>> CLIP.model, T5.kinds
+    >>> Family("T5EncoderModel", "T5Tokenizer", ("t5",)).kinds
+    ('t5',)
+    """
+
+    model: str
+    tokenizer: str
+    kinds: tuple[str, ...]
+
+
+class FromTransformers(Encoder):
+    """A model of transformers that makes of tokens its `last_hidden_state`.
+
+    >>> CLIP.family.model, T5.family.kinds
     ('CLIPTextModel', ('t5',))
     """
 
     packages = ("transformers", "tokenizers")
-    model: ClassVar[str]
-    tokenizer: ClassVar[str]
-    kinds: ClassVar[tuple[str, ...]]
+    family: ClassVar[Family]
     place: str = option(says="a folder, or a name on the Hugging Face hub")
 
     @property
     def width(self) -> int:
-        return int(configured(type(self), folder_of(self.place)).hidden_size)
+        return int(configured(self.family, folder_of(self.place)).hidden_size)
 
     @property
     def sums(self) -> tuple[str, ...]:
@@ -49,7 +59,7 @@ class FromTransformers(Encoder):
     def encode(self, texts: Sequence[str], device: torch.device | str = "cpu") -> Encoded:
         from fm.text.tokens import encoded  # which needs PyTorch
 
-        tokenizer, network = loaded(type(self), folder_of(self.place))
+        tokenizer, network = loaded(self.family, folder_of(self.place))
         require_length(self.name, self.length, getattr(network.config, "max_position_embeddings", self.length))
         network.to(device)
         return encoded(
@@ -76,7 +86,7 @@ class CLIP(
     77
     """
 
-    model, tokenizer, kinds = "CLIPTextModel", "CLIPTokenizer", ("clip", "clip_text_model")
+    family = Family("CLIPTextModel", "CLIPTokenizer", ("clip", "clip_text_model"))
     length: int = option(77, least=2, most=4096, says="of a text in tokens, at most; what is longer is cut")
 
 
@@ -93,18 +103,18 @@ class T5(
     128
     """
 
-    model, tokenizer, kinds = "T5EncoderModel", "T5Tokenizer", ("t5",)
+    family = Family("T5EncoderModel", "T5Tokenizer", ("t5",))
     length: int = option(128, least=2, most=4096, says="of a text in tokens, at most; what is longer is cut")
 
 
 @lru_cache(maxsize=2)
-def loaded(encoder: type[FromTransformers], folder: Path) -> tuple[Any, Any]:
+def loaded(family: Family, folder: Path) -> tuple[Any, Any]:
     """Tokenizer (of the library tokenizers) and network of a folder. Raises EncoderError."""
     import torch
     from safetensors import SafetensorError
 
     transformers = library()
-    configured(encoder, folder)
+    configured(family, folder)
     words = tokenizer_folder(folder)
     if not list(folder.glob("model*.safetensors")):
         raise EncoderError(
@@ -115,26 +125,26 @@ def loaded(encoder: type[FromTransformers], folder: Path) -> tuple[Any, Any]:
         raise EncoderError(f"text encoder {words} has no tokenizer: none of {', '.join(VOCABULARIES)} is there")
     try:
         with silenced(transformers):
-            tokenizer = getattr(transformers, encoder.tokenizer).from_pretrained(words, local_files_only=True)
-            network, found = getattr(transformers, encoder.model).from_pretrained(
+            tokenizer = getattr(transformers, family.tokenizer).from_pretrained(words, local_files_only=True)
+            network, found = getattr(transformers, family.model).from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
             )
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, ImportError, SafetensorError) as error:
         raise EncoderError(f"text encoder {folder} cannot be loaded: {error}") from None
     if lacking := sorted(found["missing_keys"]):  # which transformers would draw at random
-        raise EncoderError(f"text encoder {folder} has not all weights of a {encoder.model}: {lacking[0]} is missing")
+        raise EncoderError(f"text encoder {folder} has not all weights of a {family.model}: {lacking[0]} is missing")
     return tokenizer.backend_tokenizer, network.eval().requires_grad_(False)
 
 
-def configured(encoder: type[FromTransformers], folder: Path) -> Any:
+def configured(family: Family, folder: Path) -> Any:
     """The configuration of its text model. Raises EncoderError: it is another kind's, or cannot be read."""
     transformers, file = library(), folder / "config.json"
     try:
         kind = json.loads(file.read_bytes()).get("model_type")
-        if kind not in encoder.kinds:
-            raise EncoderError(f"{file}: model_type = {shown(kind)}: must be {' or '.join(encoder.kinds)}")
+        if kind not in family.kinds:
+            raise EncoderError(f"{file}: model_type = {shown(kind)}: must be {' or '.join(family.kinds)}")
         with silenced(transformers):
-            return getattr(transformers, encoder.model).config_class.from_pretrained(folder, local_files_only=True)
+            return getattr(transformers, family.model).config_class.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise EncoderError(f"{file} cannot be read: {error}") from None
 

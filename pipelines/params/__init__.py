@@ -3,6 +3,7 @@
 from pipelines.params.checks import (
     NO_IMAGES,
     absent_roles,
+    require_clip,
     require_enough,
     require_keys,
     require_method,
@@ -38,6 +39,7 @@ __all__ = [
     "load",
     "parse",
     "read",
+    "require_clip",
     "require_enough",
     "require_fitting",
     "require_keys",

@@ -41,6 +41,14 @@ def require_path(dataset: Dataset, root: Path) -> None:
         )
 
 
+def require_clip(chosen: Evaluate, root: Path) -> None:
+    """That evaluate.clip is there, where it is given. Raises ParamsError."""
+    if chosen.clip is not None and not (root / Path(chosen.clip).expanduser()).is_dir():
+        raise ParamsError(
+            f"{FILE}: evaluate.clip = {shown(chosen.clip)}: must be a folder with a CLIPModel as transformers saves it"
+        )
+
+
 def require_keys(dataset: Dataset) -> None:
     """That this machine has keys for the store that shards surely go to. Raises UserError."""
     if dataset.storage == "shards" and dataset.store is not None:

@@ -319,6 +319,11 @@ HowMany = Annotated[Annotated[int, Field(ge=1, le=1000)] | Literal["auto"], Wrap
 class Evaluate(Section):
     extractor: Filled[Extractor]
     extractor_weights: str | None = Field(description="where Inception's weights lie, if not in the cache")
+    clip: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a folder with a CLIPModel of transformers, to which images are near their captions or not",
+    )
     images: Filled[Images] = Field(
         description=f"of a sample set; test_split: as many as that has, {MOST_IMAGES} at most"
     )

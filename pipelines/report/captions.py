@@ -41,8 +41,8 @@ def lines(evaluations: Mapping[str, Evaluation]) -> list[Line]:
         Line(
             phrase(one),
             [share(same(other, one)) for other in each],
-            percent(one.floor),
-            percent(one.ceiling),
+            value(one, one.floor),
+            value(one, one.ceiling),
         )
         for one in measured.figures
     ]
@@ -58,11 +58,17 @@ def same(by: Following | None, figure: CaptionFigure) -> CaptionFigure | None:
 def share(figure: CaptionFigure | None) -> tuple[str, str]:
     if figure is None:
         return "–", ""
-    return percent(figure.share), f"{percent(figure.share_low)} to {percent(figure.share_high)}"
+    share, low, high = (value(figure, one) for one in (figure.share, figure.share_low, figure.share_high))
+    return share, f"{low} to {high}"
+
+
+def value(figure: CaptionFigure, share: float) -> str:
+    """A cosine is no share of anything."""
+    return f"{100 * share:.1f}" if figure.kind == "clip" else percent(share)
 
 
 def phrase(figure: CaptionFigure) -> str:
-    """What is true of so many.
+    """What is true of so many, or how near they are.
 
     >>> phrase(CaptionFigure.model_construct(kind="retrieval", what="5 of 692", of="held out", count=692))
     "an image's caption is among the 5 nearest of 692"
@@ -76,5 +82,7 @@ def phrase(figure: CaptionFigure) -> str:
             if first == "1"
             else (f"an image's caption is among the {first} nearest of {among}")
         )
+    if figure.kind == "clip":
+        return f"100 times the cosine between an image and its caption to CLIP, of {figure.count:,} test captions"
     where = "test" if figure.of == "held out" else "training"
     return f"an image shows the {figure.what} that it was asked for, of {figure.count:,} {where} captions"

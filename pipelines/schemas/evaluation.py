@@ -127,10 +127,10 @@ class CurveOfData(Schema):
 class CaptionFigure(Schema):
     """A share of data that is right by their captions (fm.metrics.captions.following)."""
 
-    kind: Literal["ranking", "retrieval", "attribute"]
+    kind: Literal["ranking", "retrieval", "attribute", "clip"]
     what: str = Field(description="what else the caption is ranked against; first of how many; the attribute's field")
     of: Literal["held out", "seen"] = Field(description="data of the test split, or ones that were trained on")
-    share: float
+    share: float = Field(description="of clip: the mean cosine")
     share_low: float
     share_high: float
     share_sets: list[float] = Field(description="of sets of data, index-aligned over all methods")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
@@ -15,6 +16,7 @@ from transformers import (
     BertModel,
     BertTokenizer,
     CLIPConfig,
+    CLIPImageProcessor,
     CLIPModel,
     CLIPTextConfig,
     CLIPTextModel,
@@ -25,6 +27,7 @@ from transformers import (
     T5Tokenizer,
 )
 
+from fm.metrics.captions.clip_score import CLIPJudge
 from fm.text import CLIP, T5, Encoder, EncoderError, MiniLM
 from tests.parity.agreement import Mismatch, same
 
@@ -229,3 +232,26 @@ def test_what_the_hub_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(EncoderError, match=r"^text encoder nobody/nothing: .*; the Hugging Face hub does not give it"):
         CLIP("nobody/nothing").encode(["a"])
+
+
+def test_a_whole_clip_finds_pictures_and_captions_as_near(folders: dict[str, Path]) -> None:
+    """By transformers' own processor of pictures and the cosines of its own forward."""
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
+    sizes = {"size": {"height": 8, "width": 8}, "do_center_crop": False, "image_mean": [0.5, 0.4, 0.3]}
+    processor = CLIPImageProcessor(**sizes)
+    processor.save_pretrained(folders["whole_clip"])
+    tokenizer = CLIPTokenizer.from_pretrained(folders["whole_clip"])
+    asked = tokenizer(TEXTS, padding=True, truncation=True, max_length=LENGTH, return_tensors="pt")
+    model = CLIPModel.from_pretrained(folders["whole_clip"]).eval()
+    with torch.no_grad():
+        made = model(**asked, **processor(images=list(pictures), return_tensors="pt"))
+        expected = (made.logits_per_image / model.logit_scale.exp()).numpy()
+
+    judge = CLIPJudge.of(folders["whole_clip"], torch.device("cpu"))
+    np.testing.assert_allclose(judge.look(pictures) @ judge.read(TEXTS).T, expected, atol=2e-3)
+    grey = judge.look(pictures[..., :1])
+    np.testing.assert_allclose(grey, judge.look(np.repeat(pictures[..., :1], 3, axis=3)), atol=1e-6)
+    with pytest.raises(EncoderError, match=r"model_type = 't5': must be clip"):
+        CLIPJudge.of(folders["t5"], torch.device("cpu"))
+    with pytest.raises(EncoderError, match="nowhere: must be a folder with a CLIPModel"):
+        CLIPJudge.of(Path("nowhere"), torch.device("cpu"))

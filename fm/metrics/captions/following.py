@@ -3,6 +3,7 @@
     ranking      is a datum likelier, to the model itself, under its own caption than under another?
     retrieval    is a picture found by the caption that it was made for?
     attribute    does it show what its caption says in a word?
+    clip         how near are a picture and the caption that it was made for to a CLIP?
 
 Each figure has a floor beside it, what comes out where captions are shuffled, and a ceiling, that of real pictures.
 """
@@ -18,7 +19,7 @@ from fm.data.prepared import Prepared
 from fm.evaluation import CONFIDENCE, Plan
 from fm.generator import Generator
 from fm.metrics.captions.attributes import UNKNOWN
-from fm.metrics.captions.judges import PLACE, SEES, Judges, directions
+from fm.metrics.captions.judges import PLACE, SEES, TO_CLIP, Judges, directions
 from fm.metrics.captions.questions import OF, Of, Questions, questions
 from fm.metrics.captions.ranking import another, losses, ranked_right
 from fm.metrics.captions.retrieval import found_at, ranks
@@ -26,7 +27,7 @@ from fm.metrics.intervals import Interval, mean_interval
 from fm.pictures import pictures
 from fm.work_queue import ALONE, Arrays, Workers
 
-Kind = Literal["ranking", "retrieval", "attribute"]
+Kind = Literal["ranking", "retrieval", "attribute", "clip"]
 AMONG, FIRST = 100, 5
 """A picture's caption is to be the first among so many, and one of the first so many among all."""
 EITHER, ALWAYS = 0.5, 1.0
@@ -39,7 +40,7 @@ class Answers:
 
     Attributes:
         kind, what: what is looked at, and of what: the field of an attribute, for instance.
-        right: (N,) from 0 to 1.
+        right: (N,) from 0 to 1; of `clip`, how near.
         counted: bool (N,), which of the data can be right or wrong.
         floor, ceiling: the share of right ones where captions are shuffled, and that of real pictures.
 
@@ -129,7 +130,11 @@ def all_answers(
     if not workers.is_first:
         return []
     real = look_at_real(judges, dataset, asked, plan)
-    found = list(retrieval(judges, asked, made, real, plan.seed)) if asked.of == "held out" else []
+    found = (
+        [*retrieval(judges, asked, made, real, plan.seed), *nearness(judges, asked, made, real, plan.seed)]
+        if asked.of == "held out"
+        else []
+    )
     return [*ranked, *found, *recognition(asked, made, real, plan.seed)]
 
 
@@ -198,6 +203,18 @@ def retrieval(judges: Judges, asked: Questions, made: Arrays, real: Arrays, seed
         )
         counted = np.ones(len(asked), np.bool_)
         yield Answers("retrieval", f"{first} of {among}", right, counted, by_chance.mean(), of_real.mean())
+
+
+def nearness(judges: Judges, asked: Questions, made: Arrays, real: Arrays, seed: int) -> Iterator[Answers]:
+    """The cosine between a picture and its caption where there is a CLIP, 0 where it is below."""
+    if judges.clip is None:
+        return
+    captions = judges.clip.read(asked.captions)
+    near, by_chance, of_real = (
+        np.maximum((seen[TO_CLIP] * of).sum(axis=1), 0)
+        for seen, of in ((made, captions), (real, captions[another(asked.captions, seed)]), (real, captions))
+    )
+    yield Answers("clip", "cosine", near, np.ones(len(asked), np.bool_), by_chance.mean(), of_real.mean())
 
 
 def recognition(asked: Questions, made: Arrays, real: Arrays, seed: int) -> Iterator[Answers]:

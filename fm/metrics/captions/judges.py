@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from fm.images import Images
 from fm.metrics.captions.attributes import Attribute, AttributeClassifier
+from fm.metrics.captions.clip_score import CLIPJudge
 from fm.metrics.extractors import Asked, TwoTowers
 
 TOWERS, CLASSIFIER = "towers", "attributes"
-PLACE, SEES = "place", "sees "
+PLACE, SEES, TO_CLIP = "place", "sees ", "to clip"
 
 
 @dataclass(frozen=True)
 class Judges:
-    """Two towers, and a classifier of attributes where the data have some.
+    """Two towers, a classifier of attributes where the data have some, and a CLIP where somebody has one.
 
     >>> from fm.metrics.extractors.two_towers_network import Towers
     >>> from fm.text import MiniLM
@@ -31,6 +32,7 @@ class Judges:
 
     towers: TwoTowers
     classifier: AttributeClassifier | None
+    clip: CLIPJudge | None = None
 
     @classmethod
     def trained(cls, asked: Asked, towers: TwoTowers | None = None) -> Self:
@@ -45,12 +47,14 @@ class Judges:
         return cls(towers or TwoTowers.prepare(asked), AttributeClassifier.trained(asked))
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device) -> Self:
-        """What `save` wrote. Raises ExtractorError: there is nothing of the kind."""
+    def load(cls, folder: Path, device: torch.device, clip: Path | None = None) -> Self:
+        """What `save` wrote, with a CLIP that lies elsewhere. Raises ExtractorError, EncoderError: there is nothing of
+        the kind."""
         there = (folder / CLASSIFIER).is_dir()
         return cls(
             TwoTowers.load(folder / TOWERS, device),
             AttributeClassifier.load(folder / CLASSIFIER, device) if there else None,
+            None if clip is None else CLIPJudge.of(clip, device),
         )
 
     def save(self, folder: Path) -> None:
@@ -64,10 +68,14 @@ class Judges:
         return () if self.classifier is None else self.classifier.attributes
 
     def look(self, images: Images) -> dict[str, NDArray[Any]]:
-        """Of each picture: PLACE, where the towers put it, float32 (N, D) of length 1; and under SEES and its field the
-        number of each attribute's value, int64 (N,)."""
+        """Of each picture: PLACE, where the towers put it, float32 (N, D) of length 1; under SEES and its field the
+        number of each attribute's value, int64 (N,); and TO_CLIP, where CLIP puts it, as PLACE."""
         seen = {} if self.classifier is None else self.classifier.see(images)
-        return {PLACE: directions(self.towers.features(images)), **{f"{SEES}{field}": of for field, of in seen.items()}}
+        return {
+            PLACE: directions(self.towers.features(images)),
+            **{f"{SEES}{field}": of for field, of in seen.items()},
+            **({} if self.clip is None else {TO_CLIP: self.clip.look(images)}),
+        }
 
 
 def directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

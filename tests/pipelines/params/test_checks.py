@@ -1,5 +1,7 @@
 """Settings beside what lies on disk."""
 
+from pathlib import Path
+
 import pytest
 
 from fm.errors import UserError
@@ -24,6 +26,14 @@ def test_a_path_that_is_not_there(name: str, path: str, message: str) -> None:
     content["dataset"]["path"] = path
     with pytest.raises(params.ParamsError, match=message):
         params.require_path(params.parse(content).dataset, ROOT)
+
+
+def test_a_clip_has_to_be_there(tmp_path: Path) -> None:
+    content = changed("evaluate.clip", "weights/clip")
+    with pytest.raises(params.ParamsError, match=r"evaluate\.clip = 'weights/clip': must be a folder with a CLIPModel"):
+        params.require_clip(params.parse(content).evaluate, tmp_path)
+    (tmp_path / "weights" / "clip").mkdir(parents=True)
+    params.require_clip(params.parse(content).evaluate, tmp_path)
 
 
 def test_keys_are_asked_for_where_shards_surely_go_to_a_store(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,14 @@ def test_each_figure_has_floor_and_ceiling_beside_it(given: Contents) -> None:
     assert page.count("an image shows the tone that it was asked for, of 692 training captions") == 1
 
 
+def test_a_cosine_is_no_share() -> None:
+    near = caption_figure("clip", "cosine", 0.3125).model_copy(update={"floor": 0.2, "ceiling": 0.35})
+    one = evaluation(FLOW).model_copy(update={"captions": following().model_copy(update={"figures": [near]})})
+    (line,) = lines({"flow_matching": one})
+    assert (line.shares, line.floor, line.ceiling) == ([("31.2", "26.2 to 36.2")], "20.0", "35.0")
+    assert line.what.startswith("100 times the cosine between an image and its caption to CLIP")
+
+
 def test_where_nobody_is_told_captions_nothing_is_said_of_them(tmp_path: Path) -> None:
     plain = contents(tmp_path, TWO)
     assert lines(plain.results.evaluations) == []
