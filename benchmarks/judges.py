@@ -1,6 +1,6 @@
 """What those who judge whether captions are followed make of real pictures: the floor and the ceiling of every figure.
 
-    .venv/bin/python -m benchmarks.judges            # icons of 32 x 32 pixels; minutes on one core
+    .venv/bin/python -m benchmarks.judges            # icons of 32 x 32 pixels; a quarter of an hour on one core
 
 It prepares the data set icons and trains the judges as the stage features does, and needs neither DVC, MLflow nor
 Prefect. What there is already in the folder of --out is not made again.
@@ -29,7 +29,7 @@ from pipelines.markup import table
 from pipelines.words import percent
 
 PLAN = Plan(count=150, sets=8, seed=1000)
-"""As pipelines/defaults/icons.yaml has it."""
+"""As recipes/icons-cpu.yaml has it, and the encoder too."""
 
 
 def main(asked: argparse.Namespace) -> None:
@@ -50,7 +50,7 @@ def judges_of(dataset: Prepared, folder: Path, cache: Path) -> Judges:
     device = devices.pick("auto")
     if not folder.exists():
         began = time.perf_counter()
-        made = Judges.trained(Asked("two_towers", dataset, device, None, cache, print, MiniLM()))
+        made = Judges.trained(Asked("two_towers", dataset, device, None, cache, print, MiniLM(length=24)))
         print(f"trained in {time.perf_counter() - began:.0f} s")
         folder.mkdir(parents=True)
         made.save(folder)

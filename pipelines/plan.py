@@ -6,14 +6,16 @@
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import torch
 from pydantic import ValidationError
 from torch import nn
 
 from fm.components import ANY
-from fm.conditions import Conditioner, Labels
+from fm.conditions import Condition, Labels, Sequence, Spec
+from fm.data.embedded import MASK, TEXT
 from fm.data.prepared import Prepared, PreparedError
 from fm.errors import UserError
 from fm.networks import Network
@@ -43,19 +45,21 @@ class Plan:
 @dataclass(frozen=True)
 class Asked:
     """Attributes:
+    fields, condition: what the network is told, and that of one datum.
     limit: bytes of a device that tensors may take.
     """
 
     network: Network
     shape: tuple[int, ...]
-    conditioner: Conditioner
+    fields: Mapping[str, Spec]
+    condition: Condition
     batch_size: int
     devices: int
     limit: float
     precision: str
 
     def build(self) -> nn.Module:
-        return self.network.build(self.shape, self.conditioner.fields)
+        return self.network.build(self.shape, self.fields)
 
     def kept(self, setting: Setting) -> float:
         """Bytes that a device holds whatever the batch: weight, gradient, AdamW's two and average, float32 each."""
@@ -71,7 +75,7 @@ class Asked:
         data, parts = self.batch_size // self.devices, 1
         while True:
             part = -(-data // parts)
-            found = Plan(parts, needs(self.build, self.shape, self.conditioner.read([None]), setting, part))
+            found = Plan(parts, needs(self.build, self.shape, self.condition, setting, part))
             if found.needs.total <= self.limit or part == 1:
                 return found
             parts = min(parts * 2, data)
@@ -152,6 +156,9 @@ def read() -> Asked:
         "--shape", type=shape, help="of a datum as the network sees it; the prepared data's unless given"
     )
     parser.add_argument("--labels", type=positive, help="how many; what the prepared data lie under unless given")
+    parser.add_argument(
+        "--tokens", type=shape, metavar="LENGTH,WIDTH", help="of a text, as its encoder has it, instead of labels"
+    )
     parser.add_argument("--batch-size", type=positive, help="over all devices; train.batch_size unless given")
     parser.add_argument("--precision", default="bf16-mixed", choices=("bf16-mixed", "32-true"), help="(%(default)s)")
     chosen = parser.parse_args()
@@ -167,11 +174,15 @@ def read() -> Asked:
             f"--gib {chosen.gib:g}: must be more than --reserve, {chosen.reserve:g}, which is not for tensors"
         )
     network = settings.network if chosen.network is None else section(chosen.network)
-    data = for_training(settings, prepared()) if None in (chosen.shape, chosen.labels) else None
+    told = told_of(chosen, parser)
+    if chosen.shape is None or told is None:
+        data = for_training(settings, prepared())
+        told = told or (data.conditioner.fields, data.conditioner.read([None]))
+        chosen.shape = chosen.shape or data.codec.shape
     asked = Asked(
         Network.of(network.choice),
-        data.codec.shape if data and chosen.shape is None else chosen.shape,
-        data.conditioner if data and chosen.labels is None else Labels(tuple(map(str, range(chosen.labels)))),
+        chosen.shape,
+        *told,
         batch_size,
         chosen.devices,
         (chosen.gib - chosen.reserve) * GIB,
@@ -183,6 +194,20 @@ def read() -> Asked:
     except ValueError as error:
         raise UserError(f"--network: {error}") from None
     return asked
+
+
+def told_of(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Mapping[str, Spec], Condition] | None:
+    """What a network is told, and that of one datum; None where the prepared data say it."""
+    if chosen.tokens is not None:
+        if chosen.labels is not None or len(chosen.tokens) != 2:
+            parser.error("--tokens: must be a length and a width, like 77,768, without --labels")
+        length, width = chosen.tokens
+        one = {TEXT: torch.zeros(1, length, width), MASK: torch.ones(1, length, dtype=torch.bool)}
+        return {TEXT: Sequence(width, length)}, one
+    if chosen.labels is None:
+        return None
+    labels = Labels(tuple(map(str, range(chosen.labels))))
+    return labels.fields, labels.read([None])
 
 
 def prepared() -> Prepared:

@@ -1,15 +1,20 @@
 """What a training would take of each device, as the command says it."""
 
 import re
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from flows import settings
+from flows.asked import planned
 from fm.errors import UserError
+from fm.networks import Network
 from fm.training.planning import Needs, Setting
-from pipelines import plan
+from pipelines import params, plan
 from pipelines.plan import GIB, Plan, advice
 from pipelines.project import ROOT
 
@@ -127,3 +132,36 @@ def test_a_network_of_ones_own_can_be_planned(
     lines = said(monkeypatch, capsys, "--network", "{kind: planned_networks:OneMap}")
     assert lines[-1].startswith("The first that fits: train.strategy: auto")
     assert sum(line.startswith("| one device") for line in lines) == 1, "it has no blocks to be computed again"
+
+
+IN_LATENTS = sorted(file for file in (ROOT / "recipes").glob("*.yaml") if "autoencoder: starts/" in file.read_text())
+
+
+@pytest.mark.parametrize("recipe", IN_LATENTS, ids=lambda file: file.stem)
+def test_the_plan_that_a_recipe_names_is_of_its_settings(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stable Diffusion's autoencoder makes 4 numbers of 8 x 8 pixels."""
+    comment = " ".join(
+        line.removeprefix("#").strip(" \\") for line in recipe.read_text().splitlines() if line[:1] == "#"
+    )
+    command = re.search(r"python -m pipelines\.(plan .*?--network \".*?\")", comment)
+    assert command is not None
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", shlex.split(command[1]))
+    asked = plan.read()
+    given = settings.read_recipe(recipe.stem, ROOT)
+    chosen = params.parse(yaml.safe_load(settings.merged((ROOT / params.FILE).read_text(), given, {})))
+    params.require_nfe(chosen)
+    side = chosen.dataset.image_size // 8
+    assert (asked.shape, asked.network) == ((4, side, side), Network.of(chosen.network.choice))
+    assert asked.fields.keys() == {"text" if isinstance(chosen.dataset.condition, params.Captions) else "label"}
+    assert (asked.batch_size, asked.devices, asked.precision) == (
+        chosen.train.batch_size, chosen.train.devices, chosen.train.precision,
+    )  # fmt: skip
+    assert "NOT RUN HERE" in comment
+
+
+def test_a_recipe_in_latents_is_refused_until_the_autoencoder_is_there(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    given = {"dataset.path": str(tmp_path / "pictures")}
+    with pytest.raises(UserError, match=r"codec\.autoencoder = starts/sd-vae: must be a folder with a trained network"):
+        planned(ROOT, given, "imagenet-256-8gpu")

@@ -5,7 +5,7 @@ import torch
 import yaml
 
 from flows import settings
-from fm.conditions import Label
+from fm.conditions import Label, Sequence, Spec
 from fm.networks import Network
 from pipelines import params
 from pipelines.project import ROOT
@@ -30,6 +30,8 @@ def test_a_recipes_networks_fit_its_images(recipe: str | None) -> None:
     given = {} if recipe is None else settings.read_recipe(recipe, ROOT)
     chosen = params.parse(yaml.safe_load(settings.merged((ROOT / params.FILE).read_text(), given, {})))
     shape = (chosen.dataset.channels, chosen.dataset.image_size, chosen.dataset.image_size)
+    is_text = isinstance(chosen.dataset.condition, params.Captions)
+    fields: dict[str, Spec] = {"text": Sequence(width=384, length=24)} if is_text else {"label": Label(10)}
     with torch.device("meta"):  # sizes without numbers
         for method in chosen.methods.values():
-            Network.of(method.network.choice).build(shape, {"label": Label(10)})
+            Network.of(method.network.choice).build(shape, fields)
