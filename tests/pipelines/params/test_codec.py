@@ -9,10 +9,12 @@ from fm import autoencoder_folders
 from fm.errors import UserError
 from fm.networks import Autoencoder, AutoencoderKL
 from pipelines import params, starts
+from pipelines.params.sections import is_coded
 from pipelines.project import ROOT
 from tests.pipelines.params.written import CONTENT, changed
 
-DATASETS = [file.stem for file in (ROOT / "pipelines" / "defaults").glob("*.yaml")]
+DATASETS = [file.stem for file in (ROOT / "pipelines" / "defaults").glob("*.yaml") if not is_coded(file.stem)]
+"""Those of pictures."""
 
 
 def with_codec(**codec: Any) -> dict[str, Any]:
