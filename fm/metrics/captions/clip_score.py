@@ -39,6 +39,11 @@ class CLIPJudge:
     Attributes:
         network, tokenizer: as transformers and tokenizers have them.
         mean, deviation: of the colours.
+
+    >>> CLIPJudge.of(Path("nowhere"), torch.device("cpu"))
+    Traceback (most recent call last):
+    ...
+    fm.text.encoder.EncoderError: nowhere: must be a folder with a CLIPModel as transformers saves it
     """
 
     network: Any
