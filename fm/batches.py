@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from fm import noise
 from fm.codecs import Codec
-from fm.conditions import Condition, Conditioner, withheld
+from fm.conditions import Condition, Conditioner, Map, withheld
 from fm.couplings import Assigned
 from fm.data.embedded import Embedded
 from fm.data.prepared import Prepared
@@ -272,12 +272,14 @@ class Batches(Dataset[Batch]):
 
     def finish(self, fetched: Fetched) -> Batch:
         """The batch, on the device where that is which was fetched."""
-        draws, condition, codec = fetched.draws, fetched.condition, self.examples.codec
+        draws, codec, conditioner = fetched.draws, self.examples.codec, self.examples.conditioner
         encoded = not codec.on_device or fetched.source is not None
         data = self._flipped(fetched.data if encoded else codec.encode(cast(Any, fetched.data), draws), draws)
         source = None if fetched.source is None else self._flipped(fetched.source, draws)
+        maps = {name: self._flipped(value, draws) for name, value in fetched.condition.items() if self._is_map(name)}
+        condition = {**fetched.condition, **maps, **conditioner.of_data(data, draws)}
         drop = draws.uniform(1, Purpose.DROPOUT)[:, 0] < self.budget.label_dropout
-        null = self.examples.conditioner.null(condition)
+        null = conditioner.null(condition)
         given = withheld(condition, null, drop)
         return Batch(data, condition, given, draws, source, fetched.pairs, null, self.shaped)
 
@@ -286,6 +288,9 @@ class Batches(Dataset[Batch]):
         first = step * size
         draws = Draws(self.budget.seed, range(first + self.rank, first + size, self.world_size), first, size)
         return draws.ahead(Purpose.NOISE, Purpose.TIME, Purpose.DROPOUT, Purpose.FLIP)
+
+    def _is_map(self, name: str) -> bool:
+        return isinstance(self.examples.conditioner.fields.get(name), Map)
 
     def _flipped(self, data: Tensor, draws: Draws) -> Tensor:
         if not self.budget.horizontal_flips:

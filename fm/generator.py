@@ -92,7 +92,7 @@ class Generator:
         self.path = ProbabilityPath.of(config.path)
         self.source = NoiseSource.of(config.source)
         self.codec = Codec.of(config.codec) if codec is None else codec
-        self.conditioner = Conditioner.of(config.conditioner)
+        self.conditioner = Conditioner.of(config.conditioner).for_codec(self.codec)
         self.target = Target.of(config.target).at_scale(self.codec.scale)
 
     @classmethod

@@ -66,6 +66,7 @@ class Purpose(IntEnum):
     PAIR = 11  # what a pair is made from that a network is trained on
     CAPTION = 12  # which of its captions the training datum at this position is seen under
     RANKING = 13  # what a datum is mixed with whose captions are ranked
+    OBSERVED = 14  # at which of its points the training datum at this position is given
 
 
 def stream(seed: int, position: int, purpose: Purpose) -> np.random.Generator:

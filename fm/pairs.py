@@ -169,7 +169,9 @@ def under(examples: Examples, first: int, count: int, seed: int) -> Fields:
     """What pairs from `first` on are drawn under: what the dataset's rows are under, in turn and again from the
     beginning; a number for each where that is nothing."""
     numbers = np.arange(first, first + count) % len(examples.rows)
-    fields = examples.conditioner.fields
+    fields = examples.conditioner.beside_data
+    if seen := examples.conditioner.fields.keys() - fields.keys():
+        raise ValueError(f"pairs are not drawn under what is given of the data themselves: {', '.join(seen)}")
     if not fields:
         return {"number": numbers}
     found = examples.rows[numbers]

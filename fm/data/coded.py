@@ -61,5 +61,5 @@ class CodedSplits:
                 f"data are {self.train.data.dtype} {self.train.stored}, and the codec stores {self.codec.dtype} "
                 f"{self.codec.stored}"
             )
-        if missing := [name for name in self.conditioner.fields if name not in self.train.kinds]:
+        if missing := [name for name in self.conditioner.beside_data if name not in self.train.kinds]:
             raise ValueError(f"the conditioner reads {', '.join(missing)}, which the data have not beside them")

@@ -58,7 +58,7 @@ def write_fields(folder: Path, name: str, train: Arrays, test: Arrays, codec: Co
     """
     if str(train.data.dtype) != codec.dtype:
         raise ValueError(f"data are {train.data.dtype}, and the codec stores {codec.dtype}")
-    if missing := [name for name in conditioner.fields if name not in train.fields]:
+    if missing := [name for name in conditioner.beside_data if name not in train.fields]:
         raise ValueError(f"the conditioner reads {', '.join(missing)}, which the data have not beside them")
     codec = measured(codec, train)
     described(name, codec.choice, conditioner.choice, train, test, {})

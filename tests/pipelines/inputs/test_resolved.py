@@ -213,7 +213,7 @@ def test_only_what_uses_a_change_runs_again(root: Path, now: dict[str, Inputs], 
         ("fm/networks/transformer_network.py", " + ", " - ", set()),
         ("fm/text/bert.py", " + ", " - ", set()),
         ("fm/text/finding.py", "sorted(", "list(", set()),
-        ("fm/conditions.py", "isfinite(tokens)", "isnan(tokens)", set()),
+        ("fm/conditions/text.py", "isfinite(tokens)", "isnan(tokens)", set()),
         (
             "fm/components/choosing.py",
             "return component(**options)",
