@@ -17,10 +17,10 @@ from fm.conditions import Condition, Conditioner, Map, withheld
 from fm.couplings import Assigned
 from fm.data.embedded import Embedded
 from fm.data.prepared import Prepared
-from fm.data.rows import Order, Ordered, Rows
+from fm.data.rows import Fields, Order, Ordered, Rows
 from fm.images import tensor_of
 from fm.noise import Draws, Purpose
-from fm.noise_sources import WHITE, NoiseSource
+from fm.noise_sources import WHITE, Datum, NoiseSource
 from fm.paths import like
 
 
@@ -83,7 +83,7 @@ class Examples:
         return cls(dataset.train, dataset.codec, dataset.conditioner)
 
 
-SOURCE = "source"
+GIVEN_NOISE = "x0"
 """The field of rows that are pairs: the noise that each datum was made from. The data are as modelled then."""
 
 
@@ -95,7 +95,8 @@ class Batch(NamedTuple):
         condition: what each datum is under, each value (B, ...).
         given: the same, withheld from some of them: what the network is told.
         draws: the random numbers of these data.
-        source: noise like `data`, where the pairs are given; it is drawn otherwise.
+        source: what the data are mixed with, like `data`, where the pairs are given: noise, or another datum (Datum);
+            noise is drawn otherwise.
         pairs: which row of the noise that is drawn goes to each datum, int64 (B,), where a coupling has been asked
             already.
         null: "no condition" for all of them, for objectives that hold one against the other.
@@ -216,7 +217,7 @@ class Batches(Dataset[Batch]):
 
     Args:
         pairing: a coupling to ask while fetching, where it takes long.
-        source: of the noise.
+        source: of the noise; or another datum, a field beside each as it is stored.
 
     >>> from fm.codecs import Pixels
     >>> from fm.conditions import Labels
@@ -244,7 +245,8 @@ class Batches(Dataset[Batch]):
         self.rank = rank
         self.world_size = world_size
         self.pairing = pairing
-        self.shaped = None if source == WHITE else source.shaped
+        self.datum = source if isinstance(source, Datum) else None
+        self.shaped = None if source == WHITE or self.datum is not None else source.shaped
         self._order: tuple[int, Order] | None = None
 
     def __len__(self) -> int:
@@ -261,7 +263,9 @@ class Batches(Dataset[Batch]):
         rows = self.examples.rows[numbers]
         if self.examples.captions is not None:
             rows |= self.examples.captions.seen(numbers, draws)
-        source = tensor_of(rows[SOURCE]) if SOURCE in rows else None
+        if self.datum is not None:
+            return self._from_another(self.datum, rows, draws)
+        source = tensor_of(rows[GIVEN_NOISE]) if GIVEN_NOISE in rows else None
         as_it_lies = codec.on_device or source is not None
         data = tensor_of(rows["data"]) if as_it_lies else codec.encode(rows["data"], draws)
         fetched = Fetched(data, self.examples.conditioner.stored(rows), draws, source=source)
@@ -269,6 +273,16 @@ class Batches(Dataset[Batch]):
             batch = self.finish(fetched)
             fetched.pairs = self.pairing.rows(batch.noise(), batch.data, batch.condition.get("label"))
         return fetched
+
+    def _from_another(self, source: Datum, rows: Fields, draws: Draws) -> Fetched:
+        """Data, and beside each what it comes from."""
+        if source.field not in rows:
+            there = ", ".join(name for name in rows if name != "data") or "nothing"
+            raise ValueError(f"source 'datum': the data have no {source.field} beside them, but {there}")
+        codec = self.examples.codec
+        data, begin = (codec.encode(rows[name], draws) for name in ("data", source.field))
+        begin = source.begun(begin, draws.normal(codec.shape, Purpose.NOISE).to(begin))
+        return Fetched(data, self.examples.conditioner.stored(rows), draws, source=begin)
 
     def finish(self, fetched: Fetched) -> Batch:
         """The batch, on the device where that is which was fetched."""

@@ -41,7 +41,7 @@ from fm.networks.converted import Converted
 from fm.networks.layers import in_channels_last
 from fm.networks.sizes import sizes_alone
 from fm.noise import Draws, Purpose
-from fm.noise_sources import NoiseSource
+from fm.noise_sources import Datum, NoiseSource
 from fm.paths import Path as ProbabilityPath
 from fm.precision import Precision, evaluating
 from fm.sampling import draw
@@ -228,6 +228,7 @@ class Generator:
         guidance: float | None = None,
         first_index: int = 0,
         batch_size: int = 200,
+        source: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         """(num_images, *stored), for images uint8 (num_images, H, W, C). Datum i is made from the noise of sample
         first_index + i of `seed`.
@@ -235,13 +236,15 @@ class Generator:
         Args:
             labels: what each is asked for under, as the conditioner reads it; by default all there is in turn.
             steps, solver, guidance: the generator's own by default. Guidance of scale 1 means none.
+            source: what each begins with, as stored, (num_images, *stored): for a generator that makes data of other
+                data and not of noise (fm.noise_sources.Datum), and for no other.
 
         Raises:
-            ValueError: a count, label, solver or scale that cannot be.
+            ValueError: a count, label, solver, scale or source that cannot be.
             NotFinite: a ValueError; the sampler leaves what numbers can hold.
         """
         chosen = self.adjusted(steps, solver, guidance)
-        made = chosen.chunks(num_images, seed, labels, first_index, batch_size)
+        made = chosen.chunks(num_images, seed, labels, first_index, batch_size, source)
         return np.concatenate([self.codec.decode(x) for x, _ in made])
 
     def sample_float(
@@ -251,10 +254,11 @@ class Generator:
         labels: Sequence[Any] | None = None,
         first_index: int = 0,
         batch_size: int = 200,
+        source: NDArray[Any] | None = None,
     ) -> tuple[Tensor, int]:
         """By the generator's own sampler and before decoding: float (num_images, *shape), and the network calls that
         each took."""
-        made = [(x.cpu(), nfe) for x, nfe in self.chunks(num_images, seed, labels, first_index, batch_size)]
+        made = [(x.cpu(), nfe) for x, nfe in self.chunks(num_images, seed, labels, first_index, batch_size, source)]
         return torch.cat([x for x, _ in made]), made[-1][1]
 
     def chunks(
@@ -264,6 +268,7 @@ class Generator:
         labels: Sequence[Any] | None = None,
         first_index: int = 0,
         batch_size: int = 200,
+        source: NDArray[Any] | None = None,
     ) -> Iterator[tuple[Tensor, int]]:
         """The same, `batch_size` at a time and on the network's device; no more is in memory than that."""
         if num_images < 1:
@@ -275,18 +280,35 @@ class Generator:
         asked = self.conditioner.in_turn(num_images, first_index) if labels is None else labels
         if len(asked) != num_images:
             raise ValueError(f"{len(asked)} labels for {num_images} images")
+        self._require_source(num_images, source)
         for start in range(0, num_images, batch_size):
-            yield self._sample_chunk(seed, first_index + start, asked[start : start + batch_size])
+            chunk = slice(start, start + batch_size)
+            yield self._sample_chunk(seed, first_index + start, asked[chunk], None if source is None else source[chunk])
 
     @torch.no_grad()
-    def _sample_chunk(self, seed: int, first_index: int, asked: Sequence[Any]) -> tuple[Tensor, int]:
+    def _sample_chunk(
+        self, seed: int, first_index: int, asked: Sequence[Any], source: NDArray[Any] | None = None
+    ) -> tuple[Tensor, int]:
         draws = Draws(seed, range(first_index, first_index + len(asked))).to(self.device)
         white = draws.successive(self.shape, Purpose.SAMPLE)
 
         def fresh() -> Tensor:
             return self.source.shaped(white())
 
+        if isinstance(self.source, Datum) and source is not None:
+            return self._draw(self.source.begun(self.codec.encode(source).to(self.device), white()), asked, fresh)
         return self._draw(fresh(), asked, fresh)
+
+    def _require_source(self, count: int, source: NDArray[Any] | None) -> None:
+        """Raises ValueError: data to begin with are given to who begins with noise, or the other way round, or are
+        others than so many that the codec stores."""
+        if isinstance(self.source, Datum) != (source is not None):
+            begins = "other data, and none are given" if source is None else "noise, and not with other data"
+            raise ValueError(f"this generator begins with {begins}")
+        if source is not None and source.shape != (count, *self.codec.stored):
+            raise ValueError(
+                f"source must be {(count, *self.codec.stored)}, as the data are stored, not {source.shape}"
+            )
 
     def _draw(self, x0: Tensor, asked: Sequence[Any], fresh: Callable[[], Tensor]) -> tuple[Tensor, int]:
         return self._drawn(self.field(asked), x0, fresh)

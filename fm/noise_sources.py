@@ -175,6 +175,46 @@ class Spectral(
         return made
 
 
+class Datum(
+    NoiseSource,
+    name="datum",
+    says="another datum, which lies beside each: image to image, a forecast from the present",
+    source="Liu et al. 2022, arXiv 2209.03003; with noise: Albergo et al. 2023, arXiv 2310.03725",
+    formula=r"$x_0 = s + \mathtt{noise}\; \varepsilon$",
+):
+    """No noise, but what a datum comes from, as it is stored beside it and read by the same codec. Without noise on it
+    a datum always becomes the same one, the mean of all that it could become; a little noise lets it become any.
+
+    It has no distribution that could be drawn from: solvers that draw fresh noise, likelihoods and pairs refuse it, and
+    whoever samples brings data to begin with: Generator.sample(source=...).
+
+    >>> Datum(noise=0.5).begun(torch.tensor([[2.0]]), white=torch.tensor([[1.0]]))
+    tensor([[2.5000]])
+    """
+
+    field: str = option("source", says="the field beside each datum that has what it comes from")
+    noise: float = option(0.0, least=0, most=100, says="standard deviation of white noise on it, as it is modelled")
+
+    def begun(self, datum: Tensor, white: Tensor) -> Tensor:
+        """What a path begins with: data as modelled (B, C, *spatial), and standard normal noise like them."""
+        return datum + self.noise * white if self.noise else datum
+
+    def shaped(self, white: Tensor) -> Tensor:
+        raise self._undefined()
+
+    def whitened(self, noise: Tensor) -> Tensor:
+        raise self._undefined()
+
+    def log_volume(self, shape: Sequence[int]) -> float:
+        raise self._undefined()
+
+    def _undefined(self) -> ValueError:
+        return ValueError(
+            "source 'datum': a path that begins with another datum has no noise to draw, and no density of it: give "
+            "the data, and take a solver that draws nothing on the way"
+        )
+
+
 @lru_cache(maxsize=32)
 def amplitude(source: Spectral, shape: tuple[int, ...]) -> Tensor:
     """The eigenvalues of A: by what each wave number of a datum of `shape` (C, *spatial) is multiplied, float64.

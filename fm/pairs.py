@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from fm.batches import SOURCE, Examples
+from fm.batches import GIVEN_NOISE, Examples
 from fm.components import Choice
 from fm.data.prepared import mapped
 from fm.data.rows import Fields, Rows
@@ -119,13 +119,13 @@ def write_index(folder: Path, count: int, seed: int, shape: tuple[int, ...], sou
 
 
 class Pairs(Rows):
-    """Pairs on disk as rows to train on: `data` as modelled, their `source`, and what they are under.
+    """Pairs on disk as rows to train on: `data` as modelled, their noise `x0`, and what they are under.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     write_shard(Path(folder), 0, {"data": np.zeros((3, 1, 8, 8), np.float32), "label": np.arange(3)})
     ...     index = write_index(Path(folder), 3, seed=0, shape=(1, 8, 8))
-    ...     Pairs.open(Path(folder))[np.array([2])]["source"].shape
+    ...     Pairs.open(Path(folder))[np.array([2])]["x0"].shape
     (1, 1, 8, 8)
     """
 
@@ -158,7 +158,7 @@ class Pairs(Rows):
             for name in self.index.fields
         }
         white = Draws(self.index.seed, rows.tolist()).normal(self.index.shape, Purpose.PAIR)
-        return {**fields, SOURCE: self.source.shaped(white).numpy()}
+        return {**fields, GIVEN_NOISE: self.source.shaped(white).numpy()}
 
 
 def file_of(folder: Path, first: int, field: str) -> Path:

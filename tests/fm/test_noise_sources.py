@@ -4,6 +4,7 @@ diagonal in the same coordinates, and each coordinate is a path of one number.""
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path as Folder
 
 import numpy as np
@@ -161,6 +162,47 @@ def test_deterministic_solvers_end_there_too(solver: str) -> None:
     torch.testing.assert_close(found, filtered(white, amplitude(DATA, SHAPE) / 2), rtol=0, atol=0.02)
 
 
+STEEP = Spectral(power=((30.0, 10.0, 1.0, 0.1, 0.03),) * 2)
+"""Whose noise other data are: coarse ones."""
+
+
+def variances_of(exponent: float) -> tuple[Tensor, Tensor]:
+    """Of steep data and of the noise, by wave number."""
+    return amplitude(STEEP, SHAPE).square(), amplitude(Spectral(exponent, STEEP.power), SHAPE).square()
+
+
+@pytest.mark.parametrize("exponent", [1.0, 0.5, 0.0, -0.5])
+def test_the_pace_differs_by_frequency_unless_the_noise_has_the_datas_spectrum(exponent: float) -> None:
+    """When half of a variance is known: the coarser the sooner, and the more so the lower the exponent."""
+    p, c = variances_of(exponent)
+    times = 1 / (1 + (p / c).sqrt())  # t² P = (1 - t)² C
+    by_length = [times[0][wave_numbers(SHAPE[1:]) == length].mean() for length in range(5)]
+    assert all(sooner <= later + 1e-12 for sooner, later in pairwise(by_length))
+    odds = [float(time / (1 - time)) for time in (by_length[0], by_length[-1])]
+    assert odds[1] / odds[0] == pytest.approx((30 / 0.03) ** ((1 - exponent) / 2))
+
+
+def test_few_steps_are_enough_where_all_wave_numbers_come_at_one_pace() -> None:
+    """The exact velocity, in ten steps of Euler's: how many decades the spectrum is off, from what is known exactly."""
+
+    def off(exponent: float) -> float:
+        p, c = variances_of(exponent)
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            t = t[0]
+            return filtered(x, (t * p - (1 - t) * c) / (t**2 * p + (1 - t) ** 2 * c))
+
+        impulse = torch.zeros(1, *SHAPE, dtype=torch.float64)
+        impulse[:, :, 0, 0] = 1
+        made = torch.fft.fft2(solve(velocity, filtered(impulse, c.sqrt()), "euler", steps=10).x1).abs().square()
+        return float((made[0] / p).log10().abs().mean())
+
+    own, between, white, bluer = (off(exponent) for exponent in (1.0, 0.5, 0.0, -0.5))
+    exact = math.prod((1 + 0.1 * (2 * t - 1) / (t**2 + (1 - t) ** 2)) ** 2 for t in torch.arange(10).double() / 10)
+    assert own == pytest.approx(abs(math.log10(exact)))
+    assert 2 * own < between < white < bluer
+
+
 STOCHASTIC = [
     EulerMaruyama(scale=2.0),
     EulerMaruyama(diffusion="sine", scale=4.0),
@@ -283,7 +325,7 @@ def test_a_network_is_gone_on_with_under_the_noise_it_knows() -> None:
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (lambda: NoiseSource.of("pink"), "no source 'pink': must be one of white, shared, spectral"),
+        (lambda: NoiseSource.of("pink"), "no source 'pink': must be one of white, shared, spectral, datum"),
         (lambda: Shared(rho=1.0), "rho = 1.0: must be a number from 0 up and below 1"),
         (
             lambda: Shared().shaped(torch.randn(3, 5)),

@@ -64,7 +64,7 @@ def of_the_plane(tmp_path_factory: pytest.TempPathFactory) -> Pairs:
 
 def everything(rows: Pairs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     fields = rows[np.arange(len(rows))]
-    return fields["source"], fields["data"]
+    return fields["x0"], fields["data"]
 
 
 def test_a_pair_is_noise_and_where_the_flow_takes_it(of_the_plane: Pairs) -> None:
@@ -137,7 +137,7 @@ def test_pairs_start_from_the_generators_own_source(tmp_path: Path) -> None:
     pairs.write_index(tmp_path, 3, 0, generator.shape, generator.source.choice)
     fields = Pairs.open(tmp_path)[np.arange(3)]
     white = Draws(0, range(3)).normal(generator.shape, Purpose.PAIR)
-    noise = torch.from_numpy(fields["source"])
+    noise = torch.from_numpy(fields["x0"])
     assert torch.equal(noise, generator.source.shaped(white))
     expected = generator.ends_of(noise, {"label": torch.arange(3)})
     torch.testing.assert_close(torch.from_numpy(fields["data"]), expected, atol=1e-5, rtol=0)
