@@ -159,18 +159,28 @@ def square_of_wave_numbers(spatial: Sequence[int], device: torch.device) -> Tens
 
 
 class Damaged(NamedTuple):
-    """What was said of data, and how far they really are damaged, both (B, DAMAGES).
+    """What was said of data, and how far they really are damaged (B, DAMAGES); after the first `harmed` they are not.
 
-    >>> Damaged(Said(torch.zeros(2, DAMAGES), torch.zeros(2, 0)), torch.zeros(2, DAMAGES)).amounts.shape
+    >>> Damaged(Said(torch.zeros(2, DAMAGES), torch.zeros(2, 0)), torch.zeros(2, DAMAGES), harmed=1).amounts.shape
     torch.Size([2, 3])
     """
 
     said: Said
     amounts: Tensor
+    harmed: int
 
 
 class Damaging(nn.Module):
-    """The network as it is trained: every damage is done to half of the data, by an amount drawn for each."""
+    """The network as it is trained: every damage is done to half of the data, by an amount drawn for each. Where there
+    are labels, half of a batch is left as it is, since what is damaged does not show them.
+
+    Args:
+        scale: the data's standard deviation.
+
+    >>> network = SpaceTimeNetwork((1, 8, 8), classes=0, wraps=(False, False))
+    >>> Damaging(network, scale=1.0)(torch.randn(4, 1, 8, 8)).amounts.shape
+    torch.Size([4, 3])
+    """
 
     def __init__(self, network: SpaceTimeNetwork, scale: float) -> None:
         super().__init__()
@@ -179,8 +189,11 @@ class Damaging(nn.Module):
     def forward(self, x: Tensor) -> Damaged:
         """x (B, C, *spatial)."""
         x = self.network.looked_at(x)
-        amounts = torch.rand(len(x), DAMAGES, device=x.device) * (torch.rand(len(x), DAMAGES, device=x.device) < 0.5)
-        return Damaged(self.network.say(self.network.see(damaged(x, amounts, self.scale))), amounts)
+        count = len(x) // 2 if self.network.classes else len(x)
+        drawn = torch.rand(2, count, DAMAGES, device=x.device)
+        amounts = drawn[0] * (drawn[1] < 0.5)
+        seen = self.network.see(torch.cat([damaged(x[:count], amounts, self.scale), x[count:]]))
+        return Damaged(self.network.say(seen), F.pad(amounts, (0, 0, 0, len(x) - count)), count)
 
 
 def learning(labels: NDArray[np.int64] | None) -> Callable[[Damaged, NDArray[np.int64]], Tensor]:
@@ -191,7 +204,8 @@ def learning(labels: NDArray[np.int64] | None) -> Callable[[Damaged, NDArray[np.
         error = (found.said.damage - found.amounts).square().mean() / VARIANCE
         if labels is None:
             return error
-        return error + F.cross_entropy(found.said.logits, torch.from_numpy(labels[rows]).to(error.device))
+        whole = slice(found.harmed, None)
+        return error + F.cross_entropy(found.said.logits[whole], torch.from_numpy(labels[rows[whole]]).to(error.device))
 
     return loss
 
