@@ -37,8 +37,8 @@ class SpaceTime(
     Extractor,
     name="space_time",
     title="a space-time network",
-    says="the features of a network trained to take noise from this dataset's data, and to tell their labels",
-    source="Vincent et al. 2008 (ICML); Xiang et al. 2023, arXiv 2303.09769",
+    says="the features of a network trained to see how far this dataset's data are damaged, and to tell their labels",
+    source="turned phases: Theiler et al. 1992, Physica D 58",
     dimensions=32,
 ):
     """Needs data along one, two or three axes, with labels or without.
