@@ -25,11 +25,11 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     For distances of independent sample sets. A percentile bootstrap of a Frechet distance would be biased upwards
     and can miss its own point.
     """
-    from scipy import stats  # takes a second, which checking settings can do without
+    from scipy.special import stdtrit  # takes a moment, and scipy.stats, which asks it too, a second
 
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 independent values, not {len(values)}")
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    reach = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * error
+    reach = float(stdtrit(len(values) - 1, 0.5 + confidence / 2)) * error
     return Interval(mean, mean - reach, mean + reach)
