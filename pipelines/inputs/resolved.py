@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from pipelines import further_stages, params
+from pipelines.inputs import kept
 from pipelines.inputs.beside import BESIDE_ALL, SHOWS, beside
 from pipelines.inputs.components import LIBRARY, OWN, Components, packages_of
 from pipelines.inputs.reach import Reach
@@ -64,22 +66,45 @@ def names(settings: Params) -> Iterator[str]:
 
 def resolve(root: Path) -> dict[str, Inputs]:
     """The inputs of all stages, as settings and code lie in a checkout. Raises ParamsError."""
-    settings = params.load(root / params.FILE)
-    resolver = Resolver(root, settings)
-    return {name: resolver.inputs(name) for name in names(settings)}
+    now = kept.digest(root)
+    resolver = Resolver(root, params.load(root / params.FILE))
+    return {name: known(resolver, name, now) for name in names(resolver.settings)}
 
 
 def resolve_one(root: Path, stage: str) -> Inputs:
     """Those of one stage. Raises ParamsError."""
-    return Resolver(root, params.load(root / params.FILE)).inputs(stage)
+    now = kept.digest(root)
+    return known(Resolver(root, params.load(root / params.FILE)), stage, now)
+
+
+def known(resolver: "Resolver", stage: str, now: str) -> Inputs:
+    """A stage's inputs, as they were found before where settings and code were those of `now`, their digest."""
+    text = kept.read(stage, now)
+    if text is not None:
+        return Inputs.read(text)
+    found = resolver.inputs(stage)
+    if resolver.of_checkout and kept.digest(resolver.root) == now:  # else they were edited meanwhile
+        kept.keep(stage, now, found.text)
+    return found
 
 
 class Resolver:
+    """Finds inputs in a checkout, by what its params.yaml says."""
+
     def __init__(self, root: Path, settings: Params) -> None:
         self.root = root
         self.settings = settings
         self.code = Code(root, (LIBRARY, PIPELINES, OWN))
-        self.components = Components(self.code)
+
+    @cached_property
+    def components(self) -> Components:
+        return Components(self.code)
+
+    @property
+    def of_checkout(self) -> bool:
+        """Whether all that was looked at last lies in the digest: no package that is installed, no trained network."""
+        starts = (self.settings.codec.folder, *(row.start_from for row in self.settings.methods.values()))
+        return set(self.code.installed) <= set(self.code.packages) and not any(starts)
 
     def inputs(self, stage: str) -> Inputs:
         settings, reach = self.reach(stage)
