@@ -15,6 +15,7 @@ HOW = (
     "decides, as networks see it that were trained on the data, two towers and a classifier, which has not seen the "
     "images of these training captions."
 )
+OF_CLIP = " CLIP alone was not trained on the data."
 
 
 class Line(NamedTuple):
@@ -46,6 +47,12 @@ def lines(evaluations: Mapping[str, Evaluation]) -> list[Line]:
         )
         for one in measured.figures
     ]
+
+
+def how(evaluations: Mapping[str, Evaluation]) -> str:
+    """How the figures were come by."""
+    each = [evaluation.captions for evaluation in evaluations.values() if evaluation.captions is not None]
+    return HOW + OF_CLIP if any(one.find("clip") for one in each) else HOW
 
 
 def same(by: Following | None, figure: CaptionFigure) -> CaptionFigure | None:

@@ -83,7 +83,7 @@ def captions_followed(contents: Contents) -> list[str]:
         )
         for line in lines
     ]
-    return ["## Are captions followed?", table(head, rows), captions.HOW]
+    return ["## Are captions followed?", table(head, rows), captions.how(contents.results.evaluations)]
 
 
 def samplers(results: Results, names: dict[str, str], key: str) -> str:

@@ -126,7 +126,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "probes": results.probes,
         "waiting": waited(results),
         "captions": captions.lines(results.evaluations),
-        "captions_how": captions.HOW,
+        "captions_how": captions.how(results.evaluations),
         "measures": measures.lines(results.evaluations, contents.ranking),
         "measures_how": measures.HOW,
         "curves": measures.plots(results.evaluations, contents.ranking, contents.names),

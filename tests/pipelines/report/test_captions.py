@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.report import Contents, markdown, render
-from pipelines.report.captions import lines, phrase
+from pipelines.report.captions import how, lines, phrase
 from pipelines.schemas.evaluation import Evaluation
 from tests.pipelines.report.made_up import FLOW, TWO, caption_figure, evaluation, following
 from tests.pipelines.report.test_markdown import tables
@@ -36,6 +36,7 @@ def test_each_figure_has_floor_and_ceiling_beside_it(given: Contents) -> None:
     )
     assert len(followed) == 2 + 6
     page = render(given)
+    assert "CLIP" not in page
     assert "<b>40.0%</b><small>35.0% to 45.0%</small></td><td>1.0%</td><td>90.0%</td>" in page
     assert page.count("an image shows the tone that it was asked for, of 692 test captions") == 1
     assert page.count("an image shows the tone that it was asked for, of 692 training captions") == 1
@@ -47,6 +48,7 @@ def test_a_cosine_is_no_share() -> None:
     (line,) = lines({"flow_matching": one})
     assert (line.shares, line.floor, line.ceiling) == ([("31.2", "26.2 to 36.2")], "20.0", "35.0")
     assert line.what.startswith("100 times the cosine between an image and its caption to CLIP")
+    assert how({"flow_matching": one}).endswith("CLIP alone was not trained on the data.")
 
 
 def test_where_nobody_is_told_captions_nothing_is_said_of_them(tmp_path: Path) -> None:
