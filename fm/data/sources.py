@@ -6,6 +6,7 @@ from fm.data.dataset import CodedDataset, Dataset, Request
 from fm.data.digits import Digits
 from fm.data.fashion_mnist import FashionMNIST
 from fm.data.fetching import DatasetUnavailable
+from fm.data.field_files import FieldFiles
 from fm.data.furniture_voxels import FurnitureVoxels
 from fm.data.icons import Icons
 from fm.data.image_folder import ImageFolder
@@ -27,6 +28,7 @@ __all__ = [
     "DatasetUnavailable",
     "Digits",
     "FashionMNIST",
+    "FieldFiles",
     "FileDataset",
     "FurnitureVoxels",
     "Icons",
