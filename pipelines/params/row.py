@@ -26,6 +26,8 @@ from pipelines.params.objective import Objective, OtherObjective, by_its_name
 from pipelines.params.section import Filled, Section
 
 MOST_PAIRS = 10_000_000
+FROM_DATA = "datum"
+"""The source that is another datum."""
 BEGINNINGS = ("start_from", "start")
 """The settings by which a row goes on from a trained network, and has no network of its own."""
 
@@ -95,6 +97,16 @@ class Method(Section):
     pairs: Pairs | None = Field(
         default=None, description="what it is trained on instead of the data: pairs that the network of `start` makes"
     )
+
+    @model_validator(mode="after")
+    def begins_with_noise(self) -> "Method":
+        """Whoever samples a flow from another datum has to bring the data, which no stage does."""
+        if components.parts(self.objective.source)[0] == FROM_DATA:
+            raise ValueError(
+                f"objective.source = {FROM_DATA}: the pipeline samples from noise alone; a flow from another datum is "
+                "trained and sampled from Python: docs/beyond-pictures.md"
+            )
+        return self
 
     @model_validator(mode="after")
     def pairs_are_made_by_a_network(self) -> "Method":

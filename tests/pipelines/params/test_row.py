@@ -143,3 +143,7 @@ def test_the_noise_is_white_unless_a_row_names_another() -> None:
         params.ParamsError, match=r"diffusion\.objective\.source: no source 'pink': must be one of white"
     ):
         params.parse(changed("methods.diffusion.objective.source", "pink"))
+    with pytest.raises(
+        params.ParamsError, match=r"methods\.diffusion: .*source = datum: the pipeline samples from noise"
+    ):
+        params.parse(changed("methods.diffusion.objective.source", {"name": "datum", "field": "present"}))
