@@ -11,6 +11,7 @@ from fm.data.furniture_voxels import FurnitureVoxels
 from fm.data.icons import Icons
 from fm.data.image_folder import ImageFolder
 from fm.data.listing import FileDataset
+from fm.data.moving_emoji import MovingEmoji
 from fm.data.moving_garments import MovingGarments
 from fm.data.parquet import Parquet
 from fm.data.relief import Relief
@@ -33,6 +34,7 @@ __all__ = [
     "FurnitureVoxels",
     "Icons",
     "ImageFolder",
+    "MovingEmoji",
     "MovingGarments",
     "Parquet",
     "Relief",

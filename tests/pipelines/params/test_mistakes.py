@@ -35,8 +35,8 @@ from tests.pipelines.params.written import CONTENT, changed
             "dataset.name",
             "cifar",
             "params.yaml: dataset.name: no dataset 'cifar': must be one of cifar10, digits, fashion-mnist, "
-            "field-files, furniture-voxels, icons, image-folder, moving-garments, parquet, relief, turbulence, "
-            "video-folder, volume-folder, webdataset; did you mean cifar10?",
+            "field-files, furniture-voxels, icons, image-folder, moving-emoji, moving-garments, parquet, relief, "
+            "turbulence, video-folder, volume-folder, webdataset; did you mean cifar10?",
         ),
         (
             "dataset.options",
