@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fm.codecs import Codec, Described
-from fm.images import Images, grid
+from fm.images import Images, grid, reduced
 
 Films = npt.NDArray[np.uint8]
 """(B, T, H, W, 1 or 3)."""
@@ -56,18 +56,42 @@ def films(stored: npt.NDArray[np.generic], codec: Codec) -> Films | None:
     >>> films(np.zeros((2, 8, 8, 8, 1), np.uint8), voxels).shape
     (2, 24, 8, 12, 1)
     """
-    if stored.dtype != np.uint8 or stored.ndim != 5 or stored.shape[-1] not in (1, 3):
+    if not moves(codec):
         return None
     pixels = stored.astype(np.uint8, copy=False)
+    return pixels if along_time(codec) else turning(pixels)
+
+
+def moves(codec: Codec) -> bool:
+    """Whether what a codec stores is shown as it moves."""
+    channels = (1, 3) if along_time(codec) else (1,)
+    return codec.dtype == "uint8" and len(codec.stored) == 4 and codec.stored[-1] in channels
+
+
+def along_time(codec: Codec) -> bool:
     units = codec.spacing_units if isinstance(codec, Described) else ()
-    if not units or units[0] in TIMES:
-        return pixels
-    return turning(pixels) if stored.shape[-1] == 1 else None
+    return not units or units[0] in TIMES
 
 
 def film_sheet(films: Films, columns: int) -> Images:
     """Films beside and below each other, playing together: the frames of one film, (T, H', W', 1 or 3)."""
     return np.stack([grid(frames, columns) for frames in films.swapaxes(0, 1)])
+
+
+def playing(stored: npt.NDArray[np.generic], codec: Codec, columns: int, most_pixels: int = 128) -> bytes | None:
+    """Data as they move, row by row on grey in one animated WebP file, larger ones made smaller; None of what stands
+    still.
+
+    >>> from fm.codecs import Pixels
+    >>> film = np.zeros((4, 3, 8, 8, 1), np.uint8)
+    >>> playing(film, Pixels(film.shape[1:]), columns=2)[:4]
+    b'RIFF'
+    """
+    if (moving := films(stored, codec)) is None:
+        return None
+    count, frames = moving.shape[:2]
+    small = reduced(moving.reshape(-1, *moving.shape[2:]), most_pixels)
+    return webp(film_sheet(small.reshape(count, frames, *small.shape[1:]), columns))
 
 
 def webp(frames: Images, milliseconds: int = 100) -> bytes:

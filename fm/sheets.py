@@ -3,8 +3,12 @@ seed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
+from fm.codecs import Codec
+from fm.films import playing
 from fm.images import Images, grid, reduced
 from fm.pictures import pictures
 
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
     from fm.generator import Generator
 
 ROWS = 8
+FILMED = 3  # rows that move: eight of them would be a large file
 MOST_COLUMNS = 10
 MOST_PIXELS = 128
 """A side of a picture in a sheet, which shows larger ones smaller."""
@@ -23,8 +28,9 @@ def sheet(generator: Generator, seed: int, steps: int | None = None) -> Images:
 
 
 def laid_out(images: Images, columns: int) -> Images:
-    """Pictures (B, H, W, C) row by row on grey."""
-    return grid(reduced(images, MOST_PIXELS), columns)
+    """Pictures (B, H, W, C) row by row on grey. A strip is as high as a picture would be."""
+    shorter, longer = sorted(images.shape[1:3])
+    return grid(reduced(images, MOST_PIXELS * longer // shorter), columns)
 
 
 def samples(generator: Generator, seed: int, steps: int | None = None) -> Images:
@@ -33,8 +39,17 @@ def samples(generator: Generator, seed: int, steps: int | None = None) -> Images
     Raises:
         NotFinite: what the sampler makes is no numbers.
     """
-    made = generator.sample(ROWS * columns_of(generator), seed, steps=steps)
-    return pictures(made, generator.codec)
+    return pictures(made(generator, seed, steps), generator.codec)
+
+
+def made(generator: Generator, seed: int, steps: int | None = None) -> NDArray[Any]:
+    """The same as stored, (ROWS * columns, *stored). Raises NotFinite."""
+    return generator.sample(ROWS * columns_of(generator), seed, steps=steps)
+
+
+def film(stored: NDArray[Any], codec: Codec, columns: int) -> bytes | None:
+    """The first FILMED rows of a sheet of data as they move, an animated WebP file; None of what stands still."""
+    return playing(stored[: FILMED * columns], codec, columns, MOST_PIXELS)
 
 
 def columns_of(generator: Generator) -> int:

@@ -19,6 +19,7 @@ from PIL import Image
 from fm import devices, images
 from fm.conditions import Conditioner, Text
 from fm.errors import UserError, shown
+from fm.films import playing
 from fm.generator import Generator
 from fm.generator_files import CONFIG
 from fm.paths import CondOT
@@ -27,7 +28,7 @@ from fm.text import EncoderError
 from pipelines import params, snapshots, templates
 from pipelines.program import run
 from pipelines.project import METRICS, MODELS
-from pipelines.report.pictures import data_uri
+from pipelines.report.pictures import data_uri, film_uri
 from pipelines.schemas.evaluation import Evaluation
 from pipelines.words import method_name, quoted, solver_name
 
@@ -195,6 +196,8 @@ def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
     made, nfe = sample(generator, wanted)
     seconds = time.perf_counter() - started
     columns = min(wanted.count, 8)
+    if (film := playing(made, generator.codec, columns, SHEET_WIDTH // columns)) is not None:
+        return Made(method, generator.config.sampler.label, nfe, seconds, film_uri(film))
     small = images.reduced(pictures(made, generator.codec), SHEET_WIDTH // columns)
     sheet = images.grid(small, columns)
     picture = Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)

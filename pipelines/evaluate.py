@@ -118,7 +118,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
             curves=of_data[1],
         )
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
-        for grid in sorted((SAMPLES / method).glob("*.png")):
+        for grid in sorted((SAMPLES / method).iterdir()):
             tracked.artifact(grid, "samples")
 
 
@@ -170,15 +170,17 @@ def save_grid(
     generator: Generator, extractor: Extractor, dataset: Prepared, train: Floats, folder: Path, seed: int
 ) -> None:
     """A sheet of samples, labels in turn, from the same noise for every method and sampler; and below the first row's
-    images the training images nearest to them, where a copy would show."""
-    samples, columns = sheets.samples(generator, seed), sheets.columns_of(generator)
+    images the training images nearest to them, where a copy would show. What moves is a film beside it."""
+    made, columns = sheets.made(generator, seed), sheets.columns_of(generator)
+    samples = pictures(made, generator.codec)
     sampler = generator.config.sampler
     name = f"{sampler.label}-{sampler.steps}"
     images.save_png(sheets.laid_out(samples, columns), folder / f"{name}.png")
-    shown = samples[:columns]
-    near = nearest(extractor.features(shown), train, NEIGHBOURS)
+    if (film := sheets.film(made, generator.codec, columns)) is not None:
+        (folder / f"{name}.webp").write_bytes(film)
+    near = nearest(extractor.features(made[:columns]), train, NEIGHBOURS)
     real = (pictures(dataset.train[near[:, k]]["data"], generator.codec) for k in range(NEIGHBOURS))
-    rows = [shown, *real]
+    rows = [samples[:columns], *real]
     images.save_png(sheets.laid_out(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
 
 

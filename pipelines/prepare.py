@@ -179,7 +179,7 @@ def measured_coded(splits: CodedSplits) -> PrepareMetrics:
     names = splits.conditioner.choices if LABEL in splits.train.kinds else ()
     train, test = (rows.column(LABEL) if names else np.zeros(len(rows), np.int64) for rows in both)
     pairs = duplicates.across(splits.train.data, splits.test.data)
-    same = [(named(splits.train_files, i), named(splits.test_files, j)) for i, j in pairs]
+    same = [(named(splits.train_files, i, "datum"), named(splits.test_files, j, "datum")) for i, j in pairs]
     texts = [text for rows in both if rows.texts is not None for text in rows.captions(np.arange(len(rows)))]
     captions = numbers_of(len(text.splitlines()) for text in texts)
     return metrics_of(splits, train, test, names, [], same, captions)
@@ -243,8 +243,8 @@ def metrics_of(
     )
 
 
-def named(files: tuple[str, ...], row: int) -> str:
-    return files[row] if files else f"image {row}"
+def named(files: tuple[str, ...], row: int, what: str = "image") -> str:
+    return files[row] if files else f"{what} {row}"
 
 
 def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, shape: str, what: str = "images") -> None:

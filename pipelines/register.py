@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fm import generator_files, images, sheets
+from fm.pictures import pictures
 from pipelines import further_stages, params, snapshots
 from pipelines.lineage.traced import EVALUATION, KEPT, LOCK, TRAINING
 from pipelines.params import Params
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from fm.generator import Generator
 
 LOCK_FILE = Path("dvc.lock")
-CARD, SAMPLES = "MODEL_CARD.md", "samples.png"
+CARD, SAMPLES, FILM = "MODEL_CARD.md", "samples.png", "samples.webp"
 SHEET_WIDTH = 600  # pixels at most, where images are small
 
 
@@ -154,7 +155,8 @@ def register(settings: Params, winner: Winner, folder: Path, tags: Mapping[str, 
         facts = gather(settings, winner, generator, origin)
         pages = write_pages(folder.with_name("pages"), facts, generator)
         tracked.artifact(pages)
-        description = shortened(card(facts, model_version.run_artifact(tracked.run_id, SAMPLES)), CARD)
+        shown = FILM if (pages / FILM).exists() else SAMPLES
+        description = shortened(card(facts, model_version.run_artifact(tracked.run_id, shown)), CARD)
         return model_version.create(
             settings.register_.model_name, tracked.run_id, generator, folder, pages, known, description
         )
@@ -185,10 +187,14 @@ def gather(settings: Params, winner: Winner, generator: "Generator", origin: dic
 
 
 def write_pages(folder: Path, facts: Facts, generator: "Generator") -> Path:
-    """The card and the picture that it shows, side by side."""
+    """The card and the picture that it shows, side by side; what moves is a film beside it."""
     folder.mkdir()
-    (folder / CARD).write_text(card(facts, SAMPLES), encoding="utf-8")
-    images.save_png(enlarged(sheets.sheet(generator, seed=0)), folder / SAMPLES)
+    made, columns = sheets.made(generator, seed=0), sheets.columns_of(generator)
+    sheet = sheets.laid_out(pictures(made, generator.codec), columns)
+    images.save_png(enlarged(sheet), folder / SAMPLES)
+    if (film := sheets.film(made, generator.codec, columns)) is not None:
+        (folder / FILM).write_bytes(film)
+    (folder / CARD).write_text(card(facts, SAMPLES if film is None else FILM), encoding="utf-8")
     return folder
 
 

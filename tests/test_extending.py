@@ -57,6 +57,7 @@ ADDED = {
     "encoder": "my_package.encoders:Letters",
     "dataset": "my_package.datasets:Lines",
     "extractor": "my_package.extractors:RowMeans",
+    "measures": "my_package.measures:Wetness",
 }
 BUDGET = Budget(images_seen=64, batch_size=16, learning_rate=1e-3)
 PARTS = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "target": "velocity", "weight": "flat"}
@@ -208,6 +209,12 @@ def test_a_dataset_measured_by_an_extractor(tmp_path: Path) -> None:
     far = frechet_distance(found.features(dataset.train.data), found.features(255 - dataset.test.data))
     assert near < 0.1 < far
     assert found.name == "RowMeans"
+
+
+def test_measures_describe_data_and_tell_of_sets() -> None:
+    measures = build("measures", {"name": ADDED["measures"], "dry": 1}, own=ANY)
+    described = measures.describe(np.array([[[0.0, 4.0]], [[0.5, 2.0]]]))
+    assert measures.values(described, described) == {"rainy": 0.5, "rain": 3.0}
 
 
 def test_a_claim_is_judged_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

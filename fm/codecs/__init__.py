@@ -8,6 +8,7 @@ Encoded; measurements are Standardised, or Bounded where they have limits.
 from fm.codecs.bounded import Bounded
 from fm.codecs.codec import BESIDE, Codec
 from fm.codecs.described import Described
+from fm.codecs.divergence_free import DivergenceFree
 from fm.codecs.encoded import Encoded
 from fm.codecs.latents import Latents
 from fm.codecs.measuring import Moments, measured, rounded
@@ -19,6 +20,7 @@ __all__ = [
     "Bounded",
     "Codec",
     "Described",
+    "DivergenceFree",
     "Encoded",
     "Latents",
     "Moments",

@@ -108,7 +108,7 @@ def load(cache: Path, installed: Path = INSTALLED, package: str = PACKAGE, archi
     return CodedSplits(
         rows_of(train),
         rows_of(test),
-        Standardised.fitted(rows_of(train)),
+        Standardised.fitted(rows_of(train)).changed(variables=("height",), units=("m",)),
         Unconditional(),
         origin=collected.origin,
     )

@@ -46,6 +46,7 @@ class Turbulence(
     time: float = option(6.0, above=0, most=1000, says="for which they are left to themselves")
     viscosity: float = option(0.003, above=0, most=100, says="of the fluid")
     drag: float = option(0.0, least=0, most=100, says="what slows all scales down alike")
+    projected: bool = option(False, says="whether the divergence of what is made is taken away when it is decoded")
     force: float = option(0.0, least=0, most=100, says="amplitude of a steady force along x; 0 leaves them to fade")
 
     @property
@@ -54,12 +55,13 @@ class Turbulence(
 
     def load(self, asked: Request) -> CodedSplits:
         """Raises UserError: the flow is too fast to be computed on so few points."""
-        from fm.codecs import Standardised  # whoever only asks what datasets there are needs no networks
+        from fm.codecs import DivergenceFree, Standardised  # who only asks what datasets there are needs no networks
         from fm.conditions import Unconditional
 
         train = Arrays({"data": self.velocities(range(self.train))})
         test = Arrays({"data": self.velocities(range(self.train, self.train + self.test))})
-        return CodedSplits(train, test, Standardised.fitted(train), Unconditional(), origin=f"seed {self.seed}")
+        codec = (DivergenceFree if self.projected else Standardised).fitted(train).changed(variables=("u", "v"))
+        return CodedSplits(train, test, codec, Unconditional(), origin=f"seed {self.seed}")
 
     def velocities(self, numbers: Iterable[int]) -> NDArray[np.float32]:
         """Of the fields with these numbers."""

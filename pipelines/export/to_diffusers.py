@@ -32,6 +32,9 @@ def write(generators: Sequence[Generator], folder: Path) -> None:
     """
     generator = generators[0]
     require_codec(generator, Pixels, Latents)
+    if len(generator.codec.stored) != 3:
+        stored = "×".join(map(str, generator.codec.stored))
+        raise UserError(f"--to diffusers takes pictures alone, and what this makes is {stored}")
     decoder = class_of_decoder(generator.codec)
     texts = texts_of(generator)
     labels = None if texts is not None else count_of_labels(generator)

@@ -5,6 +5,8 @@ python -m pipelines.generate --count 10000 --out samples/ --shard 2/8     files,
 python -m pipelines.generate --count 10000 --out s3://bucket/prefix/      objects, one for each 200 images
 python -m pipelines.generate --guidance 1 1.5 2 4 --out guidance.png      a row for each scale, from the same noise
 python -m pipelines.generate --interpolate 7 --out between.png            from the noise of one seed to another's
+python -m pipelines.generate --count 16 --out films.webp                  one sheet that moves, of videos and volumes
+python -m pipelines.generate --count 16 --out fields.nc                   as the data were: .nc, .nii.gz, .gif, .npy
 
 From a model that knows texts:
 
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from pipelines.generate.sheets import Sheet
 
 SHEET = 1000  # images at most
+DATA = (".npy", ".nc", ".nii", ".nii.gz", ".gif")
+"""Suffixes of files that are read as the data were (fm.sample_files)."""
+AT_ONCE = {"sheet": "a sheet is", "data": "data in files of their own kind are"}
+"""What is made in one piece, in words."""
 COLUMNS = 9  # of an interpolation
 COUNTS = {"sweep": 8, "prompts": 8, "grid": 1, "interpolation": 8}
 """How many images a row has, or a column; there is another default for what is no such sheet."""
@@ -94,7 +100,8 @@ def arguments() -> argparse.ArgumentParser:
         "--out",
         type=place,
         default=Path("images.png"),
-        help="a .png for one sheet, a .npz for arrays, s3://bucket/prefix/, else a folder of .png files (%(default)s)",
+        help="a .png for one sheet, a .webp for one that moves, a .npz for arrays, s3://bucket/prefix/, else a folder "
+        "of such files (%(default)s)",
     )
     parser.add_argument("--seed", type=natural, default=0, help="other noise, other images (%(default)s)")
     parser.add_argument("--steps", type=positive, help="steps of the solver, instead of the model's own")
@@ -117,18 +124,23 @@ def kind_of(chosen: argparse.Namespace, prompts: int, parser: argparse.ArgumentP
     Ends the program where that cannot be."""
     place = kind_of_place(chosen.out)
     if place is None:
-        parser.error(f"--out {chosen.out}: must end in .png or .npz, or be a folder or s3://bucket/prefix/")
+        parser.error(
+            f"--out {chosen.out}: must end in .png, .webp, .npz, {', '.join(DATA)}, or be a folder or "
+            "s3://bucket/prefix/"
+        )
     scales = len(chosen.guidance or [None])
     if chosen.interpolate is not None and (scales > 1 or prompts > 1):
         parser.error(f"--interpolate takes one {'--guidance' if scales > 1 else '--prompt'}")
     if (scales > 1 or chosen.interpolate is not None) and place != "sheet":
-        parser.error(f"--out {chosen.out}: must end in .png for a sweep or an interpolation")
-    if chosen.shard is not None and place == "sheet":
-        parser.error(f"--shard: a sheet is made at once; let --out be a .npz, a folder or in S3, not {chosen.out}")
+        parser.error(f"--out {chosen.out}: must end in .png or .webp for a sweep or an interpolation")
+    if chosen.shard is not None and place in AT_ONCE:
+        parser.error(
+            f"--shard: {AT_ONCE[place]} made at once; let --out be a .npz, a folder or in S3, not {chosen.out}"
+        )
     kind = kind_of_sheet(chosen, scales, prompts) if place == "sheet" else place
     chosen.count = chosen.count or COUNTS.get(kind) or (prompts if prompts > 1 else 64)
     rows = {"sweep": scales, "prompts": prompts, "grid": prompts * scales, "interpolation": COLUMNS}.get(kind, 1)
-    if place == "sheet" and chosen.count * rows > SHEET:
+    if place in AT_ONCE and chosen.count * rows > SHEET:
         many = f"{chosen.count * rows:,} images" if rows > 1 else f"--count {chosen.count}"
         parser.error(f"{many}: a sheet has {SHEET} images at most; let --out be a .npz or a folder")
     return kind
@@ -145,12 +157,14 @@ def kind_of_sheet(chosen: argparse.Namespace, scales: int, prompts: int) -> str:
 def kind_of_place(out: "Path | s3.Place") -> str | None:
     if isinstance(out, s3.Place):
         return "objects"
-    return {".png": "sheet", ".npz": "npz", "": "folder"}.get(out.suffix)
+    if out.name.endswith(DATA):
+        return "data"
+    return {".png": "sheet", ".webp": "sheet", ".npz": "npz", "": "folder"}.get(out.suffix)
 
 
 def make(chosen: argparse.Namespace, job: "Job") -> str:
     """Write what is asked for; what to tell of it."""
-    from pipelines.generate.files import Shard, to_folder, to_npz
+    from pipelines.generate.files import Shard, to_data, to_folder, to_npz
     from pipelines.generate.objects import to_objects
 
     shard, what = Shard(*(chosen.shard or (1, 1))), images_of(job)
@@ -162,6 +176,8 @@ def make(chosen: argparse.Namespace, job: "Job") -> str:
         case "npz":
             complete = to_npz(job, chosen.out, shard)
             return f"{chosen.count} {what} in {chosen.out}" if complete else "this shard is done; others are missing"
+        case "data":
+            return f"{chosen.count} {what} in {', '.join(to_data(job, chosen.out))}"
     sheet = sheet_of(chosen, job)
     sheet.save(job, chosen.out)
     return f"{len(sheet.made)} {what} in {chosen.out}"

@@ -16,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm import images
+from fm.codecs import Codec
 from fm.conditions import Text
 from fm.errors import UserError, shown
+from fm.films import films, moves, webp
 from fm.generator import Generator
 from fm.pictures import pictures
+from fm.sample_files import files_of
 from pipelines.project import whole_file
 
 CHUNK = 200
@@ -59,6 +62,10 @@ class Job:
         if not self.asks:
             return self.generator.conditioner.in_turn(count, first)
         return [self.asks[index % len(self.asks)] for index in range(first, first + count)]
+
+    def file_name(self, index: int) -> str:
+        """Of an image in a folder of them."""
+        return f"{index:06d}.{'webp' if moves(self.generator.codec) else 'png'}"
 
     def texts(self, first: int, count: int) -> list[str] | None:
         """The text of each of `count` images from index `first` on, "" for no condition; None where the model knows no
@@ -104,8 +111,8 @@ def fingerprint(generator: Generator) -> str:
 
 
 def to_folder(job: Job, folder: Path, shard: Shard) -> int:
-    """A PNG file an image, called by its index: `000123.png`. Those that are there stay. What each is of, where that is
-    a text, is in METADATA.
+    """A PNG file an image, called by its index: `000123.png`; a WebP file of what moves. Those that are there stay.
+    What each is of, where that is a text, is in METADATA.
 
     Returns:
         The number of files written.
@@ -117,16 +124,37 @@ def to_folder(job: Job, folder: Path, shard: Shard) -> int:
     write_texts(job, folder / METADATA)
     written = 0
     for first in shard.starts(job.count):
-        wanted = {i: folder / f"{i:06d}.png" for i in range(first, min(first + CHUNK, job.count))}
+        wanted = {i: folder / job.file_name(i) for i in range(first, min(first + CHUNK, job.count))}
         missing = {i: path for i, path in wanted.items() if not path.exists()}
         if missing:
-            made = pictures(job.chunk(first), job.generator.codec)
+            made = job.chunk(first)
             for i, path in missing.items():
                 with whole_file(path) as partial:
-                    images.save_png(made[i - first], partial)
+                    partial.write_bytes(file_of(made[i - first : i - first + 1], job.generator.codec))
             written += len(missing)
             print(f"{folder}: {first + len(wanted)}/{job.count}", flush=True)
     return written
+
+
+def to_data(job: Job, file: Path) -> list[str]:
+    """Files as the data came in (fm.sample_files): one of all, or one each. The paths of the first and the last.
+
+    Raises:
+        UserError: there is no file of that kind of what this model makes.
+    """
+    made = job.generator.sample(job.count, job.seed, job.asked(0, job.count))
+    written = []
+    for name, content in files_of(made, job.generator.codec, file.name):
+        with whole_file(file.with_name(name)) as partial:
+            partial.write_bytes(content)
+        written.append(str(file.with_name(name)))
+    return [*dict.fromkeys([written[0], written[-1]])]
+
+
+def file_of(made: NDArray[Any], codec: Codec) -> bytes:
+    """The file of one datum (1, *stored)."""
+    moving = films(made, codec)
+    return images.png(pictures(made, codec)[0]) if moving is None else webp(moving[0])
 
 
 def write_texts(job: Job, file: Path) -> None:
@@ -136,7 +164,7 @@ def write_texts(job: Job, file: Path) -> None:
         return
     with whole_file(file) as partial, partial.open("w", encoding="utf-8") as content:
         for index, text in enumerate(texts):
-            content.write(json.dumps({"file_name": f"{index:06d}.png", "text": text}) + "\n")
+            content.write(json.dumps({"file_name": job.file_name(index), "text": text}) + "\n")
 
 
 def to_npz(job: Job, file: Path, shard: Shard) -> bool:

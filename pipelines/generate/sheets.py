@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fm import images
 from fm.conditions import Text
 from fm.errors import UserError
+from fm.films import playing
 from fm.generator import Generator
 from fm.noise import Draws, Purpose, slerp
 from fm.pictures import pictures
@@ -47,8 +48,18 @@ class Sheet:
     places: Sequence[Place]
 
     def save(self, job: Job, file: Path) -> None:
-        """A PNG file, and what is told of it beside it (told_in) where its pictures are of texts."""
-        images.save_png(images.grid(pictures(self.made, job.generator.codec), self.columns), file)
+        """A PNG or WebP file, and what is told of it beside it (told_in) where its pictures are of texts.
+
+        Raises:
+            UserError: a WebP file of what stands still.
+        """
+        codec = job.generator.codec
+        if file.suffix == ".webp":
+            if (film := playing(self.made, codec, self.columns)) is None:
+                raise UserError(f"--out {file}: must end in .png: what this model makes does not move")
+            file.write_bytes(film)
+        else:
+            images.save_png(images.grid(pictures(self.made, codec), self.columns), file)
         if isinstance(job.generator.conditioner, Text):
             with whole_file(told_in(file)) as partial:
                 partial.write_text(json.dumps(self.told(job), indent=2) + "\n", encoding="utf-8")

@@ -33,6 +33,10 @@ TRAINED_BY = (
 """What an autoencoder's training has of the section `train`."""
 
 
+OF_MEASUREMENTS = ("bounded", "divergence_free", "standardised")
+"""Codecs of data that are no pictures: which one it is only the data say."""
+
+
 def of_prepare(settings: Params, _: str) -> Settings:
     dataset = settings.dataset.model_dump(mode="json", exclude={"licence"})
     return {"dataset": dataset, **CONDITIONER}
@@ -48,7 +52,8 @@ def of_features(settings: Params, _: str) -> Settings:
 def of_codec(settings: Params, _: str) -> Settings:
     """And the autoencoder (of_autoencoder)."""
     evaluate = {name: getattr(settings.evaluate, name) for name in ("extractor", "images", "sets", "seed")}
-    return {**of_prepared(settings), **evaluate, "most_images": MOST_IMAGES, "made": {"codec": "latents"}}
+    made = {"made": {"codec": "latents"}, "measures": None}  # which are of data without codec.kind latents
+    return {**of_prepared(settings), **evaluate, "most_images": MOST_IMAGES, **made}
 
 
 def of_train(settings: Params, method: str) -> Settings:
@@ -137,7 +142,7 @@ def of_prepared(settings: Params) -> Settings:
     own, which whoever reads the data needs."""
     name = settings.dataset.name
     of_it = {"data": name, "codec": "pixels"} if own_class("dataset", name) is None else {"dataset": name}
-    coded = {"measured": {"codec": "standardised"}} if settings.dataset.is_coded else {}
+    coded = {f"or {name}": {"codec": name} for name in OF_MEASUREMENTS} if settings.dataset.is_coded else {}
     return {**of_it, **coded, **CONDITIONER}
 
 
@@ -151,7 +156,13 @@ def of_condition(settings: Params) -> Settings:
 
 def of_compare(settings: Params, _: str) -> Settings:
     everything = settings.model_dump(mode="json", by_alias=True, exclude={"dataset", "codec"})
-    return {**of_data(settings), **of_condition(settings), **everything, "evaluate": of_evaluation(settings.evaluate)}
+    return {
+        **of_data(settings),
+        **of_condition(settings),
+        **everything,
+        "evaluate": of_evaluation(settings.evaluate),
+        "measures": None,  # it shows what evaluate has measured
+    }
 
 
 def of_evaluation(chosen: Evaluate) -> Settings:

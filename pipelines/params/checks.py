@@ -8,7 +8,7 @@ from fm.s3 import parse
 from pipelines.params.mistakes import MOST_MISTAKES, ParamsError
 from pipelines.params.params import Params, too_few
 from pipelines.params.reading import FILE, load
-from pipelines.params.sections import Dataset, Evaluate, Roles
+from pipelines.params.sections import FOLDERS, Dataset, Evaluate, Roles
 
 NO_IMAGES = "data/README.md"
 MISSED = {
@@ -33,8 +33,9 @@ def require_path(dataset: Dataset, root: Path) -> None:
         ParamsError: there is no such path below `root`, or it is no folder and the dataset is one.
     """
     path = root / dataset.path
-    if dataset.name == "image-folder" and not path.is_dir():
-        raise ParamsError(f"{FILE}: dataset.path = {shown(dataset.path)}: must be the folder with your images")
+    if dataset.name in FOLDERS and not path.is_dir():
+        what = FOLDERS[dataset.name]
+        raise ParamsError(f"{FILE}: dataset.path = {shown(dataset.path)}: must be the folder with your {what}")
     if not path.exists():
         raise ParamsError(
             f"{FILE}: dataset.path = {shown(dataset.path)}: must exist; {NO_IMAGES} does, where none is needed"

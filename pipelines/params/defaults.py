@@ -52,6 +52,7 @@ def of_ones_own(name: Any) -> dict[str, Any]:
     its_own: dict[str, Any] = {**getattr(kind, "defaults", {})}
     if kind is not None and issubclass(kind, CodedDataset):  # whose data have a shape of their own
         its_own["dataset"] = {"image_size": None, "channels": None, **its_own.get("dataset", {})}
+        its_own["evaluate"] = {"extractor": "space_time", **its_own.get("evaluate", {})}
     return {"register": {"model_name": model_name}, **its_own}
 
 

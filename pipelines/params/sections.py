@@ -61,8 +61,10 @@ Devices = Annotated[
 
 
 MB = 1_000_000
-IN_FILES = ("image-folder", "parquet", "webdataset")
-"""Datasets of one's own images at dataset.path."""
+FOLDERS = {"image-folder": "images", "video-folder": "videos", "volume-folder": "volumes"}
+"""Datasets of what lies in a folder at dataset.path, and what that is."""
+IN_FILES = (*FOLDERS, "parquet", "webdataset")
+"""Datasets of one's own data at dataset.path."""
 
 
 def is_coded(name: str) -> bool:

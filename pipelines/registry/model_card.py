@@ -12,7 +12,7 @@ from pipelines.params import Params
 from pipelines.params.sections import IN_FILES
 from pipelines.registry.model_use import instructions
 from pipelines.registry.wording import in_words
-from pipelines.schemas.evaluation import Evaluation, EvaluationRow, distance_key
+from pipelines.schemas.evaluation import Evaluation, EvaluationRow, FigureOfData, FigureOfSets, distance_key
 from pipelines.schemas.machine import Load
 from pipelines.schemas.prepare import PrepareMetrics
 from pipelines.schemas.train import TrainMetrics
@@ -68,10 +68,10 @@ def card(facts: Facts, samples: str) -> str:
     name = facts.settings.register_.model_name
     sections = [
         introduction(facts),
-        f"![images by this model]({samples})\n\n{caption(conditioner)}",
+        f"![images by this model]({samples})\n\n{caption(conditioner, samples)}",
         figures(facts),
         limits(facts),
-        instructions(name, conditioner),
+        instructions(name, conditioner, Codec.of(facts.config.codec)),
         data(facts),
         method(facts),
         origin(facts),
@@ -114,9 +114,9 @@ def dataset_name(settings: Params) -> str:
     return f"the folder {literal(Path(dataset.path).name)}" if dataset.name in IN_FILES else dataset.name
 
 
-def caption(conditioner: Conditioner) -> str:
+def caption(conditioner: Conditioner, samples: str) -> str:
     what = literal(in_turn(conditioner))
-    return f"Not chosen by hand: seed 0, {what}. The picture is `samples.png` among the model's artifacts."
+    return f"Not chosen by hand: seed 0, {what}. The picture is `{Path(samples).name}` among the model's artifacts."
 
 
 def figures(facts: Facts) -> str:
@@ -128,6 +128,7 @@ def figures(facts: Facts) -> str:
         ("kernel distance", with_interval(row.kid, row.kid_low, row.kid_high)),
         ("precision, recall", f"{percent(row.precision)}, {percent(row.recall)}"),
     ]
+    rows += [(one.says, figure_of(row.figures[one.name], one)) for one in evaluation.figures if one.name in row.figures]
     if row.accuracy is not None:
         rows.append(("images recognised as the label asked for", percent(row.accuracy)))
     rows.append(("an image takes, where it was measured", timed(duration(row.seconds_per_image), row.machine_load)))
@@ -142,6 +143,15 @@ def figures(facts: Facts) -> str:
 | measure | value |
 |---|---|
 {table}"""
+
+
+def figure_of(figure: FigureOfSets, of: FigureOfData) -> str:
+    """With what the test split has: `0.02 decades (0.01 to 0.03); real data 0.005`."""
+    if figure.value is None:
+        return "–"
+    ends = "" if figure.low is None or figure.high is None else f" ({number(figure.low)} to {number(figure.high)})"
+    real = "" if of.test.value is None else f"; real data {number(of.test.value)}"
+    return f"{number(figure.value)} {of.unit}".strip() + ends + real
 
 
 def what_the_distance_is(facts: Facts) -> str:

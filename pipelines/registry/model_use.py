@@ -4,6 +4,7 @@ import json
 import shlex
 from dataclasses import dataclass
 
+from fm.codecs import Codec
 from fm.conditions import Conditioner, Text
 
 PORT = 5001  # the MLflow UI has 5000
@@ -36,14 +37,21 @@ class Example:
         return {} if self.column is None else {self.column: self.value}
 
 
-def instructions(name: str, conditioner: Conditioner) -> str:
+def instructions(name: str, conditioner: Conditioner, codec: Codec) -> str:
     """Markdown. What the examples ask for is one of the conditioner's own."""
     example = Example.of(conditioner)
-    parts = [from_python(name, example), by_http(name, example), on_the_command_line(example)]
+    parts = [from_python(name, example, stored(codec)), by_http(name, example), on_the_command_line(example)]
     return "\n\n".join(["## How to use it", *parts])
 
 
-def from_python(name: str, example: Example) -> str:
+def stored(codec: Codec) -> str:
+    """What a call gives, in words."""
+    if codec.dtype == "uint8" and len(codec.stored) == 3:
+        return "Images are uint8 (number, height, width, channels)"
+    return f"Data are {codec.dtype} (number, {', '.join(map(str, codec.stored))})"
+
+
+def from_python(name: str, example: Example, data: str) -> str:
     return f"""\
 From Python, with the store of `MLFLOW_TRACKING_URI`, or the `mlflow.db` of the folder you are in:
 
@@ -65,7 +73,7 @@ images = Generator.load(folder).sample(8, seed=0)
 
 `load_model` runs the model's code unseen; `make serve` checks it first.
 
-Images are uint8 (number, height, width, channels). `@champion` is the version in use now; a number, as in \
+{data}. `@champion` is the version in use now; a number, as in \
 `models:/{name}/1`, names one for good."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fm import sheets
 from fm.errors import TryLater, UserError
 from fm.pictures import shown
 from pipelines import stage
@@ -19,7 +20,7 @@ from pipelines.registry.versions import asking
 from pipelines.report.conditions import conditions
 from pipelines.report.markdown import markdown
 from pipelines.report.page import Contents, render
-from pipelines.report.pictures import grid_of_real
+from pipelines.report.pictures import colours, grid_of_real, rows_of_real
 from pipelines.report.plots import Curve
 from pipelines.schemas.comparison import Comparison
 
@@ -29,12 +30,16 @@ def gather(settings: Params, comparison: Comparison, results: Results, ranking: 
     prepared = opened()
     real, examples = shown(prepared.train, prepared.codec), for_training(settings, prepared).conditioner.examples
     labels = prepared.train.column("label") if "label" in prepared.train.kinds else np.zeros(len(real), np.int64)
+    classes = len(prepared.label_names) if examples == prepared.label_names else 0
+    rows = rows_of_real(labels, classes)
     return Contents(
         comparison=comparison,
         results=results,
         ranking=ranking,
         curves={method: read_curve(CURVES / f"{method}.csv") for method in settings.methods},
-        real=grid_of_real(real, labels, len(prepared.label_names) if examples == prepared.label_names else 0),
+        real=grid_of_real(real, rows, classes),
+        real_film=sheets.film(prepared.train[rows]["data"], prepared.codec, sheets.columns(classes)),
+        colours=colours(prepared.codec),
         examples=list(examples),
         samples=SAMPLES,
         facts=facts(settings, comparison),

@@ -64,7 +64,7 @@ def said(figure: FigureOfSets | None, of: FigureOfData) -> tuple[str, str]:
 def value(given: float | None, of: FigureOfData) -> str:
     if given is None:
         return "–"
-    return percent(given) if of.unit == "share" and abs(given) >= SMALL else number(given)
+    return percent(given) if of.unit == "share" and (given == 0 or abs(given) >= SMALL) else number(given)
 
 
 SMALL = 1e-3

@@ -19,7 +19,7 @@ from pipelines.ranking import Ranking
 from pipelines.report import captions, measures
 from pipelines.report.answer import answer
 from pipelines.report.conditions import ALIKE, Conditions
-from pipelines.report.pictures import data_uri, first_row, picture
+from pipelines.report.pictures import data_uri, film_uri, first_row, picture
 from pipelines.report.plots import Curve, convergence_plot, distance_plot, guidance_plot, loss_plot, pixels_plot
 from pipelines.schemas.comparison import Claim, Comparison
 from pipelines.schemas.evaluation import EvaluationRow, distance_key
@@ -48,6 +48,8 @@ class Contents:
     Attributes:
         ranking: the deciding row of every method, best first.
         real: grid of training images, laid out as the generated grids are.
+        real_film: the same as they move, an animated WebP file; None of what stands still.
+        colours: what the colours of measurements stand for; None of pictures.
         examples: what the generated grids are of, in turn: labels or captions.
         samples: the folder with a folder of grids for every method.
         facts: what identifies this report (commit, date, seeds): label and text.
@@ -64,6 +66,8 @@ class Contents:
     samples: Path
     facts: list[tuple[str, str]]
     several: Several = ONE_TRAINING
+    real_film: bytes | None = None
+    colours: Image.Image | None = None
     conditions: Conditions = ALIKE
 
     @property
@@ -131,6 +135,7 @@ def context(contents: Contents) -> dict[str, Any]:
         "measures_how": measures.HOW,
         "curves": measures.plots(results.evaluations, contents.ranking, contents.names),
         "grids": grids(contents),
+        "colours": None if contents.colours is None else data_uri(contents.colours),
         "neighbours": neighbours(contents),
         "extractor": words.distance_in_words(comparison.extractor),
         "strips": {method: strips(contents, method) for method in results.evaluations},
@@ -229,14 +234,23 @@ def grids(contents: Contents) -> list[tuple[str, str, str]]:
         (
             contents.names[method],
             f"{words.solver_name(row.solver)}, {words.evaluations(row.nfe)}",
-            grid(contents, method, row),
+            shown(grid(contents, method, row), film(contents, method, row)),
         )
         for method, row in deciding.items()
     ]
-    return [
-        (title, remark, data_uri(image))
-        for title, remark, image in [("Real images", "of the training split", contents.real), *generated]
-    ]
+    real = shown(contents.real, contents.real_film)
+    what = "Real images" if contents.real_film is None and contents.colours is None else "Real data"
+    return [(what, "of the training split", real), *generated]
+
+
+def shown(image: Image.Image, film: bytes | None) -> str:
+    """A grid as it moves, or as it stands where it does not."""
+    return data_uri(image) if film is None else film_uri(film)
+
+
+def film(contents: Contents, method: str, row: EvaluationRow) -> bytes | None:
+    path = contents.samples / method / f"{row.solver}-{row.steps}.webp"
+    return path.read_bytes() if path.exists() else None
 
 
 def neighbours(contents: Contents) -> list[tuple[str, EvaluationRow, str]]:

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.components import option
-from fm.metrics.fields import divergence_residual, slopes, spectra, spectrum_error
 from fm.metrics.measures.measures import Curve, Described, Figure, Measures, mean
-from fm.spectral import vorticity_of
 
 ORDERS = np.arange(1, 5)
 
@@ -49,6 +47,9 @@ class FieldMeasures(
         return (*self.figures, *(self.of_velocities if self.velocity else ()))
 
     def describe(self, stored: NDArray[Any], recognised: NDArray[np.bool_] | None = None) -> Described:
+        from fm.metrics.fields import divergence_residual, slopes, spectra  # SciPy, which declarations do without
+        from fm.spectral import vorticity_of
+
         found = spectra(stored)
         described = {
             "spectrum": found.sum(axis=1, keepdims=True) if self.velocity else found,  # a velocity has one energy
@@ -61,6 +62,8 @@ class FieldMeasures(
         return described
 
     def values(self, described: Described, of_data: Described) -> Mapping[str, float]:
+        from fm.metrics.fields import spectrum_error
+
         errors = [spectrum_error(*powers) for powers in self.powers(described, of_data)]
         here, there = described["values"].mean(axis=0), of_data["values"].mean(axis=0)  # (C, 4)
         deviation = np.sqrt(there[:, 1] - there[:, 0] ** 2)
@@ -79,6 +82,8 @@ class FieldMeasures(
         return found
 
     def lines(self, described: Described, of_data: Described) -> Mapping[str, NDArray[np.float64]]:
+        from fm.metrics.fields import spectrum_error
+
         each = [spectrum_error(*powers).decibels for powers in self.powers(described, of_data)]
         return {"spectrum": np.mean(each, axis=0)}
 

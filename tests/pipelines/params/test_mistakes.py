@@ -52,8 +52,8 @@ from tests.pipelines.params.written import CONTENT, changed
             "evaluate.extractor",
             "vgg",
             "params.yaml: evaluate.extractor: must be classifier, efficientnet_lite0, "
-            "inception, two_towers, extractors/<name>.pt, extractors/<name>.py:<function> or <module>:<Class>, "
-            "not 'vgg'",
+            "inception, space_time, two_towers, extractors/<name>.pt, extractors/<name>.py:<function> or "
+            "<module>:<Class>, not 'vgg'",
         ),
         (
             "methods.diffusion.objective.path",
@@ -176,7 +176,7 @@ def test_a_setting_that_yaml_reads_as_no_text() -> None:
             "dataset.options",
             {"sides": 16},
             "params.yaml: dataset.options: dataset 'turbulence' has no option 'sides': it has train, test, side, seed, "
-            "time, viscosity, drag, force; did you mean side?",
+            "time, viscosity, drag, projected, force; did you mean side?",
         ),
         (
             "dataset.options",
