@@ -192,12 +192,14 @@ def together(parts: list[Arrays]) -> Arrays:
 
 def retrieval(judges: Judges, asked: Questions, made: Arrays, real: Arrays, seed: int) -> Iterator[Answers]:
     """Pictures and the captions of all questions: whether a picture's own one is the first of a hundred, and one of
-    the first five of all."""
+    the first five of all, where there are more."""
     places = {caption: place for place, caption in enumerate(dict.fromkeys(asked.captions))}
     captions = directions(judges.towers.read(list(places)))
     own = np.array([places[caption] for caption in asked.captions])
     each = ((made, own), (real, own[another(asked.captions, seed)]), (real, own))
     for first, among in ((1, min(AMONG, len(places))), (FIRST, len(places))):
+        if first >= among:
+            continue
         right, by_chance, of_real = (
             found_at(ranks(seen[PLACE], captions, wanted), first, among, len(places)) for seen, wanted in each
         )

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from fm.data.prepared import Prepared
 from fm.evaluation import Plan
-from fm.metrics.captions.following import Answers, Figure, follow
+from fm.metrics.captions.following import Answers, Figure, follow, look_at_real, retrieval
 from fm.metrics.captions.judges import Judges
+from fm.metrics.captions.questions import questions
 from fm.text import Encoder
 from fm.work_queue import Group
 from tests.fm.metrics.captions.bars import Deaf, Knowing, generator
@@ -65,6 +68,14 @@ def test_two_workers_find_what_one_does(
     made = generator(encoder, Knowing(encoder))
     assert follow(made, judges, dataset, PLAN, Group(store, rank=1)) == []
     assert follow(made, judges, dataset, PLAN, Group(store, rank=0)) == list(known.values())
+
+
+def test_who_has_few_captions_is_not_asked_for_the_first_five(judges: Judges, dataset: Prepared) -> None:
+    asked = questions(dataset, (), "held out", 60, PLAN.seed)
+    two = tuple("the red upper bar" if "red" in one else "the blue upper bar" for one in asked.captions)
+    real = look_at_real(judges, dataset, asked, PLAN)
+    found = list(retrieval(judges, replace(asked, captions=two), real, real, PLAN.seed))
+    assert [one.what for one in found] == ["1 of 2"]
 
 
 def test_shares_are_of_data_that_count() -> None:
