@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from filelock import FileLock
 from xdist.scheduler import LoadScopeScheduling
 
 # First of ours: it settles the surroundings, before anything imports PyTorch or starts git.
@@ -26,6 +27,7 @@ BIN = ROOT / ".venv" / "bin"
 SMALL: dict[str, Any] = {
     "dataset.name": "digits",
     "network.width": 16,
+    "network.multipliers": [1],
     "train.images_seen": 6400,
     "train.checkpoint_every": 10,
     "evaluate.images": 100,
@@ -105,13 +107,20 @@ def checkout(folder: Path) -> Project:
 
 
 TOGETHER = {
-    "tests/test_lineage.py": "by_flow",
-    "tests/test_pipeline.py": "by_flow",
-    "tests/test_study.py": "by_flow",
-    "tests/test_dvc.py": "by_dvc",
-    "tests/pipelines/test_stage.py": "by_dvc",
+    "tests/test_dvc.py": "whole_runs",
+    "tests/test_lineage.py": "whole_runs",
+    "tests/test_pipeline.py": "whole_runs",
+    "tests/test_study.py": "whole_runs",
+    "tests/pipelines/test_stage.py": "whole_runs",
+    "tests/flows/test_generate.py": "prefect_server",
+    "tests/flows/test_mistakes.py": "prefect_server",
+    "tests/flows/test_promotion.py": "prefect_server",
+    "tests/flows/test_run.py": "prefect_server",
+    "tests/flows/test_server.py": "prefect_server",
+    "tests/flows/test_slots.py": "prefect_server",
+    "tests/flows/test_summary.py": "prefect_server",
 }
-"""Files that need the same fixture of minutes; of the others each is by itself."""
+"""Files that need the same fixture of a while; of the others each is by itself."""
 
 
 class Together(LoadScopeScheduling):
@@ -141,6 +150,26 @@ def project(tmp_path: Path) -> Project:
     return checkout(tmp_path / "project")
 
 
+def copied(project: Project, folder: Path) -> Project:
+    """All of a project in another folder, and caches of its own."""
+    shutil.copytree(project.folder, folder, symlinks=True)
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after `dvc repro features`, of which tests take copies: made once for all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+    made = folder / "made"
+    with FileLock(f"{folder}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            checkout(folder / "project").run("dvc", "repro", "features")
+            made.touch()
+    return Project(folder / "project")
+
+
 @pytest.fixture(scope="session")
 def by_flow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A project after its first `python -m flows.pipeline`, and what that printed."""
@@ -149,9 +178,9 @@ def by_flow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
 
 
 @pytest.fixture(scope="session")
-def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def by_dvc(tmp_path_factory: pytest.TempPathFactory, prepared: Project) -> Project:
     """A project after its first `dvc repro`."""
-    project = checkout(tmp_path_factory.mktemp("dvc") / "project")
+    project = copied(prepared, tmp_path_factory.mktemp("dvc") / "project")
     project.run("dvc", "repro")
     return project
 

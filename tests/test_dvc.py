@@ -12,17 +12,24 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
 from pipelines.project import CACHE_VARIABLE, CHECKPOINTS_VARIABLE
-from tests.conftest import Project
+from tests.conftest import Project, checkout, copied
 from tests.ports import free_run
 from tests.store import Store
 from tests.test_pipeline import client, runs, without_timings
 
 CURVE = "artifacts/curves/flow_matching.csv"
+
+
+@pytest.fixture
+def project(prepared: Project, tmp_path: Path) -> Project:
+    """A project in which nothing has been trained but what measures."""
+    return copied(prepared, tmp_path / "project")
 
 
 def test_dvc_repro_does_not_register_and_make_register_does(by_dvc: Project) -> None:
@@ -61,7 +68,8 @@ def test_a_change_of_one_method_touches_its_stages_only(by_dvc: Project) -> None
     assert changed_stages(by_dvc) == set()
 
 
-def test_experiments_run_in_checkouts_that_dvc_makes(project: Project) -> None:
+def test_experiments_run_in_checkouts_that_dvc_makes(tmp_path: Path) -> None:
+    project = checkout(tmp_path / "project")
     settings = (project.folder / "params.yaml").read_bytes()
     project.run("dvc", "exp", "run", "--temp", "--name", "larger", "--set-param", "dataset.image_size=16", "prepare")
     assert "larger" in project.run("dvc", "exp", "list").stdout
@@ -108,7 +116,6 @@ def assert_resumed(project: Project, by_dvc: Project) -> None:
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(project: Project, by_dvc: Project) -> None:
-    project.run("dvc", "repro", "prepare")
     process = start_training(project, partial(in_its_folder, project))
     process.kill()
     assert process.wait(timeout=60) == -signal.SIGKILL
@@ -130,7 +137,6 @@ def test_a_terminated_training_resumes_out_of_a_store(project: Project, by_dvc: 
     bucket = "team-t-checkpoints"
     project.environment |= store.variables(store.set_up("team-t", {})["training"])
     project.environment[CHECKPOINTS_VARIABLE] = f"s3://{bucket}/trainings"
-    project.run("dvc", "repro", "prepare")
     process = start_training(project, lambda: fnmatch.filter(store.everything(bucket), "*/checkpoint.json"))
     process.terminate()
     assert process.wait(timeout=60) == 143
@@ -149,8 +155,7 @@ def of_two_machines(port: int, node: int) -> list[str]:
 def test_two_processes_share_one_training_and_two_machines_go_on_with_it(project: Project, by_dvc: Project) -> None:
     project.set(train__accelerator="cpu")
     project.run("dvc", "repro", "prepare")
-    second = Project(project.folder.parent / "second")
-    shutil.copytree(project.folder, second.folder, symlinks=True)
+    second = copied(project, project.folder.parent / "second")
     second.environment[CACHE_VARIABLE] = str(project.folder / ".cache")
 
     command = [".venv/bin/torchrun", "--standalone", "--nproc-per-node=2", "-m", "pipelines.train", "flow_matching"]
@@ -203,7 +208,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_parameter_changed_while_a_training_runs_is_never_that_of_its_weights(project: Project) -> None:
-    project.run("dvc", "repro", "prepare")
     command = [".venv/bin/dvc", "repro", "train@flow_matching"]
     with subprocess.Popen(
         command,
@@ -220,7 +224,8 @@ def test_a_parameter_changed_while_a_training_runs_is_never_that_of_its_weights(
     assert "train@flow_matching: changed while it ran" in said
     assert "params.yaml: train.learning_rate = 0.0005, was null" in said
     assert not (project.folder / "artifacts/models").exists()
-    assert set(yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]) == {"resolve", "prepare"}
+    locked = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
+    assert set(locked) == {"resolve", "prepare", "features"}
 
     project.run("dvc", "repro", "train@flow_matching")
     locked = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]["train@flow_matching"]

@@ -18,7 +18,12 @@ from tests.services.test_services import git, store
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
 ASKED = "asked-generator"
-LONGER = ALONE | {"train.images_seen": 25600, "train.checkpoint_every": 20, "register.model_name": "resumed-generator"}
+LONGER = ALONE | {
+    "network.multipliers": None,
+    "train.images_seen": 25600,
+    "train.checkpoint_every": 20,
+    "register.model_name": "resumed-generator",
+}
 
 
 def either(by_page: Callable[..., None], by_api: Callable[..., None]) -> pytest.MarkDecorator:

@@ -19,7 +19,7 @@ from tests.services.conftest import ALONE, QUICK, Services, branch_of, wait_unti
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
 TRAININGS = ("train@flow_matching", "train@diffusion")
-UNTRAINED = QUICK | {"train.images_seen": 25_600, "train.seed": 7}
+UNTRAINED = QUICK | {"network.multipliers": None, "train.images_seen": 25_600, "train.seed": 7}
 """A seed of its own, so that no other test's run cache has it; long enough that each machine gets a training: who takes
 the feature extractor first is done with it before the other one has trained."""
 TOLD = (

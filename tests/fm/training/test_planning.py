@@ -36,7 +36,7 @@ def build(network: dict[str, Any]) -> torch.nn.Module:
 def measured(network: dict[str, Any], setting: Setting) -> int:
     """The most bytes that PyTorch's allocator has handed out at once in a real step; in each process of several.
 
-    Of several steps the median, each counted from what is kept between steps: where processes exchange what they have,
+    Counted from what is kept between steps. Where processes exchange what they have it is the median of several steps:
     other threads give some of it back, later or earlier, and what those do the profiler does not see.
     """
     trained = build(network).train()
@@ -50,7 +50,7 @@ def measured(network: dict[str, Any], setting: Setting) -> int:
     optimizer, _ = optimizer_of(trained, Budget(images_seen=1, batch_size=1, learning_rate=1e-3))
     under = {"label": torch.zeros(DATA, dtype=torch.int64)}
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        for _ in range(1 + STEPS):
+        for _ in range(1 + (STEPS if setting.sharded else 1)):
             with record_function(STEP):
                 step(trained, average, optimizer, torch.randn(DATA, *SHAPE), under, setting)
     kept = size([*trained.parameters(), *gradients(trained), *moments(optimizer), *average.network.parameters()])
