@@ -128,10 +128,12 @@ def from_arguments(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def put(content: Any, key: str, value: Any) -> None:
-    """A row of methods that is null is taken out, if it is there."""
+    """A row of methods that is null is taken out, if it is there; a section that is null has nothing in it yet."""
     *sections, name = key.split(".")
     for section in sections:
-        content = content.setdefault(section, {})
+        if content.get(section) is None:
+            content[section] = {}
+        content = content[section]
         if not isinstance(content, dict):
             raise params.ParamsError(f"overrides: {key}: {section} has no settings of its own")
     if sections == ["methods"] and value is None:

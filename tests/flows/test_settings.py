@@ -32,6 +32,11 @@ def test_an_override_changes_its_line_and_no_other(file: Path) -> None:
     assert changed == ["  images_seen: 1000"]
 
 
+def test_what_was_null_takes_an_option(file: Path) -> None:
+    settings.override(file, {"dataset.name": "turbulence", "dataset.options.side": 16, "dataset.options.train": 20})
+    assert params.load(file).dataset.options == {"side": 16, "train": 20}
+
+
 def test_a_row_of_methods_is_added_by_its_file(file: Path) -> None:
     before = file.read_text()
     settings.override(file, settings.from_arguments(["methods.edm=@methods/edm.yaml", "train.seed=7"]))
