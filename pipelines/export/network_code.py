@@ -97,7 +97,7 @@ def files_of(network: nn.Module) -> dict[str, str]:
         {
             "modules": sorted(texts),
             "module_of_class": called(kind.__module__, mark),
-            "conditions": called("fm.conditions", mark),
+            "conditions": called(home("fm.conditions", "Label")[0], mark),
             "layers": called("fm.networks.layers", mark),
             "class": kind.__name__,
             "arguments": ", ".join(ARGUMENTS[name] for name in inspect.signature(kind).parameters),
@@ -116,12 +116,17 @@ def marked(texts: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(texts[name] for name in sorted(texts)).encode()).hexdigest()[:8]
 
 
+def home(module: str, name: str) -> tuple[str, str]:
+    """Where a name is defined that a module has, perhaps from another one, and what it is called there."""
+    here = read(module)
+    return home(*here.ours[name]) if name in here.ours else (module, name)
+
+
 def collect(module: str, name: str, needed: Needed) -> None:
     """Note a name of a module and all that it needs in turn."""
+    module, name = home(module, name)
     here = read(module)
-    if name in here.ours:
-        collect(*here.ours[name], needed)
-    elif name in here.defined and name not in needed[module]:
+    if name in here.defined and name not in needed[module]:
         needed[module].add(name)
         for other in names_in(here.defined[name]):
             collect(module, other, needed)
@@ -175,8 +180,7 @@ def shortened(module: Module, needed: Needed, mark: str) -> str:
     used = set().union(*map(names_in, kept))
     imported = [
         f"from .{called(place, mark)} import {name}" + (f" as {local}" if local != name else "")
-        for local, (place, name) in module.ours.items()
-        if local in used
+        for local, (place, name) in ((local, home(*there)) for local, there in module.ours.items() if local in used)
     ]
     head = [f'"""Of {module.name}."""', "from __future__ import annotations", "\n".join([*module.others, *imported])]
     return "\n\n\n".join(["\n\n".join(head), *map(module.text, kept)]) + "\n"
