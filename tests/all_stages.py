@@ -38,7 +38,7 @@ def measure_briefly() -> None:
     """What methods are compared by side by side takes longer than all the rest here, and says the same of few."""
     probe.MANY = trajectories.MANY = 20
     trajectories.COUNT, trajectories.STEPS = 4, (2, 10)
-    timing.ROUNDS, timing.ALONE, training_step.ROUNDS = 2, 3, 3
+    timing.ROUNDS, timing.ALONE, training_step.ROUNDS = 2, 30, 3
 
 
 def main() -> None:
