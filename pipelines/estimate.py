@@ -27,7 +27,8 @@ from pipelines.sample_sets import sharers
 BATCH = 64
 TYPICAL_BEST = 20  # evaluations of the sampler that snapshots and lengths are measured with
 OVERHEAD = 15.0  # of a stage: imports, MLflow, features, distances
-COMPARE_CALLS = 140_000  # network calls for one image in the stage compare, a method: steps, timings, guidance
+TIMED_CALLS = 115_000  # network calls for one image in the stage compare, a method: timings, guidance
+ALONG = 290  # further ones for each image whose way is looked at, beside the many steps
 
 
 def main() -> None:
@@ -52,10 +53,11 @@ def of_method(
     images = settings.evaluate.count(num_test) * settings.evaluate.sets
     lengths = len(averages.lengths_of(kept_of(settings.train.average_lengths)))
     evaluations = calls(method) + (settings.train.snapshots + lengths) * TYPICAL_BEST
+    along = settings.probe.images * (settings.probe.steps + ALONG)
     return {
         f"train@{method.name}": OVERHEAD + methods.budget(settings).steps * step,
         f"evaluate@{method.name}": OVERHEAD + images * evaluations * call / sharers(settings.evaluate, device),
-        f"compare, {method.name}": OVERHEAD + COMPARE_CALLS * call,
+        f"compare, {method.name}": OVERHEAD + (TIMED_CALLS + along) * call,
     }
 
 

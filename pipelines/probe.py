@@ -17,7 +17,7 @@ from pipelines.probes.guidance import SCALES, UNGUIDED, guided
 from pipelines.probes.repetition import repetitions
 from pipelines.probes.timing import latencies, one_at_a_time, timings
 from pipelines.probes.training_step import costs
-from pipelines.probes.trajectories import MANY, change_of_path, convergence, pixels_of, straightness_of
+from pipelines.probes.trajectories import change_of_path, convergence, pixels_of, straightness_of
 from pipelines.project import FEATURES, METRICS, MODELS, compute_slot
 from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
@@ -83,9 +83,9 @@ def probe(settings: Params, device: torch.device) -> Probes:
             one_at_a_time=alone[method],
             latency=waited[method],
             repetitions=repeated[method],
-            convergence=convergence(generator, seed),
-            many=MANY,
-            straightness=straightness_of(generator, seed),
+            convergence=convergence(generator, seed, settings.probe.images, settings.probe.steps),
+            many=settings.probe.steps,
+            straightness=straightness_of(generator, seed, settings.probe.images),
             pixels=pixels_of(generator, seed),
             guidance=guided(generator, deciding[method].sampler, extractor, dataset, chosen, scales[method]),
             step_seconds=step[method].seconds,
@@ -98,7 +98,7 @@ def probe(settings: Params, device: torch.device) -> Probes:
         train_batch_size=budget(settings).batch_size,
         guidance_images=guided_images,
         methods=found,
-        change_of_path=as_a_flow(settings.compare.baseline, generators, seed),
+        change_of_path=as_a_flow(settings.compare.baseline, generators, seed, settings.probe.images),
         machine_load=loads,
     )
 
@@ -109,12 +109,12 @@ def best_of_each(evaluation: Evaluation, metric: str) -> list[EvaluationRow]:
     return [evaluation.best(metric, nfe) for nfe in numbers]
 
 
-def as_a_flow(method: str, generators: dict[str, Generator], seed: int) -> ChangeOfPath | None:
+def as_a_flow(method: str, generators: dict[str, Generator], seed: int, count: int) -> ChangeOfPath | None:
     """What a change of path does to a model; nothing if there is none, or it is on the straight path already."""
     generator = generators.get(method)
     if generator is None or generator.path == CondOT():
         return None
-    return change_of_path(method, generator, seed)
+    return change_of_path(method, generator, seed, count)
 
 
 def tell(what: str) -> None:

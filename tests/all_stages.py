@@ -17,11 +17,11 @@ import numpy as np
 import yaml
 
 from fm.errors import UserError
-from pipelines import compare, demo, evaluate, features, params, prepare, probe, register, resolve, train
+from pipelines import compare, demo, evaluate, features, params, prepare, register, resolve, train
 from pipelines.demo import Wanted
 from pipelines.export import __main__ as export
 from pipelines.generate import __main__ as generate
-from pipelines.probes import timing, training_step, trajectories
+from pipelines.probes import timing, training_step
 from pipelines.project import METRICS, REPORTS, SAMPLES
 from pipelines.registry.versions import find
 
@@ -36,8 +36,6 @@ RUNS = Path("runs")
 
 def measure_briefly() -> None:
     """What methods are compared by side by side takes longer than all the rest here, and says the same of few."""
-    probe.MANY = trajectories.MANY = 20
-    trajectories.COUNT, trajectories.STEPS = 4, (2, 10)
     timing.ROUNDS, timing.ALONE, training_step.ROUNDS = 2, 30, 3
 
 
@@ -45,7 +43,8 @@ def main() -> None:
     measure_briefly()
     settings = yaml.safe_load(params.FILE.read_text())
     for kind in sys.argv[1:] or list(KINDS):
-        content = {**settings, "dataset": {**settings["dataset"], **KINDS[kind]}}
+        of_kind = {"dataset": {**settings["dataset"], **KINDS[kind]}, "probe": {"images": 4, "steps": 20}}
+        content = {**settings, **of_kind}
         params.FILE.write_text(yaml.safe_dump(content, sort_keys=False))
         run(RUNS / kind)
 

@@ -16,7 +16,7 @@ from pipelines.params.condition import Captions
 from pipelines.params.network import Network
 from pipelines.params.row import BEGINNINGS, Method, unclipped
 from pipelines.params.section import Section
-from pipelines.params.sections import Dataset, Evaluate, Register, Roles, Train
+from pipelines.params.sections import Dataset, Evaluate, Probe, Register, Roles, Train
 from pipelines.project import ROOT
 from pipelines.schemas.evaluation import deciding_metrics
 
@@ -58,6 +58,7 @@ class Params(Section):
     )
     compare: Roles = Roles()
     evaluate: Evaluate
+    probe: Probe = Probe()
     register_: Register = Field(alias="register")
 
     @property

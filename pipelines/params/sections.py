@@ -341,6 +341,13 @@ class Evaluate(Section):
         return min(num_test, MOST_IMAGES) if self.images == "test_split" else self.images
 
 
+class Probe(Section):
+    """What is drawn of each method to compare them side by side, beside what is timed."""
+
+    images: int = Field(default=32, ge=2, le=1000, description="whose ways from noise to data are looked at")
+    steps: int = Field(default=500, ge=20, le=10_000, description="that few steps are held against")
+
+
 class Register(Section):
     model_name: Filled[str] = Field(min_length=1, pattern=r"^[^/:]+$")
     metric: Filled[str] = Field(description="null: the Frechet distance of evaluate.extractor")

@@ -20,32 +20,31 @@ from fm.solvers.gaussian import DDIM
 from fm.trajectories import straightness, trajectory
 from pipelines.schemas.probes import ChangeOfPath, Convergence
 
-COUNT = 32
 PIXELS = 12
 STEPS = (2, 5, 10, 20, 50, 100)
-MANY = 500
 STRAIGHT = SamplerConfig(solver="euler", steps=100, path="cond_ot")
 
 
-def convergence(generator: Generator, seed: int) -> list[Convergence]:
-    """Images of a few steps against those of MANY from the same noise, by the generator's own deterministic sampler.
+def convergence(generator: Generator, seed: int, count: int, many: int) -> list[Convergence]:
+    """`count` images of each number of STEPS against those of `many` more from the same noise, by the generator's own
+    deterministic sampler.
 
     That is DDIM, which on the straight path is Euler's method.
     """
-    fine, _ = generator.adjusted(steps=MANY).sample_float(COUNT, seed)
+    fine, _ = generator.adjusted(steps=many).sample_float(count, seed)
     found = []
-    for steps in STEPS:
-        x, _ = generator.adjusted(steps=steps).sample_float(COUNT, seed)
+    for steps in (few for few in STEPS if few < many):
+        x, _ = generator.adjusted(steps=steps).sample_float(count, seed)
         distances = (x - fine).flatten(1).square().mean(dim=1).sqrt()
         found.append(Convergence(steps=steps, distances=distances.tolist()))
     return found
 
 
 @torch.no_grad()
-def straightness_of(generator: Generator, seed: int) -> list[float]:
+def straightness_of(generator: Generator, seed: int, count: int) -> list[float]:
     """Of each trajectory along the straight path, whatever path the model was trained on: fit to be compared."""
     along = generator.with_sampler(STRAIGHT)
-    x0, asked = start(generator, seed)
+    x0, asked = start(generator, seed, count)
     field = along.field(asked)
     return straightness(field.velocity, x0, times_of(STRAIGHT, field.along)).tolist()
 
@@ -53,20 +52,21 @@ def straightness_of(generator: Generator, seed: int) -> list[float]:
 def pixels_of(generator: Generator, seed: int) -> list[list[float]]:
     """The values of PIXELS pixels, spread over one image, at every hundredth of the straight path."""
     along = generator.with_sampler(STRAIGHT)
-    x0, asked = start(generator, seed)
-    field = along.field(asked[:1])
-    corners = trajectory(field.velocity, x0[:1], times_of(STRAIGHT, field.along)).flatten(1)
+    x0, asked = start(generator, seed, 1)
+    field = along.field(asked)
+    corners = trajectory(field.velocity, x0, times_of(STRAIGHT, field.along)).flatten(1)
     chosen = torch.linspace(0, corners.shape[1] - 1, PIXELS + 2).long()[1:-1]
     return corners[:, chosen].T.tolist()
 
 
 @torch.no_grad()
-def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath:
-    """DDIM on the model's own path, and Euler's method at the matching times of the straight one, both in float64."""
+def change_of_path(method: str, generator: Generator, seed: int, count: int) -> ChangeOfPath:
+    """DDIM on the model's own path, and Euler's method at the matching times of the straight one, both in float64, for
+    `count` images."""
     own, straight = generator.path, CondOT()
     sampler = generator.config.sampler.model_copy(update={"solver": "ddim", "path": None})
     times = times_of(sampler, own)
-    x0, asked = start(generator, seed)
+    x0, asked = start(generator, seed, count)
     network = copy.deepcopy(generator.network).double()
     x = float(own.sigma(times[0])) * x0.double()
 
@@ -81,7 +81,7 @@ def change_of_path(method: str, generator: Generator, seed: int) -> ChangeOfPath
     return ChangeOfPath(method=method, steps=sampler.steps, differences=differences.tolist())
 
 
-def start(generator: Generator, seed: int) -> tuple[Tensor, Sequence[Any]]:
-    """Noise (COUNT, C, *spatial) on the generator's device, and all that can be asked for in turn."""
-    draws = Draws(seed, range(COUNT)).to(generator.device)
-    return generator.source.shaped(draws.normal(generator.shape, Purpose.SAMPLE)), generator.conditioner.in_turn(COUNT)
+def start(generator: Generator, seed: int, count: int) -> tuple[Tensor, Sequence[Any]]:
+    """Noise (count, C, *spatial) on the generator's device, and all that can be asked for in turn."""
+    draws = Draws(seed, range(count)).to(generator.device)
+    return generator.source.shaped(draws.normal(generator.shape, Purpose.SAMPLE)), generator.conditioner.in_turn(count)
