@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from fm.codecs import Pixels
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
@@ -80,7 +81,7 @@ def something_to_measure_with(size: int = 8) -> None:
     file.parent.mkdir()
     halves = f"reshape(-1, 2, {size // 2}, 2, {size // 2})"
     file.write_text(f"def mean(images):\n    return images.{halves}.mean(axis=(2, 4)).reshape(-1, 4)\n")
-    extractor = OwnExtractor("extractors/quadrants.py:mean", file, torch.device("cpu"))
+    extractor = OwnExtractor("extractors/quadrants.py:mean", file, Pixels((size, size, 1)), torch.device("cpu"))
     FEATURES.mkdir(parents=True)
     extractor.save(FEATURES)
     np.save(FEATURES / "train.npy", extractor.features(images[:40]))

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def train(folder: Path, strategy: str, killed_at: int | None = None, **how: Any)
 
     def report(point: Point, images_per_second: float) -> None:
         if point.step == killed_at:
+            wait_for_parts(folder / "last.parts", strategy)
             os._exit(9)
 
     def show(step: int, generator: Generator) -> None:
@@ -57,6 +59,20 @@ def train(folder: Path, strategy: str, killed_at: int | None = None, **how: Any)
         Watching("train", report, show),
     )
     return totals.curve, said(generator), totals.resumed
+
+
+def wait_for_parts(folder: Path, strategy: str) -> None:
+    """Until the checkpoint of step 8 is there, which is written beside the training, for as long as a busy machine may
+    take."""
+    for _ in range(100):
+        if strategy != "fsdp" or newest_in(folder).endswith("8"):
+            return
+        time.sleep(0.2)
+
+
+def newest_in(folder: Path) -> str:
+    newest, _ = Folders(folder, "this training").usable(set_aside=False)
+    return "" if newest is None else str(newest)
 
 
 def said(generator: Generator) -> NDArray[Any] | None:
