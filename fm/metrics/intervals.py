@@ -33,3 +33,14 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
     reach = float(stdtrit(len(values) - 1, 0.5 + confidence / 2)) * error
     return Interval(mean, mean - reach, mean + reach)
+
+
+def share_interval(shares: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The same of shares, which end at 0 and 1.
+
+    >>> mean, low, high = share_interval([0.9, 1.0])
+    >>> round(low, 2), mean, high
+    (0.31, 0.95, 1.0)
+    """
+    mean, low, high = mean_interval(shares, confidence)
+    return Interval(mean, max(low, 0.0), min(high, 1.0))

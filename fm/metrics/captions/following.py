@@ -23,7 +23,7 @@ from fm.metrics.captions.judges import PLACE, SEES, TO_CLIP, Judges, directions
 from fm.metrics.captions.questions import OF, Of, Questions, questions
 from fm.metrics.captions.ranking import another, losses, ranked_right
 from fm.metrics.captions.retrieval import found_at, ranks
-from fm.metrics.intervals import Interval, mean_interval
+from fm.metrics.intervals import Interval, mean_interval, share_interval
 from fm.pictures import pictures
 from fm.work_queue import ALONE, Arrays, Workers
 
@@ -92,7 +92,7 @@ class Figure:
 
     @property
     def interval(self) -> Interval:
-        return mean_interval(self.sets, CONFIDENCE)
+        return (mean_interval if self.kind == "clip" else share_interval)(self.sets, CONFIDENCE)
 
 
 def follow(
