@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.codecs import Codec
-from fm.data.rows import Arrays, Rows
+from fm.data.rows import Arrays, Rows, Stored
 from fm.images import Images
 
 MOST_SLICES = 8
@@ -47,34 +47,31 @@ def pictures(stored: NDArray[Any], codec: Codec) -> Images:
 
 @dataclass(frozen=True)
 class Shown:
-    """Pictures of rows that may not fit in memory: they are made when they are asked for, by a slice or by their
-    numbers, as of an array.
+    """Pictures of data that may not fit in memory: they are made when they are asked for, as the data are read.
 
     >>> from fm.codecs import Pixels
-    >>> from fm.data.rows import Arrays
-    >>> shown = Shown(Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8)}), Pixels((8, 8, 1)))
+    >>> shown = Shown(Stored(Arrays({"data": np.zeros((50, 8, 8, 1), np.uint8)})), Pixels((8, 8, 1)))
     >>> len(shown), shown.shape, shown[10:12].shape, shown[np.array([7])].shape
     (50, (50, 8, 8, 1), (2, 8, 8, 1), (1, 8, 8, 1))
     """
 
-    rows: Rows
+    data: Stored
     codec: Codec
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.data)
 
     @property
     def shape(self) -> tuple[int, ...]:
         return len(self), *self[:1].shape[1:]
 
     def __getitem__(self, wanted: slice | NDArray[np.int64]) -> Images:
-        rows = np.arange(*wanted.indices(len(self))) if isinstance(wanted, slice) else wanted
-        return pictures(self.rows[rows]["data"], self.codec)
+        return pictures(self.data[wanted], self.codec)
 
 
 def shown(rows: Rows, codec: Codec) -> Images | Shown:
     """Pictures of all rows: of whole arrays at once, of others when they are asked for."""
-    return pictures(rows.data, codec) if isinstance(rows, Arrays) else Shown(rows, codec)
+    return pictures(rows.data, codec) if isinstance(rows, Arrays) else Shown(Stored(rows), codec)
 
 
 def parted(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -137,9 +137,8 @@ def of_data(settings: Params) -> Settings:
 
 
 def of_prepared(settings: Params) -> Settings:
-    """Which data it is, and their codec: that of the library's pictures is pixels, of other data that or standardised,
-    as they are grey levels or measurements. One's own dataset may bring a codec of one's
-    own, which whoever reads the data needs."""
+    """Which data it is, and their codec: that of the library's pictures is pixels; of other data it is pixels or one of
+    measurements. One's own dataset may bring a codec of one's own, which whoever reads the data needs."""
     name = settings.dataset.name
     of_it = {"data": name, "codec": "pixels"} if own_class("dataset", name) is None else {"dataset": name}
     coded = {f"or {name}": {"codec": name} for name in OF_MEASUREMENTS} if settings.dataset.is_coded else {}
