@@ -26,6 +26,7 @@ TITLES = {
     "sampling": "Sampling",
     "producer": "What a step waits for",
     "lightning": "A whole training",
+    "objectives": "Objectives for few steps",
     "compiled-sampling": "Sampling, compiled",
     "compiled-training": "Training steps, compiled",
 }

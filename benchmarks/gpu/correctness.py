@@ -33,6 +33,7 @@ BATCH = 8
 STEPS = 4
 PARTS = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "target": "velocity", "weight": "flat"}
 BASE: dict[str, Any] = {"name": "regression", **PARTS}
+TWO_TIMES = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
 
 
 def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
@@ -135,6 +136,11 @@ def objectives(device: torch.device) -> Iterator[Row]:
     network = network_of(SHAPE, NETWORKS["UNet"])
     for what, choice in choices():
         yield compared(f"objective, {what}", partial(gradients, choice, network), device)
+    for what, options in NETWORKS.items():
+        network = network_of(SHAPE, options, until=True)
+        for derivative in ("difference", "forward"):
+            choice = {"name": "mean_flow", "derivative": derivative, **TWO_TIMES}
+            yield compared(f"MeanFlow, {derivative}, {what}", partial(gradients, choice, network), device)
 
 
 def choices() -> Iterator[tuple[str, Choice]]:

@@ -1,4 +1,5 @@
-"""A whole training by Lightning, data and averaging and all, against the bare loop."""
+"""A whole training by Lightning, data and averaging and all: against the bare loop, and with pairs that take a
+processor longer than a GPU's step takes."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -27,6 +28,8 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     case = sizes.cases[0]
     what = f"{case.what}, {sizes.trained} steps by fm.training"
     yield from attempted(what, partial(whole, what, case, device, sizes))
+    what = f"{sizes.transported.what}, pairs by optimal transport"
+    yield from attempted(what, partial(transported, what, sizes.transported, device, sizes))
 
 
 def whole(what: str, case: Case, device: torch.device, sizes: Sizes) -> Iterator[Row]:
@@ -37,7 +40,15 @@ def whole(what: str, case: Case, device: torch.device, sizes: Sizes) -> Iterator
     yield Figure(what, {"batch": case.batch, "images/s": ours, "of the bare loop": ours * seconds / case.batch})
 
 
-def images_per_second(case: Case, device: torch.device, steps: int) -> float:
+def transported(what: str, case: Case, device: torch.device, sizes: Sizes) -> Iterator[Row]:
+    """Whether a step waits for its pairs, which workers make where there is a GPU."""
+    plain, ours = (
+        images_per_second(case, device, sizes.trained, coupling) for coupling in ("independent", "optimal_transport")
+    )
+    yield Figure(what, {"batch": case.batch, "images/s": ours, "of independent pairs": ours / plain})
+
+
+def images_per_second(case: Case, device: torch.device, steps: int, coupling: str = "independent") -> float:
     """Of the second half of a training: the first has its start in it."""
     from fm.training.callbacks import Point
     from fm.training.trainer import Keeping, Watching, train
@@ -50,7 +61,7 @@ def images_per_second(case: Case, device: torch.device, steps: int) -> float:
     with TemporaryDirectory() as folder:
         train(
             generator_of(case.shape, case.options, SamplerConfig(solver="midpoint", steps=2)),
-            flow_matching(),
+            flow_matching(coupling),
             examples(case.shape),
             Budget(images_seen=steps * case.batch, batch_size=case.batch, learning_rate=1e-4, warmup_steps=10),
             Keeping(Path(folder) / "last.ckpt", key="gpu-check", every=10 * steps),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmarks.gpu import correctness, lightning, limits, producer, resumed, sampling, training
+from benchmarks.gpu import correctness, lightning, limits, objectives, producer, resumed, sampling, training
 from benchmarks.gpu.rows import Row, as_line
 from benchmarks.gpu.sizes import LARGE, SMALL, Sizes
 from fm import devices
@@ -25,6 +25,7 @@ SECTIONS: dict[str, Callable[[torch.device, Sizes], Iterator[Row]]] = {
     "sampling": sampling.rows,
     "producer": producer.rows,
     "lightning": lightning.rows,
+    "objectives": objectives.rows,
     "compiled-training": training.compiled,
     "compiled-sampling": sampling.compiled,
 }

@@ -34,6 +34,8 @@ class Sizes:
         produced: shapes of the data whose noise and batches are timed, each with a batch size.
         workers: processes that make batches.
         trained: images per second are taken from a whole training of so many steps.
+        transported: the network and batch of one that has pairs by optimal transport.
+        derived: which of the cases are trained by objectives for few steps, by number.
         seconds: for which each thing is timed.
     """
 
@@ -46,6 +48,8 @@ class Sizes:
     produced: tuple[tuple[tuple[int, ...], int], ...]
     workers: tuple[int, ...]
     trained: int
+    transported: Case
+    derived: tuple[int, ...]
     seconds: float
 
 
@@ -62,7 +66,7 @@ LARGE = Sizes(
         Case("DiT-S/4, 3×64×64", (3, 64, 64), DIT_S | {"patch_size": 4}, 256),
         Case("DiT-B/2, 4×32×32", (4, 32, 32), DIT_B, 256),
     ),
-    compiled=(0, 4, 2),
+    compiled=(4, 2, 0),
     sampled=(("bf16", 1), ("bf16", 8), ("bf16", 64), ("bf16", 512), ("tf32", 64), ("float32", 64)),
     sampled_compiled=(1, 64),
     square=8192,
@@ -70,6 +74,8 @@ LARGE = Sizes(
     produced=(((3, 32, 32), 512), ((3, 256, 256), 64), ((4, 32, 32), 512)),
     workers=(0, 4, 12),
     trained=200,
+    transported=Case("DiT-S/2, 3×32×32", (3, 32, 32), DIT_S, 512),
+    derived=(0, 2),
     seconds=1.5,
 )
 
@@ -86,5 +92,7 @@ SMALL = Sizes(
     produced=(((3, 32, 32), 256),),
     workers=(0, 1),
     trained=20,
+    transported=Case("small UNet, 1×28×28", (1, 28, 28), {"name": "unet", "width": 32, "blocks": 1}, 128),
+    derived=(0, 1),
     seconds=0.5,
 )

@@ -10,25 +10,31 @@ from torch.nn import functional as F
 
 from benchmarks.gpu.made_up import examples
 from fm.batches import Batch, Batches, Budget
-from fm.objectives import Regression
+from fm.objectives import Objective, Regression
 from fm.training.ema import Average
 from fm.training.loop import optimizer_of
 
 STEADY = Budget(images_seen=1 << 40, batch_size=1, learning_rate=1e-4)
 
 
-def flow_matching() -> Regression:
-    return Regression.named("cond_ot", "independent", "uniform", "velocity", "flat")
+def flow_matching(coupling: str = "independent") -> Regression:
+    return Regression.named("cond_ot", coupling, "uniform", "velocity", "flat")
 
 
 class Ours:
     """A network, its average and its optimiser, as fm.training.loop has them."""
 
-    def __init__(self, network: nn.Module, budget: Budget = STEADY, called: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        budget: Budget = STEADY,
+        called: nn.Module | None = None,
+        objective: Objective | None = None,
+    ) -> None:
         self.network = network.train()
         self.called = network if called is None else called  # the same, compiled
         self.budget = budget
-        self.objective = flow_matching()
+        self.objective = flow_matching() if objective is None else objective
         self.averaged = Average(network, budget.ema_decay)
         self.optimizer, self.schedule = optimizer_of(network, budget, fused=next(network.parameters()).is_cuda)
 

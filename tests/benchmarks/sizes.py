@@ -12,5 +12,7 @@ TINY = Sizes(
     produced=(((1, 8, 8), 4),),
     workers=(0,),
     trained=10,
+    transported=Case("tiny UNet", (1, 8, 8), {"name": "unet", "width": 8, "blocks": 1}, 4),
+    derived=(0,),
     seconds=0.01,
 )

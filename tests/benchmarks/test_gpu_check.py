@@ -99,7 +99,7 @@ def test_a_resumed_training_is_held_against_one_that_was_not(monkeypatch: pytest
     }
 
 
-@pytest.mark.parametrize("name", ["limits", "training", "sampling", "producer", "lightning"])
+@pytest.mark.parametrize("name", ["limits", "training", "sampling", "producer", "lightning", "objectives"])
 def test_each_section_of_speed_has_figures(name: str) -> None:
     rows = list(section.SECTIONS[name](CPU, TINY))
     assert rows
