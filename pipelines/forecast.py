@@ -10,6 +10,8 @@ import torch
 
 from fm.batches import Batches, Budget, Examples
 from fm.generator import Generator
+from fm.networks import Network, TransformerOptions, UNetOptions
+from fm.networks.grids import sides_of
 from fm.objectives import Objective
 from fm.solvers import Solver
 from pipelines import words
@@ -48,6 +50,26 @@ def sentences(budget: Budget, num_images: int, seconds_of_a_step: float | None, 
             "smaller train.batch_size"
         )
     return told
+
+
+def narrow(network: Network, shape: Sequence[int], predicts_data: bool) -> list[str]:
+    """A warning where the noise that is predicted does not pass the network, and stays in what is made.
+
+    Args:
+        shape: (C, *spatial) of a datum.
+        predicts_data: which hold no noise.
+    """
+    if predicts_data or not isinstance(network, UNetOptions | TransformerOptions) or network.skip:
+        return []
+    channels, *spatial = shape
+    numbers = channels * prod(sides_of(network.patch_size, len(spatial)))
+    if numbers <= network.width:
+        return []
+    return [
+        f"warning: a patch has {numbers} numbers and the network {network.width} channels, so that noise "
+        "does not pass whole and stays in what is made: network.skip: true, a larger network.width, a smaller "
+        "network.patch_size"
+    ]
 
 
 def of_pairs(pairs: Pairs, shape: Sequence[int]) -> str:

@@ -15,6 +15,7 @@ from fm.components import parts
 from fm.errors import UserError
 from fm.generator import Generator
 from fm.generator_files import CONFIG, WEIGHTS
+from fm.networks import Network
 from fm.networks.flops import flops_of_a_call
 from fm.training import trainer
 from fm.training.callbacks import Point, Totals
@@ -149,6 +150,8 @@ def foretell(
     if settings.train.devices == 1 and not launched():
         seconds = forecast.seconds_of_a_step(generator, method.objective, plan, method.examples(examples), device)
     told = forecast.sentences(plan, len(method.examples(examples).rows), seconds, method.pairs is not None)
+    config = generator.config
+    told += forecast.narrow(Network.of(config.network), generator.shape, parts(config.target)[0] == "data")
     if before is not None:
         seen = f"{before.images_seen:,} images in {words.duration(before.seconds)}"
         made = f" and made the pairs in {words.duration(before.pairs_seconds)}" if before.pairs_seconds else ""

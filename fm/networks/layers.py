@@ -144,6 +144,27 @@ class Attention(nn.Module):
         return h.reshape(*h.shape[:2], count, self.heads, -1).permute(2, 0, 3, 1, 4)
 
 
+class Skip(nn.Module):
+    """What is put in, times a number for every channel that is learnt for each time, and nothing at first.
+
+    To say velocity or noise is to say every number of the noise there is. Where a patch holds more numbers than the
+    network has channels, they do not all pass it, and what does not stays in what is made; beside the network they do,
+    as in EDM's preconditioning (Karras et al. 2022, arXiv 2206.00364, eq. 7), where the number is known.
+
+    >>> Skip(embedding=8, channels=3)(torch.ones(2, 3, 4, 4), torch.zeros(2, 8)).shape
+    torch.Size([2, 3, 4, 4])
+    """
+
+    def __init__(self, embedding: int, channels: int) -> None:
+        super().__init__()
+        self.scale = zero_init(nn.Linear(embedding, channels))
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """x (B, C, *spatial); embedding (B, embedding)."""
+        scale: Tensor = self.scale(embedding)
+        return x * scale.reshape(*scale.shape, *[1] * (x.ndim - 2))
+
+
 class AlongFirst(Attention):
     """Attention along the first of several axes alone, time of videos, at every point of the others; added to what is
     there, and nothing at first. Points are told apart by rotary positions.

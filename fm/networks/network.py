@@ -22,6 +22,11 @@ FACTORISED = (
     "among all points at once"
 )
 
+SKIP = (
+    "what is put in comes out too, times a number that is learnt for each time: for patches of more numbers than the "
+    "network has channels"
+)
+
 
 class Network(Component, ABC, kind="network"):
     """The options of a kind of network; `build` makes one of random weights.

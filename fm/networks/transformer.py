@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fm.components import option
 from fm.conditions import Spec
-from fm.networks.network import FACTORISED, PADDING, Network, Padding
+from fm.networks.network import FACTORISED, PADDING, SKIP, Network, Padding
 
 if TYPE_CHECKING:
     from fm.networks.transformer_network import Transformer
@@ -50,6 +50,7 @@ class TransformerOptions(
         False, says="queries and keys normalised before they meet, which keeps large and long trainings stable"
     )
     factorised: bool = option(False, says=FACTORISED)
+    skip: bool = option(False, says=SKIP)
     padding: Padding = option("zeros", says=PADDING)
     time_frequency: float | None = option(
         None,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fm.conditions import Condition, Spec
 from fm.networks.conditioned import Conditioned
 from fm.networks.grids import depth_to_space, grid_of, rotary_angles, sides_of, sine_cosine_positions, space_to_depth
-from fm.networks.layers import AlongFirst, Attention, Tokens, Turns, dropped_out, for_slices, zero_init
+from fm.networks.layers import AlongFirst, Attention, Skip, Tokens, Turns, dropped_out, for_slices, zero_init
 from fm.networks.transformer import TransformerOptions
 
 
@@ -73,6 +73,7 @@ class Transformer(Conditioned):
         self.last_norm = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.last_modulation = nn.Linear(width, 2 * width)
         self.last = nn.Linear(width, shape[0] * patch)
+        self.skip = Skip(width, shape[0]) if options.skip else None
         self._initialise()
 
     def _initialise(self) -> None:
@@ -89,6 +90,8 @@ class Transformer(Conditioned):
                 zero_init(module.mix)
         zero_init(self.last_modulation)
         zero_init(self.last)
+        if self.skip is not None:
+            zero_init(self.skip.scale)
 
     def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
         """x (B, C, *spatial) float; t (B,) float; until (B,), for networks that are told it."""
@@ -100,7 +103,8 @@ class Transformer(Conditioned):
         h = self.through_all(h, embedding, tokens) if self.along is None else self.by_slices(h, embedding, tokens)
         shift, scale = self.last_modulation(embedding)[:, None].chunk(2, dim=-1)
         patches = self.last(self.last_norm(h) * (1 + scale) + shift)
-        return depth_to_space(patches.transpose(1, 2).reshape(len(x), -1, *self.grid), self.patch_size)
+        said = depth_to_space(patches.transpose(1, 2).reshape(len(x), -1, *self.grid), self.patch_size)
+        return said if self.skip is None else said + self.skip(x, embedding)
 
     def by_slices(self, h: Tensor, embedding: Tensor, tokens: Tokens | None) -> Tensor:
         """h (B, patches, width) -> like h, with every slice of the first axis as a datum of its own, all under the

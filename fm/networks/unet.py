@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fm.components import option
 from fm.conditions import Spec
-from fm.networks.network import FACTORISED, PADDING, Network, Padding
+from fm.networks.network import FACTORISED, PADDING, SKIP, Network, Padding
 
 if TYPE_CHECKING:
     from fm.networks.unet_network import UNet
@@ -61,6 +61,7 @@ class UNetOptions(
     )
     heads: int = option(1, least=1, most=256, says="heads of that attention")
     factorised: bool = option(False, says=FACTORISED)
+    skip: bool = option(False, says=SKIP)
     padding: Padding = option("zeros", says=PADDING)
     dropout: float = option(0.0, least=0, below=1, says="share of what passes a block that is left out in training")
     time_frequency: float | None = option(

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from fm.conditions import Condition, Spec
 from fm.networks.conditioned import Conditioned
 from fm.networks.grids import depth_to_space, grid_of, sides_of, space_to_depth
-from fm.networks.layers import AlongFirst, Attention, Tokens, dropped_out, for_slices, zero_init
+from fm.networks.layers import AlongFirst, Attention, Skip, Tokens, dropped_out, for_slices, zero_init
 from fm.networks.network import Padding
 from fm.networks.unet import UNetOptions
 
@@ -94,6 +94,7 @@ class UNet(Conditioned):
                 self.up.append(Upsample(convolution, current))
         self.last_norm = nn.GroupNorm(8, current)
         self.last = zero_init(convolution(current, shape[0] * patch, 3, padding=1))
+        self.skip = Skip(embedding, shape[0]) if options.skip else None
 
     def forward(self, x: Tensor, t: Tensor, condition: Condition, until: Tensor | None = None) -> Tensor:
         """x (B, C, *spatial) float; t (B,) in [0, 1]; until (B,), for networks that are told it."""
@@ -109,8 +110,8 @@ class UNet(Conditioned):
                 h = layer(h, skips[-1].shape[2:])
             else:
                 h = self.through(layer, torch.cat([h, skips.pop()], dim=1), embedding, tokens)
-        h = self.last(F.silu(self.last_norm(h)))
-        return depth_to_space(h, self.patch_size)
+        said = depth_to_space(self.last(F.silu(self.last_norm(h))), self.patch_size)
+        return said if self.skip is None else said + self.skip(x, embedding)
 
 
 class ResidualBlock(nn.Module):

@@ -1,12 +1,16 @@
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
 from fm.batches import Budget, Examples
 from fm.codecs import Pixels
 from fm.conditions import Labels
 from fm.data.rows import Arrays
+from fm.networks import TransformerOptions, UNetOptions
 from fm.objectives import Regression
-from pipelines.forecast import of_pairs, seconds_of_a_step, sentences
+from pipelines.forecast import narrow, of_pairs, seconds_of_a_step, sentences
 from pipelines.params import Pairs
 from tests.fm.conftest import tiny_generator
 
@@ -42,6 +46,24 @@ def test_what_is_trained_on_pairs_counts_pairs() -> None:
     line, warning = sentences(budget(150_016), 1000, None, on_pairs=True)
     assert line.endswith(": 150 epochs of 1,000 pairs")
     assert warning == "warning: every pair is seen 150 times: more pairs.count or fewer train.images_seen"
+
+
+@pytest.mark.parametrize(
+    ("options", "predicts_data"),
+    [
+        ({"width": 64}, False),
+        ({"patch_size": 2}, False),
+        ({"patch_size": (2, 4, 4)}, False),
+        ({"skip": True}, False),
+        ({}, True),
+    ],
+)
+def test_noise_that_passes_the_network_is_not_warned_of(options: dict[str, Any], predicts_data: bool) -> None:
+    shape, narrow_one = (1, 32, 32, 32), {"width": 32, "patch_size": 4}
+    for of_kind in (UNetOptions, TransformerOptions):
+        assert narrow(of_kind(**narrow_one | options), shape, predicts_data) == []
+        (warning,) = narrow(of_kind(**narrow_one), shape, predicts_data=False)
+        assert warning.startswith("warning: a patch has 64 numbers and the network 32 channels")
 
 
 def test_what_pairs_come_to() -> None:

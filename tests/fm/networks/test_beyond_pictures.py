@@ -251,3 +251,28 @@ def test_a_patch_size_is_a_number_or_one_an_axis() -> None:
         UNetOptions(patch_size=(0, 2))
     with pytest.raises(ValueError, match="padding = 'round': must be one of zeros, circular, circular_space"):
         TransformerOptions(padding="round")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("of_kind", [UNetOptions, TransformerOptions])
+def test_noise_passes_beside_a_network_narrower_than_its_patches(
+    of_kind: type[UNetOptions | TransformerOptions],
+) -> None:
+    """Of noise with no structure, what all of it was is learnt to a few percent; eight channels of sixty-four numbers
+    would leave seven eighths of it."""
+    noise = torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def left(skip: bool) -> float:
+        torch.manual_seed(0)
+        levels: dict[str, Any] = {"multipliers": (1,)} if of_kind is UNetOptions else {}
+        network = of_kind(width=8, blocks=1, patch_size=8, skip=skip, **levels).build((1, 8, 8), {})
+        optimizer = torch.optim.AdamW(network.parameters(), 2e-2)
+        t = torch.linspace(0, 1, len(noise))
+        for _ in range(100):
+            loss = (network(noise, t, {}) + (1 + t).reshape(-1, 1, 1, 1) * noise).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return float(loss.detach())
+
+    assert left(skip=True) < 0.02
+    assert left(skip=False) > 1
