@@ -63,7 +63,7 @@ def narrow(network: Network, shape: Sequence[int], predicts_data: bool) -> list[
         return []
     channels, *spatial = shape
     numbers = channels * prod(sides_of(network.patch_size, len(spatial)))
-    if numbers <= network.width:
+    if 2 * numbers <= network.width:  # half for the noise, half for what it is told from
         return []
     return [
         f"warning: a patch has {numbers} numbers and the network {network.width} channels, so that noise "

@@ -51,7 +51,7 @@ def test_what_is_trained_on_pairs_counts_pairs() -> None:
 @pytest.mark.parametrize(
     ("options", "predicts_data"),
     [
-        ({"width": 64}, False),
+        ({"width": 128}, False),
         ({"patch_size": 2}, False),
         ({"patch_size": (2, 4, 4)}, False),
         ({"skip": True}, False),
@@ -59,11 +59,11 @@ def test_what_is_trained_on_pairs_counts_pairs() -> None:
     ],
 )
 def test_noise_that_passes_the_network_is_not_warned_of(options: dict[str, Any], predicts_data: bool) -> None:
-    shape, narrow_one = (1, 32, 32, 32), {"width": 32, "patch_size": 4}
+    shape, narrow_one = (1, 32, 32, 32), {"width": 64, "patch_size": 4}
     for of_kind in (UNetOptions, TransformerOptions):
         assert narrow(of_kind(**narrow_one | options), shape, predicts_data) == []
         (warning,) = narrow(of_kind(**narrow_one), shape, predicts_data=False)
-        assert warning.startswith("warning: a patch has 64 numbers and the network 32 channels")
+        assert warning.startswith("warning: a patch has 64 numbers and the network 64 channels")
 
 
 def test_what_pairs_come_to() -> None:
