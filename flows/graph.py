@@ -9,7 +9,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from fm.components import ANY
 from fm.data.folder_contents import look_into
+from fm.data.sources import Dataset
 from fm.errors import UserError
 from pipelines import edges, params
 
@@ -73,12 +75,12 @@ def unseen(root: Path) -> frozenset[str]:
     """Stages that can have changed without DVC finding it: it looks behind no link to a folder, as labels may be.
 
     Raises:
-        FolderError: there is something in the folder of images that DVC could not hash, or would wait for for ever.
+        FolderError: there is something in one's own folder that DVC could not hash, or would wait for for ever.
     """
     dataset = params.load(root / params.FILE).dataset
-    if dataset.name != "image-folder":
+    if not (suffixes := Dataset.of(dataset.choice, ANY).suffixes):
         return frozenset()
-    by_folder = any(by_folder for _, by_folder in look_into(root / dataset.path).elsewhere)
+    by_folder = any(by_folder for _, by_folder in look_into(root / dataset.path, suffixes).elsewhere)
     return frozenset({"prepare"} if by_folder else ())
 
 

@@ -56,8 +56,8 @@ def main() -> None:
         StageChanged: settings, code or data are others than when this began.
     """
     dataset = params.load().dataset
-    if dataset.name == "image-folder":
-        look_into(Path(dataset.path))  # before DVC hashes it, which would wait for a named pipe for ever
+    if suffixes := Dataset.of(dataset.choice, ANY).suffixes:
+        look_into(Path(dataset.path), suffixes)  # before DVC hashes it, which would wait for a named pipe for ever
     with running("prepare") as stage:
         prepare(stage)
 

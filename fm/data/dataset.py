@@ -1,7 +1,7 @@
 """What a dataset is: where splits of data come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,12 +40,14 @@ class Dataset(Component, ABC, kind="dataset"):
 
     Attributes:
         defaults: settings that suit it, by section and key, for those that are left open.
+        suffixes: of the files that it reads, where it is of one's own folder at Request.path; else none.
 
     >>> Dataset.of("digits").says
     '1,797 handwritten digits of 8x8 grey pixels, which come with scikit-learn'
     """
 
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    suffixes: ClassVar[Collection[str]] = ()
 
     @abstractmethod
     def load(self, asked: Request) -> Splits | CodedSplits:

@@ -87,6 +87,7 @@ class FieldFiles(
     """
 
     defaults: ClassVar = {"dataset": {"licence": "not given"}}
+    suffixes: ClassVar = (*NUMPY, *BY_XARRAY)
     variables: tuple[str, ...] = option(
         (), says="of the files, in this order; none: all with rows and columns, by their names"
     )
@@ -118,7 +119,7 @@ class FieldFiles(
     def load(self, asked: Request) -> CodedSplits:
         """Raises FolderError: fm.data.own_files.own_files, fm.data.own_data.put_together; files that do not go
         together. UserError: xarray is needed."""
-        found = own_files(asked.path, {*NUMPY, *BY_XARRAY}, WHAT)
+        found = own_files(asked.path, self.suffixes, WHAT)
         if any(file.path.name.lower().endswith(BY_XARRAY) for file in found.files):
             by_xarray()
         seen = Seen()

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from fm.data.caption_reading import NOTHING
 from fm.data.collecting import NAMED, some
 from fm.data.folder_captions import FolderCaptions
 from fm.data.folder_contents import TEXT, TOP, Contents, FolderError, look_into, shown
-from fm.data.formats import NOT_READ_SUFFIXES
+from fm.data.formats import NOT_READ_SUFFIXES, SUFFIXES
 from fm.data.listing import File, FileDataset, Listing, Part
 from fm.data.splits import Elsewhere, LeftOut
 
@@ -30,6 +31,8 @@ class ImageFolder(FileDataset, name="image-folder", says="a folder of one's own 
     >>> FileDataset.of("image-folder")
     ImageFolder()
     """
+
+    suffixes: ClassVar = SUFFIXES
 
     def listing(self, path: Path, mixed: bool = False) -> Listing:
         """Raises FolderError: there is no such folder, or images both beside and in sub-folders."""

@@ -39,6 +39,7 @@ class VideoFolder(
     """
 
     defaults: ClassVar = {"dataset": {"licence": "not given"}}
+    suffixes: ClassVar = (*ANIMATED, *FILMS)
     frames: int = option(16, least=2, most=1024, says="frames of a clip")
     side: int = option(32, least=8, most=512, says="pixels of a side of a frame: the middle square, resized")
     channels: int = option(3, choices=(1, 3), says="1 grey, 3 colour")
@@ -54,7 +55,7 @@ class VideoFolder(
 
     def load(self, asked: Request) -> CodedSplits:
         """Raises FolderError: fm.data.own_files.own_files, fm.data.own_data.put_together. UserError: PyAV is needed."""
-        found = own_files(asked.path, {*ANIMATED, *FILMS}, WHAT)
+        found = own_files(asked.path, self.suffixes, WHAT)
         if any(file.path.suffix.lower() in FILMS for file in found.files):
             pyav()
         return put_together(found, taken_from(found, self.read), self.codec, asked)

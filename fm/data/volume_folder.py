@@ -44,6 +44,7 @@ class VolumeFolder(
     """
 
     defaults: ClassVar = {"dataset": {"licence": "not given"}}
+    suffixes: ClassVar = (*NUMPY, *NIFTI)
     voxels: tuple[int, ...] = option((32,), least=4, most=512, length=(1, 3), says="of a side, or along D, H and W")
     spacing: float | None = option(
         None,
@@ -74,7 +75,7 @@ class VolumeFolder(
 
     def load(self, asked: Request) -> CodedSplits:
         """Raises FolderError: fm.data.own_files.own_files, fm.data.own_data.put_together. UserError: no nibabel."""
-        found = own_files(asked.path, {*NUMPY, *NIFTI}, WHAT)
+        found = own_files(asked.path, self.suffixes, WHAT)
         if any(file.path.name.lower().endswith(NIFTI) for file in found.files):
             nibabel()
         each = taken_from(found, lambda file: self.read(file, asked.test_fraction))

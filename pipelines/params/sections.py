@@ -61,7 +61,12 @@ Devices = Annotated[
 
 
 MB = 1_000_000
-FOLDERS = {"image-folder": "images", "video-folder": "videos", "volume-folder": "volumes"}
+FOLDERS = {
+    "image-folder": "images",
+    "video-folder": "videos",
+    "volume-folder": "volumes",
+    "field-files": "files of fields",
+}
 """Datasets of what lies in a folder at dataset.path, and what that is."""
 IN_FILES = (*FOLDERS, "parquet", "webdataset")
 """Datasets of one's own data at dataset.path."""

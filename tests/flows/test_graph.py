@@ -54,14 +54,18 @@ def test_a_file_that_dvc_cannot_read_is_an_error_in_dvcs_words(tmp_path: Path) -
         graph.read(root)
 
 
-def test_links_to_folders_are_what_dvc_does_not_see(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("image-folder", "png"), ("video-folder", "mp4"), ("volume-folder", "nii.gz"), ("field-files", "nc")],
+)
+def test_links_to_folders_are_what_dvc_does_not_see(tmp_path: Path, name: str, suffix: str) -> None:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
-    settings["dataset"] |= {"name": "image-folder", "path": "pictures"}
+    settings["dataset"] |= {"name": name, "path": "pictures"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     for folder in ("pictures/dogs", "cats"):
         (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "1.png").touch()
-    (tmp_path / "pictures/dogs/2.png").symlink_to("../../cats/1.png")
+        (tmp_path / folder / f"1.{suffix}").touch()
+    (tmp_path / f"pictures/dogs/2.{suffix}").symlink_to(f"../../cats/1.{suffix}")
     assert graph.unseen(tmp_path) == set()
     (tmp_path / "pictures/cats").symlink_to("../cats")
     assert graph.unseen(tmp_path) == {"prepare"}

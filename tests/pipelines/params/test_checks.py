@@ -18,6 +18,7 @@ from tests.pipelines.params.written import CONTENT, changed
     [
         ("image-folder", "nowhere", "dataset.path = 'nowhere': must be the folder with your images"),
         ("image-folder", params.NO_IMAGES, "must be the folder with your images"),
+        ("field-files", params.NO_IMAGES, "must be the folder with your files of fields"),
         ("digits", "nowhere", "dataset.path = 'nowhere': must exist; data/README.md does"),
     ],
 )
