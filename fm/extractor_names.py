@@ -44,3 +44,12 @@ def compares_pictures(setting: str) -> bool:
     (True, False)
     """
     return not OWN_FILE.fullmatch(setting) and bool(getattr(find("extractor", setting), "layers", ()))
+
+
+def is_of_pictures(setting: str) -> bool:
+    """Whether it looks at pictures alone.
+
+    >>> is_of_pictures("inception"), is_of_pictures("space_time")
+    (True, False)
+    """
+    return not OWN_FILE.fullmatch(setting) and bool(getattr(find("extractor", setting), "of_pictures", False))

@@ -33,6 +33,7 @@ def main() -> None:
 def extract(stage: Stage) -> None:
     settings = params.load()
     dataset = opened()
+    params.require_seen(settings.evaluate, dataset.name, dataset.stored, dataset.train.kinds["data"][1])
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
     device = devices.pick(settings.train.accelerator)
     with compute_slot(device.type), whole_folder(FEATURES) as folder:

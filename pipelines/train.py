@@ -65,6 +65,7 @@ def train(stage: Stage, name: str) -> None:
         require_writable(place, CHECKPOINTS_VARIABLE)
     settings = params.load()
     dataset = opened()
+    params.require_seen(settings.evaluate, dataset.name, dataset.stored, dataset.train.kinds["data"][1])
     params.require_enough(settings.evaluate, len(dataset.train), len(dataset.test))
     examples = for_training(settings, dataset)
     every = methods.build(settings, examples)

@@ -9,6 +9,7 @@ from pipelines.params.checks import (
     require_method,
     require_nfe,
     require_path,
+    require_seen,
 )
 from pipelines.params.codec import require_fitting
 from pipelines.params.condition import Captions
@@ -46,4 +47,5 @@ __all__ = [
     "require_method",
     "require_nfe",
     "require_path",
+    "require_seen",
 ]

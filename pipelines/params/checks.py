@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fm.errors import shown
-from fm.extractor_names import dimensions_of
+from fm.extractor_names import dimensions_of, is_of_pictures
 from fm.s3 import parse
 from pipelines.params.mistakes import MOST_MISTAKES, ParamsError
 from pipelines.params.params import Params, too_few
@@ -74,6 +74,23 @@ def require_enough(chosen: Evaluate, num_train: int, num_test: int, dimensions: 
         raise ParamsError(f"{FILE}: {too_few(f'evaluate.images = {count}', least, chosen.extractor)}")
     if count > num_test:
         raise ParamsError(f"{FILE}: evaluate.images = {count}: the test split, the floor, has {num_test} images")
+
+
+def require_seen(chosen: Evaluate, name: str, stored: tuple[int, ...], dtype: str) -> None:
+    """That the extractor looks at such data: known before it is made, so that nothing is trained in vain.
+
+    Args:
+        name: of the dataset.
+        stored: shape of a datum.
+
+    Raises:
+        ParamsError: it is of pictures, and they are none.
+    """
+    if is_of_pictures(chosen.extractor) and (dtype != "uint8" or len(stored) != 3 or stored[-1] not in (1, 3)):
+        raise ParamsError(
+            f"{FILE}: evaluate.extractor = {shown(chosen.extractor)}: looks at pictures, uint8 (height, width, 1 or "
+            f"3), and each datum of {name} is {dtype} {stored}: take space_time, which looks along one to three axes"
+        )
 
 
 def require_nfe(settings: Params) -> None:

@@ -41,6 +41,7 @@ class ClassifierExtractor(
     ('classifier', 64)
     """
 
+    of_pictures = True
     layers = "body.2", "body.5", "body.9"
     epochs: ClassVar[int] = 3
     least_steps: ClassVar[int] = 600

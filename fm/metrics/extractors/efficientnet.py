@@ -48,6 +48,7 @@ class EfficientNetExtractor(
     ('efficientnet_lite0', 64)
     """
 
+    of_pictures = True
     layers = "_blocks.0", "_blocks.2", "_blocks.4", "_blocks.10"  # the last of each size of grid but the smallest
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:

@@ -85,6 +85,7 @@ class Extractor(Component, ABC, kind="extractor"):
         name: what its distances are called after.
         setting: what settings call it, which is to be saved with it (describe).
         dimensions: D, where it is known before the extractor is made, else 0.
+        of_pictures: whether it looks at pictures alone.
         layers: modules of its `network` whose activations (B, C, H, W) say how different pictures look
             (fm.autoencoding.Perceptual); none where there are none.
 
@@ -106,6 +107,7 @@ class Extractor(Component, ABC, kind="extractor"):
 
     setting: ClassVar[str]
     dimensions: ClassVar[int]
+    of_pictures: ClassVar[bool] = False
     layers: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[Mapping[str, str]] = {"features": "dimensions"}
 

@@ -40,6 +40,8 @@ class InceptionExtractor(
     ('inception', 2048)
     """
 
+    of_pictures = True
+
     def __init__(self, weights: Path, device: torch.device) -> None:
         from cleanfid.inception_torchscript import InceptionV3W
 

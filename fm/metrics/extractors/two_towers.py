@@ -42,6 +42,8 @@ class TwoTowers(
     most_seen: ClassVar[int] = 400_000
     training_batch: ClassVar[int] = 256
 
+    of_pictures = True
+
     def __init__(
         self, network: Towers, sizes: dict[str, int], encoder: Encoder, sums: Sequence[str], device: torch.device
     ) -> None:

@@ -65,6 +65,16 @@ def test_splits_and_sample_sets_have_more_images_than_features() -> None:
         params.require_enough(chosen.model_copy(update={"images": "test_split"}), 500, 70, dimensions=80)
 
 
+def test_extractors_of_pictures_are_refused_for_other_data() -> None:
+    chosen = params.parse(changed("evaluate.extractor", "efficientnet_lite0")).evaluate
+    params.require_seen(chosen, "digits", (8, 8, 1), "uint8")
+    for stored, dtype in (((8, 16, 16, 3), "uint8"), ((16, 16, 2), "uint8"), ((16, 16, 3), "float32")):
+        with pytest.raises(params.ParamsError, match=r"efficientnet_lite0.*at pictures.*of clips is .*space_time"):
+            params.require_seen(chosen, "clips", stored, dtype)
+    for setting in ("space_time", "extractors/faces.pt"):
+        params.require_seen(chosen.model_copy(update={"extractor": setting}), "clips", (8, 16, 16, 3), "uint8")
+
+
 def test_the_features_are_as_many_as_is_said() -> None:
     network = Classifier(channels=1, image_size=8, num_classes=10)
     assert dimensions_of("classifier") == network.head.in_features

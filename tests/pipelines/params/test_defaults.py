@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from fm import components
+from fm.extractor_names import is_of_pictures
 from pipelines import params
 from pipelines.params.defaults import FOLDER
 from pipelines.params.network import Network
@@ -46,6 +47,7 @@ def test_the_datasets_name_alone_is_a_working_change(name: str) -> None:
     assert set(left) - {"dataset.image_size", "dataset.channels"} <= open_ones
     assert ("dataset.image_size" in left) == ("dataset.channels" in left) == settings.dataset.is_coded
     assert settings.register_.metric == f"fid_{settings.evaluate.extractor}"
+    assert not (settings.dataset.is_coded and is_of_pictures(settings.evaluate.extractor))
     assert {method.network for method in settings.methods.values()} == {settings.network}
 
 
@@ -53,8 +55,9 @@ def test_what_is_given_stands() -> None:
     assert params.parse(changed("train.images_seen", 1280)).train.images_seen == 1280
 
 
-def test_an_own_folder_is_measured_with_as_many_images_as_its_test_split_has() -> None:
-    chosen = params.parse(changed("dataset.name", "image-folder")).evaluate
+@pytest.mark.parametrize("name", ["image-folder", "video-folder", "volume-folder", "field-files"])
+def test_an_own_folder_is_measured_with_as_many_images_as_its_test_split_has(name: str) -> None:
+    chosen = params.parse(changed("dataset.name", name)).evaluate
     assert [chosen.count(num_test) for num_test in (120, 500, 7000)] == [120, 500, 500]
 
 
