@@ -45,11 +45,19 @@ def read_volumes(path: Path) -> Volumes:
     """Raises BadImage: damaged, of other axes, or not of finite numbers. OSError: it cannot be read."""
     with damaged_otherwise():
         found = of_nifti(path) if path.name.lower().endswith(NIFTI) else of_numpy(path)
-        if found.values.dtype.kind not in "biuf":
-            raise BadImage(f"its values are {found.values.dtype}: must be real numbers")
-        if found.values.dtype.kind == "f" and (wrong := int(np.sum(~np.isfinite(found.values)))):
-            raise BadImage(f"{wrong:,} of its {found.values.size:,} values are not finite; put a number in their place")
+        require_numbers(found.values)
         return found
+
+
+def require_numbers(values: NDArray[Any]) -> None:
+    """Raises BadImage: values that float32, which they become, cannot hold."""
+    if values.dtype.kind not in "biuf":
+        raise BadImage(f"its values are {values.dtype}: must be real numbers")
+    if values.dtype.kind == "f" and (wrong := int(np.sum(~np.isfinite(values)))):
+        raise BadImage(f"{wrong:,} of its {values.size:,} values are not finite; put a number in their place")
+    furthest = max(float(values.max()), float(values.min()), key=abs)
+    if abs(furthest) > np.finfo(np.float32).max:
+        raise BadImage(f"its values reach {furthest:g}, beyond what float32 can hold; write them in another unit")
 
 
 def of_numpy(path: Path) -> Volumes:
@@ -68,13 +76,24 @@ def volumes(values: NDArray[Any], spacing: NDArray[Any] | None) -> Volumes:
     if values.ndim not in (3, 4) or 0 in values.shape:
         raise BadImage(f"an array {values.shape}: must be (D, H, W), or (n, D, H, W) of several volumes")
     require_size(values.shape)
-    if spacing is not None and (spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all()):
+    if spacing is not None and not are_distances(spacing):
         raise BadImage(f"{SPACING} = {spacing.tolist()}: must be three distances above 0")
     depth, height, width = (float(one) for one in spacing) if spacing is not None else (0.0, 0.0, 0.0)
     several = values.ndim == 4
     return Volumes(
         values if several else values[np.newaxis], (depth, height, width) if spacing is not None else None, several
     )
+
+
+def are_distances(spacing: NDArray[Any]) -> bool:
+    """Whether these are three numbers above 0.
+
+    >>> are_distances(np.array([3.0, 1.5, 0.5])), are_distances(np.array(["3", "1.5", "0.5"]))
+    (True, False)
+    """
+    if spacing.shape != (3,) or spacing.dtype.kind not in "iuf":
+        return False
+    return bool((np.isfinite(spacing) & (spacing > 0)).all())
 
 
 def require_size(shape: tuple[int, ...]) -> None:

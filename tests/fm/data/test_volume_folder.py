@@ -128,8 +128,10 @@ def test_a_range_that_few_values_need_is_doubted(folder: Path) -> None:
         ({"a": np.zeros((8, 8))}, r"an array \(8, 8\): must be \(D, H, W\), or \(n, D, H, W\)"),
         ({"a": np.zeros((8, 8, 8)), "b": np.zeros(3)}, "it has the arrays a, b: must have one, and perhaps spacing"),
         ({"a": np.full((8, 8, 8), np.nan)}, "512 of its 512 values are not finite"),
+        ({"a": np.full((8, 8, 8), -1e300)}, r"its values reach -1e\+300, beyond what float32 can hold; write them in"),
         ({"a": np.zeros((8, 8, 8), complex)}, "its values are complex128: must be real numbers"),
         ({"a": np.zeros((8, 8, 8)), "spacing": [1, 1]}, r"spacing = \[1, 1\]: must be three distances above 0"),
+        ({"a": np.zeros((8, 8, 8)), "spacing": ["a", "b", "c"]}, "spacing = .*: must be three distances above 0"),
         ({"a": np.array([[[None]]], object)}, "Object arrays cannot be loaded"),
     ],
 )
