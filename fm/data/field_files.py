@@ -218,12 +218,12 @@ class FieldFiles(
         return made
 
     def codec(self, train: Arrays, head: Head) -> Standardised:
-        """With variables, units and spacing. Fills what is not there, where that is wanted."""
+        """With variables, units and spacing. Fills what is not there, where that is wanted. Raises FolderError: by
+        nothing."""
         from fm.codecs import Standardised, rounded  # whoever only asks what datasets there are needs no networks
 
         if self.nan == "fill":
-            means = [np.nanmean(train.data[:, channel], dtype=np.float64) for channel in range(train.data.shape[1])]
-            fill(train.data, means)
+            fill(train.data, means_there(train.data, head.variables))
         return Standardised.fitted(train).changed(
             variables=head.variables,
             units=self.units or head.units,
@@ -245,12 +245,15 @@ def is_test(row: int, column: int, fraction: float) -> bool:
 
 def require_finite(values: NDArray[np.float32], variables: Sequence[str], time: int, nan: str) -> None:
     """Raises BadImage: values that are infinite, or not there where that is refused."""
-    wrong = np.isinf(values) if nan != "refuse" else ~np.isfinite(values)
+    infinite = np.isinf(values)
+    wrong = infinite if nan != "refuse" or infinite.any() else np.isnan(values)
     if wrong.any():
         channel, row, column = (int(one) for one in np.argwhere(wrong)[0])
-        advice = "" if nan != "refuse" else "; set the option nan to leave_out or fill"
+        what, advice = "infinite or beyond what float32 can hold", ""
+        if np.isnan(values[channel, row, column]):
+            what, advice = "nan", "; set the option nan to leave_out or fill"
         raise BadImage(
-            f"{int(wrong.sum()):,} of {wrong.size:,} values are {values[channel, row, column]}, the first in "
+            f"{int(wrong.sum()):,} of {wrong.size:,} values are {what}, the first in "
             f"{variables[channel]} at time {time}, row {row}, column {column}{advice}"
         )
 
@@ -260,6 +263,17 @@ def middles(places: NDArray[np.float64] | None, firsts: Sequence[int], length: i
     if places is None:
         return np.full(len(firsts), np.nan)
     return np.array([places[first : first + length].mean() for first in firsts])
+
+
+def means_there(data: NDArray[np.float32], variables: Sequence[str]) -> list[float]:
+    """Each channel's mean of what is there of data (N, C, H, W). Raises FolderError: nothing is there of one."""
+    there: list[bool] = np.isfinite(data).any(axis=(0, 2, 3)).tolist()
+    if missing := [name for name, any_there in zip(variables, there, strict=True) if not any_there]:
+        raise FolderError(
+            f"no training data have a value of {missing[0]}, so there is no mean to fill it with: name other variables "
+            "by the option variables, or set the option nan to leave_out"
+        )
+    return [float(np.nanmean(data[:, channel], dtype=np.float64)) for channel in range(len(variables))]
 
 
 def fill(data: NDArray[np.float32], means: Sequence[float]) -> None:

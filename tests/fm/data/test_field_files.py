@@ -150,8 +150,21 @@ def test_infinite_values_are_refused_always(tmp_path: Path) -> None:
     values = places(2, 8, 8)
     values[1, 2, 3] = np.inf
     np.save(tmp_path / "a.npy", values[:, np.newaxis])
-    with pytest.raises(FolderError, match="1 of 64 values are inf, the first in channel_0 at time 1, row 2, column 3"):
-        load(tmp_path, nan="fill")
+    for nan in ("fill", "refuse"):
+        with pytest.raises(FolderError) as failure:
+            load(tmp_path, nan=nan)
+        assert str(failure.value).splitlines()[1] == (
+            "  a.npy: 1 of 64 values are infinite or beyond what float32 can hold, the first in channel_0 at time 1, "
+            "row 2, column 3"
+        )
+
+
+def test_a_variable_of_which_nothing_is_there_to_train_with(tmp_path: Path) -> None:
+    values = np.stack([places(10, 8, 8), places(10, 8, 8)], axis=1)
+    values[:8, 1] = np.nan
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(FolderError, match="no training data have a value of heat, so there is no mean to fill it with"):
+        load(tmp_path, nan="fill", variables=("rain", "heat"))
 
 
 @pytest.mark.parametrize(
