@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import gcd
@@ -128,7 +129,7 @@ class FieldFiles(
         head = common(found.folder, seen.heads, self.tile is None)
         rule = self.rule(any(one.times > 1 for one in seen.heads.values()))
         if rule == "time" and not found.is_split:
-            each = self.by_time(each, seen, asked.test_fraction)
+            each = self.by_time(each, seen, found, asked.test_fraction)
         said = [f"{seen.left_out:,} tiles or fields are left out: values are missing in them"] if seen.left_out else []
         splits = put_together(found, each, lambda train: self.codec(train, head), asked, said)
         if self.nan == "fill":
@@ -201,14 +202,18 @@ class FieldFiles(
             for row, column, _ in within
         ]
 
-    def by_time(self, each: Sequence[Read], seen: Seen, fraction: float) -> list[Read]:
-        """The last times of all files, in the order of their names, test; before them is the gap."""
-        ends = np.cumsum([head.times for head in seen.heads.values()])
-        first_test = int(ends[-1]) - max(round(fraction * int(ends[-1])), 1)
-        begins = dict(zip(seen.heads, [0, *ends.tolist()], strict=False))
+    def by_time(self, each: Sequence[Read], seen: Seen, found: Found, fraction: float) -> list[Read]:
+        """The last times of each label's files, in the order of their names, test; before them is the gap."""
+        label_of = {file.name: file.label for file in found.files}
+        begins, times = dict[str, int](), Counter[str | None]()
+        for name, head in seen.heads.items():
+            begins[name] = times[label_of[name]]
+            times[label_of[name]] += head.times
         made: list[Read] = []
         for one in each:
             if isinstance(one, Taken):
+                count = times[one.file.label]
+                first_test = count - max(round(fraction * count), 1)
                 time = begins[one.file.name] + one.about["time"]
                 stays = (time >= first_test) | (time < first_test - self.gap)
                 about = {name: values[stays] for name, values in one.about.items()}
@@ -267,8 +272,7 @@ def middles(places: NDArray[np.float64] | None, firsts: Sequence[int], length: i
 
 def means_there(data: NDArray[np.float32], variables: Sequence[str]) -> list[float]:
     """Each channel's mean of what is there of data (N, C, H, W). Raises FolderError: nothing is there of one."""
-    there: list[bool] = np.isfinite(data).any(axis=(0, 2, 3)).tolist()
-    if missing := [name for name, any_there in zip(variables, there, strict=True) if not any_there]:
+    if missing := [name for number, name in enumerate(variables) if np.isnan(data[:, number]).all()]:
         raise FolderError(
             f"no training data have a value of {missing[0]}, so there is no mean to fill it with: name other variables "
             "by the option variables, or set the option nan to leave_out"

@@ -128,7 +128,7 @@ def put_together(
 
     Raises:
         FolderError: files that cannot be used, unless they may be skipped; nothing to train or to test with; a label
-            that no file is left of.
+            that no file is left of, or none to train with.
     """
     from fm.conditions import Labels, Unconditional  # whoever only asks what datasets there are needs no networks
 
@@ -151,6 +151,7 @@ def put_together(
             f"{found.folder}: all that is in it is to {'test' if train is None else 'train'} with, and both splits "
             f"must have something: add {found.what}, hold out another share, or make folders train/ and test/"
         )
+    require_each(found, names, train)
     said = [(one.file.name, one.file.captions()) for one in taken]
     any_caption = any(about.captions for _, about in said)
     faults = caption_reading.of_images(((name, *counted(about)) for name, about in said), missing=any_caption)
@@ -167,6 +168,18 @@ def put_together(
         warnings=(*found.warnings, *named(unfit, found.what), *further),
         caption_faults=caption_reading.summed([*found.caption_faults, *faults]),
     )
+
+
+def require_each(found: Found, names: Sequence[str], train: Arrays) -> None:
+    """Raises FolderError: nothing is to train with of a label, of which a network would never see anything."""
+    if not names:
+        return
+    seen = set(train.column("label").tolist())
+    if missing := [name for number, name in enumerate(names) if number not in seen]:
+        raise FolderError(
+            f"{found.folder}: no {found.what} of {some(missing)} are to train with, all are to test with: add "
+            f"{found.what}, hold out another share, or make folders train/ and test/ with each label in train/"
+        )
 
 
 def reasons(skipped: Sequence[Skipped], unfit: Sequence[Unfit]) -> list[str]:

@@ -70,6 +70,17 @@ def test_time_goes_on_from_a_file_to_the_next(sea: Path) -> None:
     assert splits.test.column("time").tolist() == list(range(4, 10))
 
 
+def test_the_last_times_of_each_label_test(tmp_path: Path) -> None:
+    for label in ("calm", "storm"):
+        (tmp_path / label).mkdir()
+        for number in range(2):
+            np.savez(tmp_path / label / f"{number}.npz", height=places(5, 8, 8))
+    splits = load(tmp_path)
+    assert splits.train.column("label").tolist() == [0] * 8 + [1] * 8
+    assert splits.test.column("label").tolist() == [0] * 2 + [1] * 2
+    assert splits.test.column("time").tolist() == [3, 4, 3, 4]
+
+
 def test_tiles_of_the_test_split_lie_elsewhere(sea: Path) -> None:
     splits = load(sea, tile=4, regions=4, every=10, step=1, test_fraction=0.25)
     assert splits.train.stored == (2, 4, 4)

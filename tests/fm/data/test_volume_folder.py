@@ -150,6 +150,14 @@ def test_without_a_spacing_there_is_none_to_be_brought_to(folder: Path) -> None:
         load(folder, spacing=2)
 
 
+def test_a_label_that_is_in_the_test_split_alone(tmp_path: Path) -> None:
+    for name in ("train/ill", "test/ill", "test/well"):
+        (tmp_path / name).mkdir(parents=True)
+        np.save(tmp_path / name / "a.npy", volume(0))
+    with pytest.raises(FolderError, match="no volumes of well are to train with, all are to test with"):
+        load(tmp_path)
+
+
 def test_volumes_that_are_one_value_everywhere(tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / name).mkdir()
