@@ -83,7 +83,10 @@ def merged(text: str, recipe: Mapping[str, Any], overrides: Mapping[str, Any], r
     writer.indent(mapping=2, sequence=4, offset=2)
     writer.representer.add_representer(type(None), represent_null)
     content = writer.load(text)
+    if isinstance(dataset := recipe.get("dataset"), dict):
+        forget_options(content, dataset.get("name"))
     merge(content, recipe, root)
+    forget_options(content, overrides.get("dataset.name"))
     for key, value in overrides.items():
         put(content, key, from_file(key, value, root))
     changed = io.StringIO()
@@ -92,6 +95,13 @@ def merged(text: str, recipe: Mapping[str, Any], overrides: Mapping[str, Any], r
     except RecursionError:
         raise params.ParamsError("overrides: nested too deep") from None
     return changed.getvalue()
+
+
+def forget_options(content: Any, name: Any) -> None:
+    """Another dataset's options go with it, since they are its own."""
+    dataset = content.get("dataset")
+    if isinstance(dataset, dict) and name not in (None, dataset.get("name")) and "options" in dataset:
+        dataset["options"] = None
 
 
 def merge(content: Any, changes: Mapping[str, Any], root: Path) -> None:

@@ -102,6 +102,19 @@ def test_recipes_and_methods_are_those_of_the_run_s_own_checkout(file: Path, tmp
     assert (params.load(file).train.seed, params.load(file).train.learning_rate) == (11, 0.5)
 
 
+def test_the_options_of_another_dataset_go_with_it(file: Path) -> None:
+    settings.override(file, {"dataset.name": "turbulence", "dataset.options.side": 16})
+    settings.override(file, {"dataset.name": "turbulence", "dataset.options.time": 1.0})
+    assert params.load(file).dataset.options == {"side": 16, "time": 1.0}
+    settings.override(file, {"dataset.name": "relief"})
+    assert not params.load(file).dataset.options
+    for recipe in ("fields-cpu", "video-cpu", "volumes-cpu", "fields-cpu"):
+        settings.override(file, {}, recipe)
+    given = {"dataset.name": "moving-garments", "dataset.options.most": 1}
+    settings.override(file, given, "fields-cpu")
+    assert params.load(file).dataset.options == {"most": 1}
+
+
 def test_an_unknown_recipe(file: Path) -> None:
     before = file.read_text()
     with pytest.raises(params.ParamsError, match=r"no recipe 'imagenet': there are .*cifar10-cpu"):
