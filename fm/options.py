@@ -219,7 +219,9 @@ class Many:
             raise refused(value, self) from None
 
     def __str__(self) -> str:
-        many = "" if self.length is None else " {} to {}".format(*self.length)
+        many = "" if self.length is None else f" {self.length[0]} to {self.length[1]}"
+        if self.length is not None and self.length[0] == self.length[1]:
+            many = f" {self.length[0]}"
         return f"a list of{many} entries, each {self.entry}"
 
     def schema(self) -> Schema:

@@ -39,13 +39,13 @@ class VolumeFolder(
 
     A NIfTI volume is stored from the feet up, from the front to the back, from the patient's left to the right.
 
-    >>> VolumeFolder(voxels=(64,), window=(-1000, 400)).box
+    >>> VolumeFolder(voxels=64, window=(-1000, 400)).box
     (64, 64, 64)
     """
 
     defaults: ClassVar = {"dataset": {"licence": "not given"}}
     suffixes: ClassVar = (*NUMPY, *NIFTI)
-    voxels: tuple[int, ...] = option((32,), least=4, most=512, length=(1, 3), says="of a side, or along D, H and W")
+    voxels: int | tuple[int, ...] = option(32, least=4, most=512, length=(1, 3), says="of a side, or along D, H and W")
     spacing: float | None = option(
         None,
         above=0,
@@ -60,7 +60,7 @@ class VolumeFolder(
     unit: str = option("", says="of the values, as HU")
 
     def check(self) -> None:
-        if len(self.voxels) == 2:
+        if isinstance(self.voxels, tuple) and len(self.voxels) == 2:
             raise ValueError(f"voxels = {list(self.voxels)}: must be one number, or three along D, H and W")
         if self.window is not None and self.threshold is not None:
             raise ValueError("window and threshold: one of them must be null, since what is filled has no window")
@@ -70,7 +70,8 @@ class VolumeFolder(
     @property
     def box(self) -> tuple[int, int, int]:
         """Voxels along D, H and W."""
-        depth, height, width = self.voxels * 3 if len(self.voxels) == 1 else self.voxels
+        voxels = (self.voxels,) if isinstance(self.voxels, int) else self.voxels
+        depth, height, width = voxels * 3 if len(voxels) == 1 else voxels
         return depth, height, width
 
     def load(self, asked: Request) -> CodedSplits:

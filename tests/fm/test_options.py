@@ -24,6 +24,7 @@ def reader(annotation: Any, **bounds: Any):
         (None | float | Literal["codec"], {"above": 0}, "a number above 0, or codec, or null"),
         (tuple[int, ...], {"least": 1, "most": 64}, "a list of entries, each a whole number from 1 to 64"),
         (tuple[str, ...], {"length": (1, 10)}, "a list of 1 to 10 entries, each a text"),
+        (tuple[float, ...], {"length": (2, 2)}, "a list of 2 entries, each a number"),
     ],
 )
 def test_what_an_option_may_be_is_said(annotation: Any, bounds: dict[str, Any], said: str) -> None:

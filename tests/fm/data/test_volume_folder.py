@@ -86,6 +86,13 @@ def test_at_a_spacing_the_middle_is_there_and_nothing_around_it(folder: Path) ->
     assert (first[:, 2:6, 3:5] > 0).all()
 
 
+def test_voxels_are_one_number_or_three() -> None:
+    for voxels, box in ((16, (16, 16, 16)), ([16], (16, 16, 16)), ([4, 8, 16], (4, 8, 16))):
+        made = Dataset.of({"name": "volume-folder", "voxels": voxels})
+        assert isinstance(made, VolumeFolder)
+        assert made.box == box
+
+
 def test_what_is_above_a_threshold_is_filled(folder: Path) -> None:
     splits = load(folder, threshold=400)
     assert splits.train.stored == (4, 4, 4, 1)
