@@ -125,14 +125,14 @@ class VolumeFolder(
         """With the limits of the values, and the usual spacing. Raises FolderError: all values are one."""
         from fm.codecs import Bounded, Pixels, rounded  # whoever only asks what datasets there are needs no networks
 
+        if train.data.min() == train.data.max():
+            raise FolderError(f"all training volumes have the value {train.data.min():g} everywhere{self.advice}")
         usual = [rounded(float(one)) for one in np.median(train.column("spacing"), axis=0)]
         spacing = tuple(usual) if np.isfinite(usual).all() else ()
         units = ("mm",) * len(spacing)
         if self.threshold is not None:
             return Pixels(train.stored, spacing=spacing, spacing_units=units)
         low, high = self.window or (float(train.data.min()), float(train.data.max()))
-        if low == high:
-            raise FolderError(f"all training volumes have the value {low:g} everywhere")
         return Bounded(
             train.stored,
             low=low,
@@ -142,6 +142,13 @@ class VolumeFolder(
             spacing=spacing,
             spacing_units=units,
         )
+
+    @property
+    def advice(self) -> str:
+        """Against volumes of one value."""
+        if self.threshold is not None:
+            return f": the option threshold = {self.threshold:g} must lie among their values"
+        return f": the option window = {list(self.window)} must have some of their values" if self.window else ""
 
     def doubts(self, taken: Sequence[Taken]) -> list[str]:
         if self.window is not None or self.threshold is not None or not taken:

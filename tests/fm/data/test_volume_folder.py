@@ -165,6 +165,15 @@ def test_a_label_that_is_in_the_test_split_alone(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_threshold_or_window_that_leaves_one_value(folder: Path) -> None:
+    for options, says in (
+        ({"threshold": 1e6}, r"have the value 0 everywhere: the option threshold = 1e\+06 must lie among their values"),
+        ({"window": (-20, -10)}, r"the value -10 everywhere: the option window = \[-20, -10\] must have some of their"),
+    ):
+        with pytest.raises(FolderError, match=says):
+            load(folder, **options)
+
+
 def test_volumes_that_are_one_value_everywhere(tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / name).mkdir()
