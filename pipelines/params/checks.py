@@ -67,13 +67,18 @@ def require_enough(chosen: Evaluate, num_train: int, num_test: int, dimensions: 
     """
     least = dimensions_of(chosen.extractor) if dimensions is None else dimensions
     count = chosen.count(num_test)
-    for split, have in (("training", num_train), ("test", num_test)):
-        if have <= least:
-            raise ParamsError(too_few(f"the {split} split has {have} images", least, chosen.extractor))
+    small = [(split, have) for split, have in (("training", num_train), ("test", num_test)) if have <= least]
+    if small:
+        have = " and ".join(f"the {split} split has {have} data" for split, have in small)
+        raise ParamsError(
+            f"{too_few(have, least, chosen.extractor)}; of one's own data dataset.test_fraction are held out"
+        )
     if count <= least:
         raise ParamsError(f"{FILE}: {too_few(f'evaluate.images = {count}', least, chosen.extractor)}")
     if count > num_test:
-        raise ParamsError(f"{FILE}: evaluate.images = {count}: the test split, the floor, has {num_test} images")
+        raise ParamsError(
+            f"{FILE}: evaluate.images = {count}: the test split, the floor, has {num_test}; test_split means all of it"
+        )
 
 
 def require_seen(chosen: Evaluate, name: str, stored: tuple[int, ...], dtype: str) -> None:

@@ -54,14 +54,15 @@ def test_splits_and_sample_sets_have_more_images_than_features() -> None:
     chosen = params.parse(changed("evaluate.images", 100)).evaluate
     params.require_enough(chosen, 500, 100)
     for train, test, says in (
-        (500, 33, "the test split has 33 images: must be more than the 64 features of the extractor classifier"),
-        (40, 100, "the training split has 40 images: must be more"),
-        (500, 99, "evaluate.images = 100: the test split, the floor, has 99 images"),
+        (500, 33, "the test split has 33 data: must be more than the 64 features of the extractor classifier"),
+        (40, 100, "the training split has 40 data: must be more.*own data dataset.test_fraction are held out"),
+        (40, 33, "the training split has 40 data and the test split has 33 data: must be more"),
+        (500, 99, "evaluate.images = 100: the test split, the floor, has 99; test_split means"),
     ):
         with pytest.raises(params.ParamsError, match=says):
             params.require_enough(chosen, train, test)
     params.require_enough(chosen.model_copy(update={"images": "test_split"}), 500, 65)
-    with pytest.raises(params.ParamsError, match="the test split has 70 images: must be more than the 80 features"):
+    with pytest.raises(params.ParamsError, match="the test split has 70 data: must be more than the 80 features"):
         params.require_enough(chosen.model_copy(update={"images": "test_split"}), 500, 70, dimensions=80)
 
 
