@@ -142,12 +142,9 @@ def opened(path: Path, wanted: Sequence[str]) -> Iterator[FieldFile]:
         BadImage: damaged, without these variables, or with others than fields of one size.
         OSError: it cannot be read.
     """
-    with damaged_otherwise():
+    with damaged_otherwise(path):
         if path.name.lower().endswith(BY_XARRAY):
-            xarray = by_xarray()
-            is_store = path.name.lower().endswith(STORE)
-            content = xarray.open_zarr(path, **PLAIN, chunks=None) if is_store else xarray.open_dataset(path, **PLAIN)
-            with content:
+            with dataset_of(path) as content:
                 there = {
                     str(name): (tuple(map(str, one.dims)), one.shape, one.dtype)
                     for name, one in content.data_vars.items()
@@ -155,6 +152,20 @@ def opened(path: Path, wanted: Sequence[str]) -> Iterator[FieldFile]:
                 yield OfXarray(content, *chosen(there, wanted))
         else:
             yield of_numpy(path, wanted)
+
+
+def dataset_of(path: Path) -> Any:
+    """An xarray.Dataset. Raises BadImage: none of its readers takes the file for one of its own."""
+    xarray = by_xarray()
+    if path.name.lower().endswith(STORE):
+        return xarray.open_zarr(path, **PLAIN, chunks=None)
+    try:
+        return xarray.open_dataset(path, **PLAIN)
+    except ValueError as error:
+        if "did not find a match" not in str(error):
+            raise
+        readers = ", ".join(sorted(xarray.backends.list_engines()))
+        raise BadImage(f"no NetCDF that xarray can read: damaged, or of a kind that {readers} do not read") from None
 
 
 PLAIN = {"decode_times": False}

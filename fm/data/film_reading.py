@@ -76,7 +76,7 @@ def read_film(path: Path, side: int, channels: int, choose: Choose) -> Read:
         BadImage: damaged, cut off, of more than MAX_PIXELS or MOST_FRAMES, or no film at all.
         OSError: the file cannot be read.
     """
-    with damaged_otherwise():
+    with damaged_otherwise(path):
         if path.suffix.lower() in FILMS:
             return by_pyav(path, side, channels, choose)
         return by_pillow(path.read_bytes(), side, channels, choose)

@@ -72,10 +72,11 @@ class Unfit:
 
 
 @contextmanager
-def damaged_otherwise() -> Iterator[None]:
-    """Raises BadImage for whatever goes wrong in a file's decoder, but what the system and UserErrors say.
+def damaged_otherwise(path: Path) -> Iterator[None]:
+    """Raises BadImage for whatever goes wrong in a file's decoder, but what the system and UserErrors say. Where the
+    file lies on this machine is no part of that: it goes into records.
 
-    >>> with damaged_otherwise():
+    >>> with damaged_otherwise(Path("a.npy")):
     ...     int("twelve")
     Traceback (most recent call last):
     fm.data.decoding.BadImage: invalid literal for int() with base 10: 'twelve'
@@ -87,7 +88,7 @@ def damaged_otherwise() -> Iterator[None]:
     except Exception as error:  # decoders of damaged files raise whatever they run into
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None
+        raise BadImage(" ".join(str(error).replace(str(path), path.name).split()) or type(error).__name__) from None
 
 
 def taken_from(

@@ -43,7 +43,7 @@ class Volumes(NamedTuple):
 
 def read_volumes(path: Path) -> Volumes:
     """Raises BadImage: damaged, of other axes, or not of finite numbers. OSError: it cannot be read."""
-    with damaged_otherwise():
+    with damaged_otherwise(path):
         found = of_nifti(path) if path.name.lower().endswith(NIFTI) else of_numpy(path)
         require_numbers(found.values)
         return found

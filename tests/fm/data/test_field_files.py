@@ -310,6 +310,10 @@ def test_files_that_are_damaged(tmp_path: Path, sea: Path) -> None:
     pytest.importorskip("xarray")
     (sea / "b.nc").write_bytes(b"CDF\x01 and no more")
     (sea / "c.npz").write_bytes(b"PK")
-    with pytest.raises(FolderError, match="2 of 3 files of fields cannot be used"):
+    (sea / "d.nc").write_text("wind")
+    with pytest.raises(FolderError, match="3 of 4 files of fields cannot be used"):
         load(sea)
-    assert [one.file for one in load(sea, skip_bad=True).skipped] == ["b.nc", "c.npz"]
+    skipped = load(sea, skip_bad=True).skipped
+    assert [one.file for one in skipped] == ["b.nc", "c.npz", "d.nc"]
+    assert skipped[2].reason.startswith("no NetCDF that xarray can read: damaged, or of a kind that ")
+    assert not [one for one in skipped if str(sea) in one.reason], "where they lie is no part of the record"
