@@ -262,7 +262,7 @@ def tell(settings: params.Dataset, origin: str, metrics: PrepareMetrics, shape: 
         more = len(metrics.by_label) - LABELS
         print(f"labels: {', '.join(counted)}{f' and {more:,} more' if more > 0 else ''}")
     if metrics.num_captioned:
-        print(f"captions: {captions(metrics)}")
+        print(f"captions: {captions(metrics, what)}")
     for faults in metrics.caption_faults:
         print(f"warning: captions: {captions_not_kept(faults)}")
     for warning in metrics.warnings:
@@ -288,11 +288,11 @@ def left_out(metrics: PrepareMetrics) -> list[str]:
     return [f"{', '.join(those)} in {shown(place)}/" for place, those in kinds.items()]
 
 
-def captions(metrics: PrepareMetrics) -> str:
+def captions(metrics: PrepareMetrics, what: str) -> str:
     numbers = [one.captions for one in metrics.by_captions if one.captions]
     each = f"{numbers[0]} each" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} each"
-    images = metrics.train_images + metrics.test_images
-    return f"{metrics.num_captioned:,} of {images:,} images have {each}"
+    of = metrics.train_images + metrics.test_images
+    return f"{metrics.num_captioned:,} of {of:,} {what} have {each}"
 
 
 def captions_not_kept(faults: CaptionFaults) -> str:

@@ -15,7 +15,7 @@ MOST_BYTES = 1_000_000
 EXAMPLES = 5
 """Places that are named of each fault."""
 
-NONE, EMPTY, NOT_UTF8 = "images without one", "empty", "not UTF-8"
+NONE, EMPTY, NOT_UTF8 = "without one", "empty", "not UTF-8"
 LONG = f"longer than {MOST_CHARACTERS:,} characters"
 NOT_TEXT, NOT_READ = "that are no text", "that cannot be read"
 

@@ -165,18 +165,29 @@ def test_captions_are_kept_and_what_is_wrong_with_some_stops_nothing(tmp_path: P
             "image-folder: taken from pictures",
             "left out: 1 .txt in ./",
             "captions: 52 of 60 images have 1 to 2 each",
-            "warning: captions: 7 images without one: 00.png, 01.png, 02.png, 03.png, 04.png and 2 more",
             "warning: captions: 1 not UTF-8: 10.png",
             r"warning: captions: 1 of no image: \x1b[31mred.txt",
+            "warning: captions: 7 without one: 00.png, 01.png, 02.png, 03.png, 04.png and 2 more",
         ]
         metrics = PrepareMetrics.load(tmp_path / METRICS / "prepare.json")
         assert (metrics.num_captioned, metrics.num_captions) == (52, 79)
         assert {one.captions: one.images for one in metrics.by_captions} == {0: 8, 1: 25, 2: 27}
         assert {one.reason: one.count for one in metrics.caption_faults} == {
-            "images without one": 7,
+            "without one": 7,
             "not UTF-8": 1,
             "of no image": 1,
         }
+
+
+def test_captions_of_videos_are_not_said_to_be_of_images(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / "clips" / split).mkdir(parents=True)
+        first, second = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
+        first.save(tmp_path / "clips" / split / "a.gif", save_all=True, append_images=[second])
+    (tmp_path / "clips" / "train" / "a.txt").write_text("from red to blue")
+    done = prepare(tmp_path, name="video-folder", path="clips", options={"frames": 2, "side": 8})
+    assert "captions: 1 of 2 data have 1 each" in done.stdout, done.stderr
+    assert "warning: captions: 1 without one: test/a.gif" in done.stdout
 
 
 def test_fields_are_kept_as_they_are(tmp_path: Path) -> None:
