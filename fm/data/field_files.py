@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import gcd
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fm.components import option
 from fm.data.coded import CodedSplits
+from fm.data.collecting import some
 from fm.data.dataset import CodedDataset, Request
 from fm.data.decoding import BadImage
 from fm.data.field_reading import BY_XARRAY, NUMPY, FieldFile, by_xarray, opened
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 WHAT = "files of fields"
 SHIFT = 0.4  # of the regions of a row by which the next row's are shifted, more or less
+ROUNDING = 1e-3
+"""Of distances between points, whose coordinates may be float32."""
 Rule = Literal["file", "time", "region"]
 Read = Taken | Unfit | Skipped
 
@@ -131,6 +134,7 @@ class FieldFiles(
         if rule == "time" and not found.is_split:
             each = self.by_time(each, seen, found, asked.test_fraction)
         said = [f"{seen.left_out:,} tiles or fields are left out: values are missing in them"] if seen.left_out else []
+        said += unlike_spacings(seen.heads)
         splits = put_together(found, each, lambda train: self.codec(train, head), asked, said)
         if self.nan == "fill":
             fill(splits.test.data, splits.codec.mean)  # type: ignore[attr-defined]
@@ -296,6 +300,28 @@ def common(folder: Path, heads: dict[str, Head], same_size: bool) -> Head:
                 one, two = (told(getattr(each, what)) for each in (head, other))
                 raise FolderError(f"{folder}: {what} are {one} in {first} and {two} in {name}: {ADVICE[what]}")
     return head
+
+
+def unlike_spacings(heads: Mapping[str, Head]) -> list[str]:
+    """A warning where the points of some files lie farther apart than those of the first, or the other way round."""
+    spacings = {name: head.spacing for name, head in heads.items()}
+    first = next(iter(spacings), "")
+    unlike = [name for name, spacing in spacings.items() if not are_alike(spacing, spacings[first])]
+    if not unlike:
+        return []
+    return [
+        f"the points of {some(unlike)} lie {told(spacings[unlike[0]])} apart and those of {first} "
+        f"{told(spacings[first])}: what is learnt is of both, and samples are written with the latter"
+    ]
+
+
+def are_alike(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether these are the same distances, but for the rounding of coordinates.
+
+    >>> are_alike((-0.25, 0.25), (-0.250001, 0.25)), are_alike((-0.25, 0.25), (-1.0, 1.0)), are_alike((), (1.0, 1.0))
+    (True, False, False)
+    """
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=ROUNDING, atol=0))
 
 
 ADVICE = {

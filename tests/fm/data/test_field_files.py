@@ -287,6 +287,19 @@ def test_netcdf_and_zarr_with_units_and_north_up(tmp_path: Path, suffix: str) ->
     np.testing.assert_array_equal(load(tmp_path / "other").train.data[3, 1], values[3])
 
 
+def test_points_that_lie_farther_apart_in_some_files_are_doubted(tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    for name, step in (("a", 0.25), ("b", 0.25 + 1e-6), ("c", 1.0)):
+        at = {"y": np.arange(8) * step, "x": np.arange(8) * step}
+        field = (("time", "y", "x"), places(5, 8, 8))
+        xarray.Dataset({"t": field}, at).to_netcdf(tmp_path / f"{name}.nc", engine="scipy")
+    said = load(tmp_path).warnings
+    assert len(said) == 1
+    assert said[0].startswith("the points of c.nc lie 1.0, 1.0 apart and those of a.nc 0.25, 0.25: what is learnt")
+    (tmp_path / "c.nc").unlink()
+    assert not load(tmp_path).warnings
+
+
 def test_netcdf_of_unlike_units(tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
     for name, unit in (("a", "K"), ("b", "degC")):
