@@ -107,7 +107,8 @@ def as_saved(values: NDArray[Any], codec: Codec) -> np.dtype[Any]:
 
 
 def netcdf(samples: NDArray[Any], codec: Codec) -> bytes:
-    """Fields or volumes (B, C, *spatial) as NetCDF 3, which everything reads: along each axis where its points lie.
+    """Fields or volumes (B, C, *spatial) as NetCDF 3, which everything reads: along each axis where its points lie. An
+    axis is called otherwise where a variable has its name.
 
     Raises:
         UserError: they are none.
@@ -124,18 +125,28 @@ def netcdf(samples: NDArray[Any], codec: Codec) -> bytes:
     axis_units = about.spacing_units if about and about.spacing_units else ("",) * len(axes)
     content = io.BytesIO()
     with netcdf_file(content, "w") as file:
-        file.createDimension("sample", len(samples))
-        for axis, length, step, unit in zip(axes, samples.shape[2:], spacing, axis_units, strict=True):
+        number, *places = (axis if axis not in names else f"{axis}_axis" for axis in ("sample", *axes))
+        file.createDimension(number, len(samples))
+        for axis, length, step, unit in zip(places, samples.shape[2:], spacing, axis_units, strict=True):
             file.createDimension(axis, length)
             place = file.createVariable(axis, "f8", (axis,))
             place[:] = step * np.arange(length)
             place.units = unit.encode()
-        for number, (name, unit) in enumerate(zip(names, units, strict=True)):
-            variable = file.createVariable(name, "f4", ("sample", *axes))
-            variable[:] = samples[:, number]
+        for channel, (name, unit) in enumerate(zip(names, units, strict=True)):
+            variable = file.createVariable(netcdf_name(name), "f4", (number, *places))
+            variable[:] = samples[:, channel]
             variable.units = unit.encode()
         file.flush()
         return content.getvalue()
+
+
+def netcdf_name(name: str) -> str:
+    """A name as SciPy has to be given it: it writes Latin-1, and NetCDF's names are UTF-8, without slashes.
+
+    >>> netcdf_name("wind/u"), netcdf_name("é").encode("latin-1").decode()
+    ('wind_u', 'é')
+    """
+    return name.replace("/", "_").encode().decode("latin-1")
 
 
 def npz(samples: NDArray[Any], codec: Codec) -> bytes:

@@ -69,6 +69,21 @@ def test_netcdf_is_read_by_xarray(tmp_path: Path) -> None:
         assert found["u"].attrs["units"] == "m/s"
 
 
+@pytest.mark.parametrize("names", [("x", "y"), ("sample", "u"), ("vent/été", "猫")])
+def test_netcdf_of_variables_of_any_name(tmp_path: Path, names: tuple[str, str]) -> None:
+    xarray = pytest.importorskip("xarray")
+    made = samples(FIELDS)
+    ((_, content),) = files_of(made, FIELDS.changed(variables=names), "wind.nc")
+    (tmp_path / "wind.nc").write_bytes(content)
+    with xarray.open_dataset(tmp_path / "wind.nc") as found:
+        assert list(found.data_vars) == [name.replace("/", "_") for name in names]
+        for channel, name in enumerate(found.data_vars):
+            np.testing.assert_array_equal(found[name], made[:, channel])
+        rows, columns = found[name].dims[1:]
+        np.testing.assert_allclose(found[rows], [0, -0.5, -1, -1.5])
+        assert found[columns].attrs["units"] == "°E"
+
+
 def test_arrays_with_what_is_known() -> None:
     made = samples(FIELDS)
     ((_, content),) = files_of(made, FIELDS, "wind.npz")
