@@ -113,6 +113,8 @@ class FieldFiles(
             raise ValueError("split = region: must be file or time where fields are whole: tile is null")
         if self.step is not None and self.tile is None:
             raise ValueError(f"step = {self.step}: must be null where fields are whole: tile is null")
+        if twice := [name for name in self.variables if self.variables.count(name) > 1]:
+            raise ValueError(f"variables = {list(self.variables)}: {twice[0]} must be there once")
         if self.units and len(self.units) != len(self.variables):
             raise ValueError(f"units has {len(self.units)} entries: must have one for each of variables")
 

@@ -227,6 +227,7 @@ def test_tiles_that_do_not_fit(sea: Path) -> None:
     [
         ({"split": "region"}, "split = region: must be file or time where fields are whole"),
         ({"step": 4}, "step = 4: must be null where fields are whole"),
+        ({"variables": ["u", "v", "u"]}, "variables = .*: u must be there once"),
         ({"units": ["m"]}, "units has 1 entries: must have one for each of variables"),
     ],
 )
