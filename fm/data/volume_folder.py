@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fm.codecs import Codec
 
 WHAT = "volumes"
+VOXEL = "voxel"
+"""The unit of distances where nothing says how far voxels lie apart."""
 INNER, NARROW = (0.1, 99.9), 0.25
 """Between which percentiles most values lie; and of the whole range, the part below which that is doubted."""
 
@@ -129,7 +131,7 @@ class VolumeFolder(
             raise FolderError(f"all training volumes have the value {train.data.min():g} everywhere{self.advice}")
         usual = [rounded(float(one)) for one in np.median(train.column("spacing"), axis=0)]
         spacing = tuple(usual) if np.isfinite(usual).all() else ()
-        units = ("mm",) * len(spacing)
+        units = ("mm" if spacing else VOXEL,) * len(self.box)  # without a unit they would be taken for videos
         if self.threshold is not None:
             return Pixels(train.stored, spacing=spacing, spacing_units=units)
         low, high = self.window or (float(train.data.min()), float(train.data.max()))

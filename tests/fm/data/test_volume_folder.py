@@ -16,6 +16,7 @@ from fm.data.sources import Dataset, Request, VolumeFolder
 from fm.data.volume_reading import read_volumes
 from fm.data.writing import write
 from fm.errors import UserError
+from fm.films import along_time
 
 
 def load(folder: Path, skip_bad: bool = False, **options: object) -> CodedSplits:
@@ -116,6 +117,15 @@ def test_floats_of_unknown_spacing_and_many_volumes_in_one_file(tmp_path: Path) 
     assert len(load(tmp_path / "scans").test) - len(splits.test) in (0, 1), "what tests goes on to do so"
     np.save(tmp_path / "scans" / "many.npy", many > 0)
     assert load(tmp_path / "scans", resample="nearest").codec.high == 1
+
+
+def test_masks_of_unknown_spacing_are_no_videos(tmp_path: Path) -> None:
+    for number in range(10):
+        np.save(tmp_path / f"{number}.npy", volume(number))
+    codec = load(tmp_path, threshold=4000).codec
+    assert isinstance(codec, Pixels)
+    assert (codec.spacing, codec.spacing_units) == ((), ("voxel",) * 3)
+    assert not along_time(codec)
 
 
 def test_a_range_that_few_values_need_is_doubted(folder: Path) -> None:
