@@ -18,11 +18,17 @@ FIELDS: dict[str, Spec] = {"label": Label(3), "size": Vector(2), "text": Sequenc
 WITHOUT_TOKENS = {name: field for name, field in FIELDS.items() if name != "text"}
 CASES: list[tuple[type[Network], dict[str, Any], Any, dict[str, Any], dict[str, Spec]]] = [
     (UNetOptions, UNET, (1, 2, 2), {"factorised": True}, FIELDS),
-    (UNetOptions, UNET, (2, 2, 2), {"factorised": True}, FIELDS),
+    (UNetOptions, UNET | {"skip": True}, (2, 2, 2), {"factorised": True}, FIELDS),
     (UNetOptions, UNET, (1, 2, 2), {"factorised": False}, WITHOUT_TOKENS),
     (UNetOptions, UNET | {"padding": "circular"}, 2, {"padding": "circular_space"}, WITHOUT_TOKENS),
     (TransformerOptions, DIT, (1, 2, 2), {"factorised": True}, FIELDS),
-    (TransformerOptions, DIT | {"rotary": True, "joint": True, "qk_norm": True}, 2, {"factorised": True}, FIELDS),
+    (
+        TransformerOptions,
+        DIT | {"rotary": True, "joint": True, "qk_norm": True, "skip": True},
+        2,
+        {"factorised": True},
+        FIELDS,
+    ),
 ]
 
 
