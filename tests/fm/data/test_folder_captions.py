@@ -63,10 +63,10 @@ def test_text_files_that_cannot_be_used_are_counted_and_no_image_is_lost(folder:
     assert captions(splits) == {f"{number:02}.png": (f"number {number}",) for number in range(5, 20)}
     assert splits.caption_faults == (
         Faults(EMPTY, 1, ("00.png",)),
-        Faults(NONE, 1, ("4.png",)),
         Faults(LONG, 2, ("02.png", "03.png")),
         Faults(NOT_UTF8, 1, ("01.png",)),
         Faults(NO_IMAGE, 1, ("04.txt",)),
+        Faults(NONE, 1, ("4.png",)),
     )
     assert splits.left_out == ((".", ".txt", 1),)
 
@@ -127,11 +127,11 @@ def test_rows_that_cannot_be_used_are_counted_with_their_lines(folder: Path) -> 
     splits = read(folder)
     assert len(captions(splits)) == 17
     assert splits.caption_faults == (
-        Faults(NONE, 1, ("17.png",)),
         Faults(NOT_UTF8, 2, ("18.png", "19.png")),
         Faults(NO_IMAGE, 1, ("../../etc/passwd in metadata.jsonl",)),
         Faults(NO_JSON, 3, ("metadata.jsonl:18", "metadata.jsonl:19", "metadata.jsonl:20")),
         Faults(NO_FILE_NAME, 2, ("metadata.jsonl:21", "metadata.jsonl:22")),
+        Faults(NONE, 1, ("17.png",)),
     )
 
 
@@ -146,4 +146,4 @@ def test_a_quotation_mark_that_nothing_ends(folder: Path) -> None:
     (folder / "metadata.csv").write_text('file_name,text\n00.png,good\n01.png,"bad\n' + "02.png,swallowed\n" * 20_000)
     splits = read(folder)
     assert captions(splits) == {"00.png": ("good",)}
-    assert splits.caption_faults[-1][:2] == (NOT_READ, 1)
+    assert (NOT_READ, 1) in [fault[:2] for fault in splits.caption_faults]
