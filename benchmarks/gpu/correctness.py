@@ -31,9 +31,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 BATCH = 8
 STEPS = 4
-PARTS = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform", "target": "velocity", "weight": "flat"}
-BASE: dict[str, Any] = {"name": "regression", **PARTS}
 TWO_TIMES = {"path": "cond_ot", "coupling": "independent", "timesteps": "uniform"}
+PARTS = TWO_TIMES | {"target": "velocity", "weight": "flat"}
+BASE: dict[str, Any] = {"name": "regression", **PARTS}
 
 
 def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from benchmarks.gpu.sizes import Case, Sizes
 from benchmarks.gpu.steps import Ours, flow_matching
 from benchmarks.gpu.timing import alternate
 from benchmarks.gpu.training import ahead, as_trained
+from fm.batches import Batch
 from fm.objectives import Objective
 
 DERIVED: dict[str, dict[str, Any]] = {
@@ -48,5 +49,5 @@ def of_a_case(case: Case, device: torch.device, sizes: Sizes) -> Iterator[Row]:
         yield Figure(f"{case.what}, {what}", values)
 
 
-def a_step(ours: Ours, batch: Any) -> None:
+def a_step(ours: Ours, batch: Batch) -> None:
     ours.step(ahead(batch))
