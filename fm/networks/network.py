@@ -23,8 +23,8 @@ FACTORISED = (
 )
 
 SKIP = (
-    "what is put in comes out too, times a number that is learnt for each time: for patches of more numbers than the "
-    "network has channels"
+    "what is put in comes out too, times a number that is learnt for each time: for patches of more than half as many "
+    "numbers as the network has channels"
 )
 
 
