@@ -1,6 +1,7 @@
 """A folder with an autoencoder as diffusers has it: config.json and diffusion_pytorch_model.safetensors.
 
-Those that diffusers has written are read, a pipeline's `vae/` too; what is written here, diffusers reads.
+Those that diffusers has written are read, a pipeline's `vae/` too; what is written here, diffusers reads, if it has an
+autoencoder like it.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fm.components import options_of
+from fm.components import known, options_of
 from fm.diffusers_folders import WEIGHTS, files_of_weights, present, required
 from fm.errors import shown
 from fm.generator_files import CONFIG, GeneratorError
@@ -53,10 +54,12 @@ def autoencoder_in(folder: Path) -> Autoencoder:
     file = place(folder) / CONFIG
     settings = required(file)
     kind = settings.get("_class_name")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise GeneratorError(f"{file}: _class_name = {shown(kind)}: must be one of {', '.join(KINDS)}")
-    given = {key: value for key, value in settings.items() if not key.startswith("_") and key not in NOT_USED[kind]}
-    for key, value in ONE_WAY[kind].items():
+    kinds = KINDS | {name: name for name in known("autoencoder") if name not in KINDS.values()}
+    if not isinstance(kind, str) or kind not in kinds:
+        raise GeneratorError(f"{file}: _class_name = {shown(kind)}: must be one of {', '.join(kinds)}")
+    unused = NOT_USED.get(kind, set())
+    given = {key: value for key, value in settings.items() if not key.startswith("_") and key not in unused}
+    for key, value in ONE_WAY.get(kind, {}).items():
         if given.pop(key, value) != value:
             raise GeneratorError(f"{file}: {key} = {shown(settings[key])}: only {shown(value)} is known here")
     for key, plain in PLAIN.items():
@@ -66,7 +69,7 @@ def autoencoder_in(folder: Path) -> Autoencoder:
     if (out := given.pop("out_channels", channels if kind == "AutoencoderDC" else 3)) != channels:
         raise GeneratorError(f"{file}: out_channels = {shown(out)}: must be in_channels, {shown(channels)}")
     try:
-        return Autoencoder.of({"name": KINDS[kind], **given})
+        return Autoencoder.of({"name": kinds[kind], **given})
     except ValueError as error:
         raise GeneratorError(f"{file}: {error}") from None
 

@@ -141,6 +141,8 @@ def trained(settings: Params, dataset: Prepared, stage: Stage, run: tracking.Sta
     chosen = settings.codec
     torch.manual_seed(settings.train.seed)
     autoencoding = Autoencoding.untrained(Autoencoder.of(chosen.untrained, ANY), adversarial=chosen.adversarial > 0)
+    examples = Examples(dataset.train, dataset.codec, Unconditional())
+    autoencoding.initialise(examples)
     elsewhere = checkpoints_elsewhere(stage.name, stage.key)
 
     def show(step: int, averaged: Autoencoding) -> None:
@@ -150,7 +152,7 @@ def trained(settings: Params, dataset: Prepared, stage: Stage, run: tracking.Sta
     totals = trainer.train(
         autoencoding,
         aim(settings),
-        Examples(dataset.train, dataset.codec, Unconditional()),
+        examples,
         budget(settings),
         Keeping(workspace(stage) / "last.ckpt", stage.key, settings.train.checkpoint_every, elsewhere=elsewhere),
         hardware_of(settings),
@@ -167,6 +169,7 @@ def options(settings: Params) -> dict[str, Any]:
 def aim(settings: Params) -> Reconstruction:
     chosen, device = settings.codec, devices.pick(settings.train.accelerator)
     return Reconstruction(
+        error=chosen.error,
         kl=chosen.kl,
         sampled=chosen.sampled,
         perceptual=Perceptual.of(load(FEATURES, device, ANY)) if chosen.perceptual else None,

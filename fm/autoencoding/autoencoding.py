@@ -1,6 +1,7 @@
 """An autoencoder in training."""
 
 import copy
+from math import prod
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -9,10 +10,16 @@ from torch import Tensor, nn
 
 from fm import autoencoder_folders
 from fm.autoencoding.discriminator import Discriminator
+from fm.batches import Examples
 from fm.codecs import Latents
+from fm.codecs.measuring import chunks
+from fm.data.rows import Some, evenly
 from fm.networks import Autoencoder
 from fm.networks.autoencoder_network import AutoencoderNetwork
 from fm.networks.layers import in_channels_last
+
+LOOKED_AT = 500
+"""Pictures that a network is initialised by."""
 
 
 class InTraining(nn.Module):
@@ -66,6 +73,13 @@ class Autoencoding:
         """
         discriminator = Discriminator(autoencoder.in_channels) if adversarial else None
         return cls(autoencoder, in_channels_last(InTraining(autoencoder, discriminator)))
+
+    def initialise(self, examples: Examples) -> None:
+        """Begin where the network best begins on such pictures (AutoencoderNetwork.initialise), by some of them."""
+        some = Some(examples.rows, evenly(len(examples.rows), LOOKED_AT))
+        self._own().initialise(
+            examples.codec.encode(some[rows]["data"]) for rows in chunks(len(some), prod(examples.codec.stored))
+        )
 
     @property
     def device(self) -> torch.device:

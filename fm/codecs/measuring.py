@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.codecs.codec import Codec
-from fm.data.rows import Rows
+from fm.data.rows import Rows, Some, evenly
 from fm.noise import Draws
 
 CHUNK = 1000
 """How many data are encoded at a time while they are measured, at most."""
 MOST_NUMBERS = CHUNK * 64 * 64 * 3
 """How many numbers they have together, at most: 100 MB as doubles."""
+ENOUGH = 10**9
+"""Numbers by which the scale is known to more digits than anything depends on, of CHUNK data at least."""
 
 
 class Moments:
@@ -45,9 +47,10 @@ class Moments:
 
 
 def measured(codec: Codec, rows: Rows) -> Codec:
-    """The codec with the scale of these data; with its own where all their numbers are equal."""
-    moments = Moments(1)
-    for some in chunks(len(rows), prod(codec.stored)):
+    """The codec with the scale of these data, or of ENOUGH of them; with its own where all their numbers are equal."""
+    moments, numbers = Moments(1), prod(codec.stored)
+    rows = Some(rows, evenly(len(rows), max(ENOUGH // numbers, CHUNK)))
+    for some in chunks(len(rows), numbers):
         encoded = codec.encode(rows[some]["data"], draws_of(some))
         moments.add(encoded.double().numpy().reshape(len(some), 1, -1))
     return codec.changed(scale=rounded(moments.deviation()[0]) or codec.scale)

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.data.decoding import decode
+from fm.data.processes import processes
 
 TOGETHER = 64
 """Pictures that are drawn before the next are begun."""
+LARGE = 2**28
+"""Numbers of all pictures together from which on other processes are worth their beginning: 10,000 of 95 x 95 in
+colour."""
 
 
 def draw(svg: str, size: int, channels: int) -> NDArray[np.uint8]:
@@ -44,8 +48,12 @@ def drawn(svgs: Sequence[str], size: int, channels: int, folder: Path) -> NDArra
 
 
 def pictures(svgs: Sequence[str], size: int, channels: int) -> Iterator[NDArray[np.uint8]]:
-    # resvg lets go of Python's lock while it draws.
+    one = partial(draw, size=size, channels=channels)
+    if len(svgs) * size**2 * channels < LARGE:
+        yield from map(one, svgs)
+        return
+    # resvg keeps Python's lock while it draws, so that threads gain nothing.
     waiting = iter(svgs)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with processes(os.cpu_count() or 1) as pool:
         while together := list(islice(waiting, TOGETHER)):
-            yield from pool.map(lambda svg: draw(svg, size, channels), together)
+            yield from pool.map(one, together, chunksize=4)

@@ -9,12 +9,8 @@ that are missing, and ends with the same bytes. fm.data.assembling puts the part
 
 import hashlib
 import json
-import multiprocessing
 import os
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +24,7 @@ from fm.data.captions import as_lines
 from fm.data.collecting import Read, read_part
 from fm.data.dataset import Request
 from fm.data.listing import Part
+from fm.data.processes import processes
 from fm.data.shard_files import Shard, content_of, shard_of
 from fm.data.splits import LeftOut, Skipped
 from fm.s3 import Place
@@ -78,18 +75,15 @@ class Plan:
         return self.work / "shards"
 
 
-def make_parts(parts: Sequence[Part], plan: Plan, processes: int) -> None:
-    """The parts that are not made yet."""
+def make_parts(parts: Sequence[Part], plan: Plan, count: int) -> None:
+    """The parts that are not made yet, by so many processes."""
     plan.shards.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(len(parts)) if not plan.record(number).is_file()]
-    if processes == 1 or len(missing) < 2:
+    if count == 1 or len(missing) < 2:
         for number in missing:
             make_part(number, parts[number], plan)
         return
-    # A fork would take along the locks of threads that it has not.
-    context = multiprocessing.get_context("spawn")
-    count = min(processes, len(missing))
-    with ProcessPoolExecutor(count, mp_context=context, initializer=end_with, initargs=(os.getpid(),)) as pool:
+    with processes(min(count, len(missing))) as pool:
         jobs = [pool.submit(make_part, number, parts[number], plan) for number in missing]
         try:
             for job in jobs:
@@ -97,17 +91,6 @@ def make_parts(parts: Sequence[Part], plan: Plan, processes: int) -> None:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def end_with(parent: int) -> None:
-    """End this process when its parent is gone: killed, it could not say so."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def make_part(number: int, part: Part, plan: Plan) -> None:

@@ -5,6 +5,7 @@ encode and decode.
 from fm.networks.autoencoder import Autoencoder
 from fm.networks.autoencoder_dc import AutoencoderDC
 from fm.networks.autoencoder_kl import AutoencoderKL
+from fm.networks.autoencoder_pca import AutoencoderPCA
 from fm.networks.autoencoder_tiny import AutoencoderTiny
 from fm.networks.diffusers_transformer import DiffusersTransformerOptions
 from fm.networks.diffusers_unet import DiffusersUNetOptions
@@ -16,6 +17,7 @@ __all__ = [
     "Autoencoder",
     "AutoencoderDC",
     "AutoencoderKL",
+    "AutoencoderPCA",
     "AutoencoderTiny",
     "DiffusersTransformerOptions",
     "DiffusersUNetOptions",

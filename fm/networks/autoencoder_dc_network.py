@@ -7,10 +7,8 @@ from torch.nn import functional as F
 
 from fm.arithmetic import without_autocast
 from fm.networks.autoencoder_dc import AutoencoderDC
-from fm.networks.autoencoder_network import AutoencoderNetwork
+from fm.networks.autoencoder_network import CERTAIN, AutoencoderNetwork
 
-CERTAIN = -30.0
-"""The log-variance of latents that have none."""
 EPS = 1e-5
 """Added to mean squares in norms."""
 

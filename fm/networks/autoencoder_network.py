@@ -1,8 +1,12 @@
 """What every autoencoder's network can do."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 from torch import Tensor, nn
+
+CERTAIN = -30.0
+"""The log-variance of latents that have none."""
 
 
 class AutoencoderNetwork(nn.Module, ABC):
@@ -17,6 +21,10 @@ class AutoencoderNetwork(nn.Module, ABC):
     >>> Halves()(torch.ones(1, 1, 4, 4)).shape
     torch.Size([1, 1, 4, 4])
     """
+
+    def initialise(self, pictures: Iterable[Tensor]) -> None:
+        """Set the weights to where training best begins, by pictures (B, C, H, W) in [-1, 1], some at a time. Random
+        ones stay as they are, unless the kind knows better."""
 
     @abstractmethod
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:

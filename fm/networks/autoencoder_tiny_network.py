@@ -5,11 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fm.networks.autoencoder_network import AutoencoderNetwork
+from fm.networks.autoencoder_network import CERTAIN, AutoencoderNetwork
 from fm.networks.autoencoder_tiny import AutoencoderTiny
 
-CERTAIN = -30.0
-"""The log-variance of latents that have none."""
 MOST = 3.0
 """What latents are bent to stay within."""
 

@@ -103,6 +103,9 @@ class Codec(Section):
     batch_size: Filled[PositiveInt]
     crop: int | None = Field(default=None, ge=8, le=512, description="side of the part that it sees of each image")
     learning_rate: Filled[float] = Field(gt=0, le=1)
+    error: Literal["l1", "l2"] = Field(
+        default="l1", description="the absolute or the squared difference, which it makes small"
+    )
     kl: Filled[float] = Field(ge=0, le=1000, description="weight of how far latents are from a standard normal")
     perceptual: Filled[float] = Field(
         ge=0, le=1000, description="weight of how different pictures look to evaluate.extractor"

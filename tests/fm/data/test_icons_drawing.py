@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fm.data.icons_drawing import TOGETHER, draw, drawn
+from fm.data import icons_drawing
+from fm.data.icons_drawing import TOGETHER, draw, drawn, pictures
+from fm.data.processes import processes
 
 
 def svg(body: str, side: int = 8) -> str:
@@ -48,8 +50,18 @@ def test_letters_are_not_drawn_with_the_machines_fonts() -> None:
 def test_many_lie_on_the_disk_in_their_order(tmp_path: Path) -> None:
     count = TOGETHER + 3
     bars = [svg(f'<rect width="{count}" height="{number}"/>', side=count) for number in range(count)]
-    pictures = drawn(bars, size=count, channels=1, folder=tmp_path / "cache")
-    assert isinstance(pictures, np.memmap)
+    made = drawn(bars, size=count, channels=1, folder=tmp_path / "cache")
+    assert isinstance(made, np.memmap)
     assert list((tmp_path / "cache").iterdir()) == []  # it has no name, and vanishes with the array
-    heights = (pictures[:, :, count // 2, 0] == 0).sum(axis=1)
+    heights = (made[:, :, count // 2, 0] == 0).sum(axis=1)
     assert heights.tolist() == list(range(count))
+
+
+def test_large_ones_are_drawn_by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = [svg(f'<rect width="8" height="{number % 8}"/>') for number in range(TOGETHER + 3)]
+    by_one = list(pictures(bars, size=16, channels=3))
+    begun: list[int] = []
+    monkeypatch.setattr(icons_drawing, "LARGE", 0)
+    monkeypatch.setattr(icons_drawing, "processes", lambda count: begun.append(count) or processes(2))
+    assert np.array_equal(list(pictures(bars, size=16, channels=3)), by_one)
+    assert len(begun) == 1

@@ -6,7 +6,7 @@ import yaml
 
 from flows import settings
 from fm.conditions import Label, Sequence, Spec
-from fm.networks import Network
+from fm.networks import Autoencoder, Network
 from pipelines import params
 from pipelines.forecast import narrow
 from pipelines.params.defaults import FOLDER
@@ -51,9 +51,9 @@ def shape_of(chosen: params.Params) -> tuple[int, ...]:
         return chosen.dataset.channels, size, size
     if isinstance(autoencoder, str):  # Stable Diffusion's
         return 4, size // 8, size // 8
-    assert isinstance(autoencoder, dict)
-    side = size // 2 ** (len(autoencoder["encoder_block_out_channels"]) - 1)
-    return autoencoder["latent_channels"], side, side
+    trained = Autoencoder.of(chosen.codec.untrained)
+    side = size // trained.factor
+    return trained.latent_channels, side, side
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
