@@ -55,8 +55,9 @@ class ClassifierExtractor(
 
     @classmethod
     def prepare(cls, asked: Asked) -> Self:
-        from fm.metrics.extractors.classifier_network import Classifier, recognition
+        from fm.metrics.extractors.classifier_network import LARGEST, Classifier, recognition
         from fm.metrics.fitting import Schedule, fit, own_order
+        from fm.metrics.looking import all_looked_at
 
         dataset, images = asked.dataset, asked.images
         classes = len(dataset.label_names)
@@ -72,6 +73,8 @@ class ClassifierExtractor(
                 f"{width}x{height}: set it to efficientnet_lite0 or to inception"
             )
         sizes = {"channels": channels, "image_size": height, "num_classes": classes}
+        if height % LARGEST == 0:  # as small as the network makes them, once and not in every epoch
+            images = all_looked_at(images, asked.cache)
         batch_size = min(cls.training_batch, len(images))
         epochs = max(cls.epochs, -(-cls.least_steps * batch_size // len(images)))
         torch.manual_seed(0)
