@@ -9,9 +9,12 @@ from torch.nn import functional as F
 
 from fm.data.rows import Data
 from fm.images import Images, tensor_of
-from fm.metrics.extractors.classifier_network import LARGEST, block
+from fm.metrics.extractors.classifier_network import block
 from fm.metrics.extractors.extractor import chunks
 
+LARGEST = 32
+"""Pixels of the longer side of the pictures that are looked at, unless others are asked for; larger ones are made so
+small. Of twice as many a training takes four times as long, hours on two cores."""
 COARSEST = 4
 """Pixels of the shorter side at which it stops halving."""
 TOGETHER = 64
@@ -36,13 +39,13 @@ def looking(channels: int, height: int, width: int, dimensions: int, filters: in
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(2 * filters * height * width, dimensions))
 
 
-def looked_at(images: Images) -> Images:
+def looked_at(images: Images, largest: int = LARGEST) -> Images:
     """Pictures (B, H, W, C) as they are looked at: the means of squares of large ones, the others as they are; uint8.
 
     >>> looked_at(np.full((2, 512, 256, 3), 7, np.uint8)).shape
-    (2, 64, 32, 3)
+    (2, 32, 16, 3)
     """
-    if (square := square_of(images)) == 1:
+    if (square := square_of(images, largest)) == 1:
         return images
     return np.concatenate([means(part, square) for part in chunks(images, TOGETHER)])
 
@@ -53,20 +56,20 @@ def means(images: Images, square: int) -> Images:
     return np.ascontiguousarray(pooled.round().byte().permute(0, 2, 3, 1).numpy())
 
 
-def all_looked_at(images: Data, folder: Path) -> Data:
+def all_looked_at(images: Data, folder: Path, largest: int = LARGEST) -> Data:
     """The same of however many pictures, for a training that sees each of them several times: what is made smaller lies
     in a file without a name below `folder`, which vanishes with the array."""
-    if square_of(images) == 1:
+    if square_of(images, largest) == 1:
         return images
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         for part in chunks(images, TOGETHER):
-            file.write(looked_at(part).tobytes())
+            file.write(looked_at(part, largest).tobytes())
         file.flush()
-        return np.memmap(file, np.uint8, "r", shape=(len(images), *looked_at(images[:1]).shape[1:]))
+        return np.memmap(file, np.uint8, "r", shape=(len(images), *looked_at(images[:1], largest).shape[1:]))
 
 
-def square_of(images: Data) -> int:
+def square_of(images: Data, largest: int) -> int:
     """Pixels of a side of the squares that each become one."""
     _, height, width, _ = images.shape
-    return -(-max(height, width) // LARGEST)
+    return -(-max(height, width) // largest)

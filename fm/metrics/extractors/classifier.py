@@ -74,7 +74,7 @@ class ClassifierExtractor(
             )
         sizes = {"channels": channels, "image_size": height, "num_classes": classes}
         if height % LARGEST == 0:  # as small as the network makes them, once and not in every epoch
-            images = all_looked_at(images, asked.cache)
+            images = all_looked_at(images, asked.cache, LARGEST)
         batch_size = min(cls.training_batch, len(images))
         epochs = max(cls.epochs, -(-cls.least_steps * batch_size // len(images)))
         torch.manual_seed(0)
