@@ -120,7 +120,7 @@ class Askable(Protocol):
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the data of the training split are under, in their order; sample sets ask for as much of each.
+    """What the data of a split are under, in their order; sample sets ask for as much of each.
 
     Attributes:
         asked: N, as the generator's conditioner reads them; of some rows, an array.

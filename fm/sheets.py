@@ -3,6 +3,7 @@ seed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -42,9 +43,14 @@ def samples(generator: Generator, seed: int, steps: int | None = None) -> Images
     return pictures(made(generator, seed, steps), generator.codec)
 
 
-def made(generator: Generator, seed: int, steps: int | None = None) -> NDArray[Any]:
-    """The same as stored, (ROWS * columns, *stored). Raises NotFinite."""
-    return generator.sample(ROWS * columns_of(generator), seed, steps=steps)
+def made(generator: Generator, seed: int, steps: int | None = None, asked: Sequence[Any] | None = None) -> NDArray[Any]:
+    """The same as stored, (ROWS * columns, *stored). Raises NotFinite.
+
+    Args:
+        asked: what each column is asked for under, instead of all there is in turn.
+    """
+    rows = None if asked is None else list(asked) * ROWS
+    return generator.sample(ROWS * columns_of(generator), seed, rows, steps=steps)
 
 
 def film(stored: NDArray[Any], codec: Codec, columns: int) -> bytes | None:

@@ -4,11 +4,12 @@ import os
 from dataclasses import replace
 
 from fm.batches import Examples
-from fm.conditions import Unconditional
+from fm.codecs import Codec
+from fm.conditions import Given, Unconditional
 from fm.data.prepared import CacheFolder, Prepared
 from fm.encoded_data import examples_in
 from fm.errors import UserError
-from pipelines.params import Params
+from pipelines.params import Params, Part
 from pipelines.project import ENCODED, PREPARED, cache_dir
 
 LIMIT_VARIABLE = "PIPELINE_SHARD_CACHE_MB"
@@ -33,11 +34,22 @@ def for_training(settings: Params, dataset: Prepared) -> Examples:
 
     Raises:
         PreparedError: it has to be encoded, and data/encoded is missing, damaged or of other data.
+        UserError: the data have no such part as is to be given.
     """
     if settings.is_encoded:
         return examples_in(ENCODED, dataset)
-    examples = Examples.of(dataset)
-    return replace(examples, conditioner=Unconditional()) if settings.dataset.condition == "none" else examples
+    examples, condition = Examples.of(dataset), settings.dataset.condition
+    if isinstance(condition, Part):
+        return replace(examples, conditioner=part_of(condition, examples.codec))
+    return replace(examples, conditioner=Unconditional()) if condition == "none" else examples
+
+
+def part_of(condition: Part, codec: Codec) -> Given:
+    """Raises UserError: the data have no such part."""
+    try:
+        return condition.conditioner(codec.shape).for_codec(codec)
+    except ValueError as error:
+        raise UserError(f"params.yaml: dataset.condition: {error}") from None
 
 
 def limit() -> int:

@@ -6,24 +6,29 @@ one machine or several. The first process measures what all have drawn; the othe
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fm import devices, images, sheets, work_queue
+from fm.conditions import Whole
+from fm.conditions.given import GIVEN
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.evaluation import CONFIDENCE
 from fm.generator import Generator
+from fm.metrics.completing import complete, examples, is_given_a_part
 from fm.metrics.distances import nearest
 from fm.metrics.extractors import Extractor, Floats, load
 from fm.networks.compiled import COMPILING
 from fm.pictures import pictures
 from fm.work_queue import Workers
-from pipelines import averages, params, snapshots
+from pipelines import averages, completing, params, snapshots
 from pipelines.dataset import opened
 from pipelines.following import deciding, follow, is_told_captions
 from pipelines.measuring import Protocol, measures_of
@@ -96,6 +101,13 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
                 figures = follow(generator.with_sampler(decides.sampler), dataset, chosen, workers)
                 captions = Following(sampler=decides.sampler, nfe=decides.nfe, figures=figures)
                 report_captions(tracked, captions)
+            completion = None
+            if is_given_a_part(generator):
+                decides = rows[workers.agree(deciding(rows, settings.register_.nfe))]
+                by_it = generator.with_sampler(decides.sampler)
+                completion = completing.completed(by_it, decides, dataset, chosen, workers)
+                if completion is not None:
+                    completing.report(tracked, completion)
             require_unchanged(stage)
 
         plan = plan_of(chosen, len(dataset.test))
@@ -114,6 +126,7 @@ def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
             along=along,
             lengths=lengths,
             captions=captions,
+            completion=completion,
             figures=of_data[0],
             curves=of_data[1],
         )
@@ -152,6 +165,9 @@ def help_draw(workers: Workers, method: str, threads: int | None = None) -> None
         draw(at_length(method, length, generator, chosen).with_sampler(best), extractor, dataset, chosen, workers)
     if is_told_captions(generator):
         follow(generator.with_sampler(samplers[workers.agree(0)]), dataset, chosen, workers)
+    if is_given_a_part(generator):
+        by_it = generator.with_sampler(samplers[workers.agree(0)])
+        complete(by_it, dataset.train, dataset.test, chosen.seed, workers)
 
 
 def model(folder: Path, chosen: Evaluate, device: torch.device, weaker: Mapping[int, Path]) -> Generator:
@@ -170,18 +186,28 @@ def save_grid(
     generator: Generator, extractor: Extractor, dataset: Prepared, train: Floats, folder: Path, seed: int
 ) -> None:
     """A sheet of samples, labels in turn, from the same noise for every method and sampler; and below the first row's
-    images the training images nearest to them, where a copy would show. What moves is a film beside it."""
-    made, columns = sheets.made(generator, seed), sheets.columns_of(generator)
+    images the training images nearest to them, where a copy would show. What moves is a film beside it. Where a part is
+    given, a column is of one test datum: itself, what is given of it, and what is made of that."""
+    columns = sheets.columns_of(generator)
+    wholes = examples(dataset.test, columns) if is_given_a_part(generator) else None
+    made = sheets.made(generator, seed, asked=wholes)
     samples = pictures(made, generator.codec)
     sampler = generator.config.sampler
     name = f"{sampler.label}-{sampler.steps}"
-    images.save_png(sheets.laid_out(samples, columns), folder / f"{name}.png")
-    if (film := sheets.film(made, generator.codec, columns)) is not None:
+    shown = made if wholes is None else np.concatenate([*beside(generator, wholes), made[: -2 * columns]])
+    images.save_png(sheets.laid_out(pictures(shown, generator.codec), columns), folder / f"{name}.png")
+    if (film := sheets.film(shown, generator.codec, columns)) is not None:
         (folder / f"{name}.webp").write_bytes(film)
     near = nearest(extractor.features(made[:columns]), train, NEIGHBOURS)
     real = (pictures(dataset.train[near[:, k]]["data"], generator.codec) for k in range(NEIGHBOURS))
     rows = [samples[:columns], *real]
     images.save_png(sheets.laid_out(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
+
+
+def beside(generator: Generator, wholes: Sequence[Whole]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The data, and what is given of them, both as stored; where nothing is given, what is 0 as modelled."""
+    given = generator.conditioner.read(wholes)[GIVEN][:, :-1]
+    return np.stack([one.stored for one in wholes]), generator.codec.decode(given)
 
 
 def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationRow) -> None:

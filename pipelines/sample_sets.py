@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from fm import devices, evaluation
 from fm.captions import seen
+from fm.conditions import Whole
 from fm.data.captions import TEXT
 from fm.data.prepared import Prepared
 from fm.data.rows import Arrays
 from fm.errors import UserError
 from fm.evaluation import Conditions, Measured, Plan, Reference, SampleSet
 from fm.generator import Generator
+from fm.metrics.completing import is_given_a_part
 from fm.metrics.extractors import Extractor, Floats
 from fm.metrics.measures import Measures
 from fm.noise import Draws
@@ -144,10 +146,28 @@ class Captions:
         return np.array(seen(self.rows.captions(rows), Draws(0, rows.tolist())), dtype=object)
 
 
+class Wholes:
+    """Each of these data, of which a part is given."""
+
+    def __init__(self, rows: "Arrays | Shards") -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        found = np.empty(len(rows), dtype=object)
+        found[:] = [Whole(one, int(row)) for one, row in zip(self.rows[rows]["data"], rows, strict=True)]
+        return found
+
+
 def conditions(generator: Generator, dataset: Prepared) -> Conditions | None:
     """What the training split's data are under, by what the generator calls it: one that was trained on other data may
     have other labels, or the same in another order, and is asked for no label where it does not know it. None where
-    data have no labels, or the generator knows no condition."""
+    data have no labels, or the generator knows no condition. Where a part is given, it is of the test split's data,
+    which no network has seen."""
+    if is_given_a_part(generator):
+        return Conditions(Wholes(dataset.test), dataset.test.column(LABEL) if LABEL in dataset.test.kinds else None)
     has_labels = LABEL in dataset.train.kinds
     if TEXT in generator.conditioner.fields:
         labels = dataset.train.column(LABEL) if has_labels and dataset.label_names else None

@@ -28,7 +28,7 @@ from pipelines.registry.versions import find
 FIELDS: dict[str, Any] = {"name": "turbulence", "options": {"train": 80, "test": 40, "side": 8, "time": 0.1}}
 KINDS: dict[str, dict[str, Any]] = {
     "fields": FIELDS,
-    "videos": {"name": "own.shapes:Flights"},
+    "videos": {"name": "own.shapes:Flights", "condition": {"kind": "first_frames", "count": 2}},
     "volumes": {"name": "own.shapes:Boxes"},
 }
 RUNS = Path("runs")

@@ -72,6 +72,16 @@ def test_is_measured_in_its_own_terms(runs: Path, kind: str, figures: set[str]) 
     assert "Are the data right?" in page
 
 
+def test_videos_are_completed_from_their_first_frames(runs: Path) -> None:
+    for method in ("flow_matching", "diffusion"):
+        completion = read(runs, "videos", f"metrics/evaluate/{method}.json")["completion"]
+        assert completion["part"] == "the first frames"
+        assert 0 < completion["crps_low"] < completion["crps"] < completion["crps_high"]
+        assert len(completion["crps_each"]) == completion["data"]
+    assert "Is the rest told" in (runs / "videos" / "reports" / "report.html").read_text()
+    assert "completion" not in read(runs, "volumes", "metrics/evaluate/diffusion.json")
+
+
 def test_real_data_are_right(runs: Path) -> None:
     real = {
         (kind, one["name"]): one["test"]["value"]
@@ -97,6 +107,7 @@ def test_is_shown_as_it_moves(runs: Path, kind: str, moves: bool) -> None:
 
 def test_what_cannot_be_exported_is_refused_in_a_line(runs: Path) -> None:
     told = {kind: read(runs, kind, "export.json") for kind in KINDS}
-    assert told["videos"]["torch"] == told["volumes"]["torch"] == ""
+    assert told["volumes"]["torch"] == ""
+    assert told["videos"]["torch"] == "only labels can be exported as a condition, and this has given"
     assert told["fields"]["torch"] == "only pixels can be exported so, and this makes standardised"
     assert told["videos"]["diffusers"] == "--to diffusers takes pictures alone, and what this makes is 8×8×8×1"

@@ -12,7 +12,7 @@ from fm.conditions.conditioner import (
     Vector,
     withheld,
 )
-from fm.conditions.given import FirstFrames, Given, LowResolution, Observed
+from fm.conditions.given import FirstFrames, Given, LowResolution, Observed, Whole
 from fm.conditions.text import Text, empty_sequence
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Text",
     "Unconditional",
     "Vector",
+    "Whole",
     "empty_sequence",
     "withheld",
 ]

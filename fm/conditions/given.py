@@ -16,9 +16,9 @@ import copy
 from abc import ABC, abstractmethod
 from collections import abc
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +37,32 @@ GIVEN = "given"
 NOTHING = Unconditional()
 
 
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """A whole datum, to be asked for as one is in training: the part that is given of it is taken from it.
+
+    Attributes:
+        stored: (*stored), as the codec stores data.
+        number: by which the part is drawn, where it is drawn.
+
+    >>> Whole(np.zeros((1, 3)), number=7).number
+    7
+    """
+
+    stored: NDArray[Any]
+    number: int
+
+
 class Given(Conditioner, ABC):
     """Data of which a part is given; a class of this kind says which.
 
-    One is asked for as a datum as it is stored, an array of which no other part is looked at; where data are under
-    something else too, as (that, datum). None is "nothing is given".
+    One is asked for as a datum as it is stored, an array of which no other part is looked at, or as a Whole one; where
+    data are under something else too, as (that, datum). None is "nothing is given".
 
     Attributes:
         shape: (C, *spatial) of the data as modelled.
         beside: what else they are under, a label for instance.
+        exact: whether what is given are values of the datum, which need not be predicted any more.
 
     >>> from fm.codecs import Standardised
     >>> frames = FirstFrames(shape=(1, 3, 2, 2), count=1).for_codec(Standardised((1, 3, 2, 2)))
@@ -54,6 +71,7 @@ class Given(Conditioner, ABC):
             [1., 0., 0.]])
     """
 
+    exact: ClassVar[bool] = True
     shape: tuple[int, ...] = option(least=1, length=(1, 16), says="(C, *spatial) of the data as modelled")
     beside: Conditioner = option(NOTHING, says="what else the data are under")
     codec: Any = field(default=None, init=False, repr=False, compare=False)
@@ -93,7 +111,7 @@ class Given(Conditioner, ABC):
     def read(self, asked: abc.Sequence[Any]) -> Condition:
         """Raises ValueError: no datum of the data's shape."""
         pairs = [self._pair(one) for one in asked]
-        maps = torch.cat([self._map(datum) for _, datum in pairs])
+        maps = torch.cat([self._given(datum) for _, datum in pairs])
         return {**self.beside.read([other for other, _ in pairs]), GIVEN: maps}
 
     def null(self, like: Condition) -> Condition:
@@ -119,10 +137,16 @@ class Given(Conditioner, ABC):
             raise ValueError(f"must be asked for as ({self.beside.name}, a datum), or as None")
         return asked
 
-    def _map(self, datum: Any) -> Tensor:
-        """(1, C + 1, *spatial) of one datum as stored."""
+    def _given(self, datum: Any) -> Tensor:
+        """(1, C + 1, *spatial) of what is asked for."""
         if datum is None:
             return torch.zeros(1, self.shape[0] + 1, *self.shape[1:])
+        if isinstance(datum, Whole):
+            return told(*self.part(self._encoded(datum.stored), Draws(0, [datum.number])))
+        return self._map(datum)
+
+    def _map(self, datum: Any) -> Tensor:
+        """The same of one datum as stored."""
         return told(*self.part(self._encoded(datum), Draws(0, [0])))
 
     def _encoded(self, datum: Any) -> Tensor:
@@ -176,6 +200,7 @@ class LowResolution(
              [1., 1., 1., 1.]]])
     """
 
+    exact: ClassVar[bool] = False
     factor: int = option(4, least=2, most=1024, says="points along each axis of which one is made")
 
     def check(self) -> None:
@@ -215,8 +240,6 @@ class Observed(
         return x, seen.reshape(len(x), 1, *self.shape[1:]).to(x.device)
 
     def _map(self, datum: Any) -> Tensor:
-        if datum is None:
-            return super()._map(None)
         array = np.ma.asarray(datum)
         missing = np.ma.getmaskarray(array) | ~np.isfinite(array.filled(0))
         there = self._ones(~missing).all(dim=1, keepdim=True)

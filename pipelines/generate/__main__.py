@@ -8,6 +8,10 @@ python -m pipelines.generate --interpolate 7 --out between.png            from t
 python -m pipelines.generate --count 16 --out films.webp                  one sheet that moves, of videos and volumes
 python -m pipelines.generate --count 16 --out fields.nc                   as the data were: .nc, .nii.gz, .gif, .npy
 
+From a model that completes data of which a part is given (dataset.condition):
+
+python -m pipelines.generate --given starts.npy --count 32 --out films.webp
+
 From a model that knows texts:
 
 python -m pipelines.generate --prompt "a red heart" --negative "a blue heart" --guidance 3 --out hearts.png
@@ -21,7 +25,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fm import s3
 from fm.components import ANY, Choice, read
@@ -45,7 +49,7 @@ COUNTS = {"sweep": 8, "prompts": 8, "grid": 1, "interpolation": 8}
 def main() -> None:
     parser = arguments()
     chosen = parser.parse_args()
-    from pipelines.generate.asking import Prompt, asked_for, negative_for, prompts_in
+    from pipelines.generate.asking import Prompt, asked_for, given_in, negative_for, prompts_in
 
     prompts = [Prompt(text, "--prompt") for text in chosen.prompt]
     prompts += [] if chosen.prompts is None else prompts_in(chosen.prompts)
@@ -58,7 +62,9 @@ def main() -> None:
         generator = model.adjusted(chosen.steps, chosen.solver, chosen.guidance[0] if chosen.guidance else None)
     except ValueError as error:
         raise UserError(str(error)) from None
-    asks = asked_for(generator.conditioner, chosen.label, prompts)
+    asks: tuple[Any, ...] = asked_for(generator.conditioner, chosen.label, prompts)
+    if chosen.given is not None:
+        asks = given_in(generator.conditioner, chosen.given)
     generator = generator.away_from(negative_for(generator.conditioner, chosen.negative))
     try:
         with warnings_in_a_line():
@@ -89,6 +95,12 @@ def arguments() -> argparse.ArgumentParser:
         help="of a model that knows texts; several, one after the other; its examples in turn if left out",
     )
     parser.add_argument("--prompts", metavar="FILE", help="more of them, one a line, UTF-8; - reads what comes in")
+    parser.add_argument(
+        "--given",
+        metavar="FILE",
+        help="of a model that completes data: a .npy of data as they are stored, NaN where nothing was observed, or an "
+        ".npz of data and missing; sample after sample of one datum after the other",
+    )
     parser.add_argument("--negative", metavar="TEXT", help="what guidance leads away from")
     parser.add_argument(
         "--count",
@@ -185,10 +197,12 @@ def make(chosen: argparse.Namespace, job: "Job") -> str:
 
 def images_of(job: "Job") -> str:
     """A prompt is quoted: nobody knows what is in it."""
-    from fm.conditions import Text
+    from fm.conditions import Given, Text
 
     if not job.asks:
         return "images"
+    if isinstance(job.generator.conditioner, Given):
+        return f"completions of {len(job.asks)} data"
     if not isinstance(job.generator.conditioner, Text):
         return f"images of the label {job.asks[0]}"
     return f"images of {shown(job.asks[0])}" if len(job.asks) == 1 else f"images of {len(job.asks)} prompts"

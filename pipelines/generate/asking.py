@@ -1,10 +1,15 @@
-"""What images are asked for: by a label, or by texts, which are data and come into no path and no line unquoted."""
+"""What images are asked for: by a label, by texts, which are data and come into no path and no line unquoted, or by a
+part of the data."""
 
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fm.conditions import Conditioner, Text
+import numpy as np
+
+from fm.conditions import Conditioner, Given, Text
 from fm.errors import UserError, shown
 
 STDIN = "-"
@@ -47,6 +52,33 @@ def prompts_in(place: str) -> list[Prompt]:
     if not found:
         raise UserError(f"--prompts: {place} has no text: give one a line")
     return found
+
+
+def given_in(conditioner: Conditioner, place: str) -> tuple[Any, ...]:
+    """The data of a file, each to be completed from the part of it that is given.
+
+    Args:
+        place: of a .npy of data as they are stored (N, *stored), NaN where nothing was observed; or of an .npz with
+            those as `data` and, where they cannot be NaN, with `missing`, bool of the same shape.
+
+    Raises:
+        UserError: the model completes nothing, the file cannot be read, or has data of another shape.
+    """
+    if not isinstance(conditioner, Given):
+        raise UserError(f"--given: {place}: this model is not told a part of the data")
+    try:
+        content = np.load(place, allow_pickle=False)
+        data, missing = (content["data"], content.get("missing")) if hasattr(content, "files") else (content, None)
+        wholes = list(data) if missing is None else list(np.ma.masked_array(data, mask=missing))
+        for whole in wholes:
+            conditioner.read([whole])
+    except KeyError as error:
+        raise UserError(f"--given: {place} has no {error.args[0]}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, np.ma.MaskError) as error:
+        raise UserError(f"--given: {place}: {error}") from None
+    if not wholes:
+        raise UserError(f"--given: {place} has no data")
+    return tuple(wholes)
 
 
 def asked_for(conditioner: Conditioner, label: str | None, prompts: list[Prompt]) -> tuple[str, ...]:

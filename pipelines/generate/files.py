@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fm import images
 from fm.codecs import Codec
-from fm.conditions import Text
+from fm.conditions import Given, Text
+from fm.conditions.given import GIVEN
 from fm.errors import UserError, shown
 from fm.films import films, moves, webp
 from fm.generator import Generator
@@ -33,12 +34,12 @@ METADATA = "metadata.jsonl"
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for: images 0 to `count` - 1 of `seed`, under a label (Conditioner.called) or under texts in turn;
-    under all there is in turn, where `asks` has nothing."""
+    """What is asked for: images 0 to `count` - 1 of `seed`, under a label (Conditioner.called), or under texts or given
+    data in turn; under all there is in turn, where `asks` has nothing."""
 
     generator: Generator
     seed: int
-    asks: tuple[str, ...]
+    asks: tuple[Any, ...]
     count: int
 
     @property
@@ -55,6 +56,8 @@ class Job:
                 "prompts": list(self.asks or conditioner.examples),
                 "negative": self.generator.negative,
             }
+        if isinstance(conditioner, Given):
+            return settings | {"given": digest(conditioner, self.asks)}
         return settings | {"label": self.asks[0] if self.asks else "all in turn"}
 
     def asked(self, first: int, count: int) -> Sequence[Any]:
@@ -98,6 +101,14 @@ class Shard:
     def starts(self, count: int) -> Iterator[int]:
         """Where its chunks begin."""
         yield from range((self.index - 1) * CHUNK, count, self.of * CHUNK)
+
+
+def digest(conditioner: Given, asks: Sequence[Any]) -> str:
+    """SHA-256 of what is given of these data."""
+    found = hashlib.sha256()
+    for one in asks:
+        found.update(conditioner.read([one])[GIVEN].numpy().tobytes())
+    return found.hexdigest()
 
 
 def fingerprint(generator: Generator) -> str:

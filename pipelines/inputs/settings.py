@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines import starts
 from pipelines.inputs.components import own_class
-from pipelines.params import Captions, Evaluate, Params
+from pipelines.params import Captions, Evaluate, Params, Part
 from pipelines.params.sections import MOST_IMAGES
 
 Settings = dict[str, Any]
@@ -150,6 +150,8 @@ def of_condition(settings: Params) -> Settings:
     condition = settings.dataset.condition
     if isinstance(condition, Captions):
         return {"condition": {"conditioner": condition.kind, "encoder": condition.encoder}}
+    if isinstance(condition, Part):
+        return {"condition": {"conditioner": condition.choice, "encoder": None}}
     return {"condition": {"conditioner": condition, "encoder": None}}
 
 

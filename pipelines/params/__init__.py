@@ -12,7 +12,7 @@ from pipelines.params.checks import (
     require_seen,
 )
 from pipelines.params.codec import require_fitting
-from pipelines.params.condition import Captions
+from pipelines.params.condition import Captions, Part
 from pipelines.params.mistakes import ParamsError
 from pipelines.params.objective import Objective, OtherObjective
 from pipelines.params.params import Params
@@ -32,6 +32,7 @@ __all__ = [
     "Pairs",
     "Params",
     "ParamsError",
+    "Part",
     "Roles",
     "Sampler",
     "Section",

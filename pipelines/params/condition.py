@@ -1,17 +1,24 @@
-"""The setting `dataset.condition`: what networks are told of each picture."""
+"""The setting `dataset.condition`: what networks are told of each datum."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    GetJsonSchemaHandler,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
+from pydantic_core import CoreSchema
 
-from fm.components import Choice
+from fm.components import Choice, known, options_of
+from fm.components.fields import Option
+from fm.components.naming import nearest
+from fm.conditions import Given
 from fm.config import Chosen
 from fm.errors import shown
 
@@ -29,16 +36,80 @@ class Captions(BaseModel):
     encoder: Annotated[Choice, Chosen("encoder")] = ENCODER
 
 
+class Part(BaseModel):
+    """A part of the datum itself (fm.conditions.given), with its options: `{kind: first_frames, count: 4}`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+
+    @model_validator(mode="after")
+    def options_are_its_own(self) -> Self:
+        allowed = options(self.kind)
+        for key, value in self.options.items():
+            if key not in allowed:
+                raise ValueError(
+                    f"{self.kind} has no option {shown(key)}: it has {', '.join(allowed)}{nearest(key, allowed)}"
+                )
+            allowed[key].value(value)
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+    @property
+    def choice(self) -> Choice:
+        """As fm.components has it, but for the data's shape."""
+        return {"name": self.kind, **self.options}
+
+    def conditioner(self, shape: Sequence[int]) -> Given:
+        """Of data of this shape as modelled. Raises ValueError: they have no such part."""
+        return Given.of({"name": self.kind, "shape": list(shape), **self.options})
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [schema_of_part(name) for name in parts()]}
+
+
+def parts() -> list[str]:
+    """The kinds of conditions that are a part of the datum."""
+    return [name for name, one in known("conditioner").items() if issubclass(one, Given)]
+
+
+def options(kind: str) -> Mapping[str, Option]:
+    """Those that are set; the shape is the data's, and nothing else is told beside a part."""
+    every = options_of(known("conditioner")[kind])
+    return {name: one for name, one in every.items() if name not in ("shape", "beside")}
+
+
+def schema_of_part(kind: str) -> dict[str, Any]:
+    own = {name: {**one.reader.schema(), "description": one.says} for name, one in options(kind).items()}
+    return {
+        "type": "object",
+        "description": known("conditioner")[kind].says,
+        "properties": {"kind": {"const": kind}, **own},
+        "required": ["kind"],
+        "additionalProperties": False,
+    }
+
+
 def in_one_line(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    """`text` is short for captions by the usual encoder; where a value is of no kind, pydantic tells of all."""
-    if value == TEXT:
-        value = {"kind": TEXT}
-    if isinstance(value, dict) and value.get("kind") == TEXT:
-        return Captions.model_validate(value, context=info.context)
+    """`text` is short for captions by the usual encoder, a part's name for it with its usual options; where a value
+    is of no kind, pydantic tells of all."""
+    given = {"kind": value} if value == TEXT or value in parts() else value
+    kind = given.get("kind") if isinstance(given, dict) else None
+    if kind == TEXT:
+        return Captions.model_validate(given, context=info.context)
+    if kind in parts():
+        return Part.model_validate(given)
     try:
         return check(value)
     except ValidationError:
-        raise ValueError(f"{shown(value)}: must be labels, none, text, or {{kind: text, encoder: ...}}") from None
+        raise ValueError(
+            f"{shown(value)}: must be labels, none, text, {{kind: text, encoder: ...}}, or a part of the datum, "
+            f"{', '.join(parts())}, like {{kind: first_frames, count: 4}}"
+        ) from None
 
 
-Condition = Annotated[Literal["labels", "none", "text"] | Captions, WrapValidator(in_one_line)]
+Condition = Annotated[Literal["labels", "none", "text"] | Captions | Part, WrapValidator(in_one_line)]

@@ -12,7 +12,7 @@ from fm.components import ANY
 from fm.errors import shown
 from fm.extractor_names import compares_pictures, dimensions_of, extractor_name
 from pipelines.params.codec import Codec, require_fitting
-from pipelines.params.condition import Captions
+from pipelines.params.condition import Captions, Part
 from pipelines.params.network import Network
 from pipelines.params.row import BEGINNINGS, Method, unclipped
 from pipelines.params.section import Section
@@ -137,6 +137,15 @@ class Params(Section):
                     f"codec.crop = {crop}: must be a multiple of {autoencoder.factor}, the pixels a side of one point "
                     f"of the latents, and at most dataset.image_size, {size}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def parts_are_of_what_is_stored(self) -> "Params":
+        if self.codec.of_latents and isinstance(self.dataset.condition, Part):
+            raise ValueError(
+                f"dataset.condition = {self.dataset.condition.kind}: a part of the datum is given as it is stored: "
+                "codec.kind must be pixels"
+            )
         return self
 
     @model_validator(mode="after")

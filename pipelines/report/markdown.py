@@ -6,7 +6,7 @@ from pipelines import words
 from pipelines.claims.results import Results
 from pipelines.claims.words import as_markdown
 from pipelines.markup import table
-from pipelines.report import captions, measures
+from pipelines.report import captions, completion, measures
 from pipelines.report.answer import answer
 from pipelines.report.page import Contents, facts_of
 from pipelines.schemas.comparison import Comparison
@@ -29,6 +29,7 @@ def markdown(contents: Contents) -> str:
         *(f"**{question}**\n\n{' '.join(sentences)}" for question, sentences in first.others),
         *data_right(contents),
         *captions_followed(contents),
+        *data_completed(contents),
         "## Claims about flow matching",
         as_markdown(comparison.claims),
         "## Every sampler",
@@ -84,6 +85,16 @@ def captions_followed(contents: Contents) -> list[str]:
         for line in lines
     ]
     return ["## Are captions followed?", table(head, rows), captions.how(contents.results.evaluations)]
+
+
+def data_completed(contents: Contents) -> list[str]:
+    """Where a part of the data is given."""
+    evaluations = contents.results.evaluations
+    if not (lines := completion.lines(evaluations)):
+        return []
+    head = ("", *contents.names.values(), "right would be, or else")
+    rows = [(line.what, *(figure(*one) for one in line.figures), line.right) for line in lines]
+    return ["## Is the rest told from the part that is given?", table(head, rows), completion.how(evaluations)]
 
 
 def samplers(results: Results, names: dict[str, str], key: str) -> str:

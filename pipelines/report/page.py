@@ -16,7 +16,7 @@ from pipelines.claims.results import Results
 from pipelines.claims.words import VERDICTS, interval, measured
 from pipelines.project import NEAREST
 from pipelines.ranking import Ranking
-from pipelines.report import captions, measures
+from pipelines.report import captions, completion, measures
 from pipelines.report.answer import answer
 from pipelines.report.conditions import ALIKE, Conditions
 from pipelines.report.pictures import data_uri, film_uri, first_row, picture
@@ -131,6 +131,8 @@ def context(contents: Contents) -> dict[str, Any]:
         "waiting": waited(results),
         "captions": captions.lines(results.evaluations),
         "captions_how": captions.how(results.evaluations),
+        "completion": completion.lines(results.evaluations),
+        "completion_how": completion.how(results.evaluations),
         "measures": measures.lines(results.evaluations, contents.ranking),
         "measures_how": measures.HOW,
         "curves": measures.plots(results.evaluations, contents.ranking, contents.names),

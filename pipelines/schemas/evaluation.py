@@ -150,6 +150,25 @@ class Following(Schema):
         return [one for one in self.figures if (one.kind, one.of) == (kind, of)]
 
 
+class Completion(Schema):
+    """How a method completes test data of which a part is given, an ensemble each, by the sampler that is best with the
+    evaluations that decide; in deviations of the data (fm.metrics.completing)."""
+
+    sampler: SamplerConfig
+    nfe: int
+    part: str = Field(description="what is given")
+    data: int = Field(description="that are completed")
+    members: int = Field(description="samples that each is completed by")
+    crps: float = Field(description="continuous ranked probability score, where nothing is given")
+    crps_low: float
+    crps_high: float
+    crps_each: list[float] = Field(description="datum by datum, index-aligned over all methods")
+    unconditional: float = Field(description="the same of as many training data instead")
+    spread_by_error: float = Field(description="1 where the truth could be a member, below it where too sure")
+    ranks: list[float] = Field(description="the shares of numbers that have so many members below them")
+    unevenness: float = Field(description="the share of them that lies where it would not in a flat histogram")
+
+
 class Evaluation(Schema):
     """metrics/evaluate/<method>.json. On disk `distance` is called after its extractor (distance_key)."""
 
@@ -169,6 +188,7 @@ class Evaluation(Schema):
     along: list[Snapshot] = Field(description="the way there, the finished network last; empty without train.snapshots")
     lengths: Lengths | None = Field(default=None, description="none without train.average_lengths")
     captions: Following | None = Field(default=None, description="none where networks are told none")
+    completion: Completion | None = Field(default=None, description="none where no part of the data is given")
     figures: list[FigureOfData] = Field(default=[], description="what is measured of the data themselves")
     curves: list[CurveOfData] = Field(default=[])
 
@@ -176,7 +196,7 @@ class Evaluation(Schema):
         content = self.model_dump(mode="json")
         for part in ("rows", "along"):
             content[part] = [self.row_on_disk(row) for row in getattr(self, part)]
-        for part in ("captions", "figures", "curves"):  # which files of before have not
+        for part in ("captions", "completion", "figures", "curves"):  # which files of before have not
             if not content[part]:
                 del content[part]
         if self.lengths is None:

@@ -12,7 +12,7 @@ import torch
 from fm.batches import Batches, Budget, Examples
 from fm.codecs import Codec, Pixels, Standardised
 from fm.components import Choice
-from fm.conditions import Conditioner, FirstFrames, Given, Labels, LowResolution, Observed, Unconditional
+from fm.conditions import Conditioner, FirstFrames, Given, Labels, LowResolution, Observed, Unconditional, Whole
 from fm.data.rows import Arrays
 from fm.generator import Generator
 from fm.noise import Draws
@@ -61,6 +61,14 @@ def test_frames_that_are_asked_for_are_read_as_those_that_are_trained_on() -> No
     changed[:, :, 2:] = 0  # the others are not looked at
     assert torch.equal(frames.for_codec(VIDEOS).read(list(changed))["given"], trained)
     assert torch.equal(trained[:, -1, :2], torch.ones(5, 2, 6, 6))
+
+
+@EACH
+def test_whole_data_are_asked_for_as_they_are_trained_on(given: Given, codec: Codec) -> None:
+    data = data_of(codec)
+    trained = given.of_data(codec.encode(data), Draws(0, range(5)))["given"]
+    asked = given.for_codec(codec).read([Whole(one, number) for number, one in enumerate(data)])["given"]
+    assert torch.equal(asked, trained)
 
 
 def test_low_resolution_is_the_means_of_squares() -> None:
