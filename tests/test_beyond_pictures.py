@@ -70,6 +70,7 @@ def test_is_measured_in_its_own_terms(runs: Path, kind: str, figures: set[str]) 
         assert all(len(one["sets"]) == evaluation["num_sets"] for one in row["figures"].values())
     page = (runs / kind / "reports" / "report.html").read_text()
     assert "Are the data right?" in page
+    assert "1,000 samples at" in page
 
 
 def test_videos_are_completed_from_their_first_frames(runs: Path) -> None:

@@ -40,11 +40,11 @@ def answer(comparison: Comparison, ranking: Ranking, results: Results) -> Answer
     if len(ranking) == 1:
         headline = f"{name} alone was measured"
     elif decided:
-        headline = f"{name} makes the better images in {comparison.nfe} evaluations"
+        headline = f"{name} makes the better {comparison.things} in {comparison.nfe} evaluations"
     else:
         headline = f"No clear winner: {name} is ahead, but not beyond doubt"
     return Answer(
-        f"Which method, at {comparison.nfe} evaluations an image?",
+        f"Which method, at {comparison.nfe} evaluations {comparison.thing}?",
         headline,
         sentences,
         costs(comparison, ranking, results),
@@ -60,7 +60,7 @@ def by_how_much(comparison: Comparison, ranking: Ranking, evaluations: dict[str,
     winner, own = ranking[0]
     evaluation = evaluations[winner]
     value = number(float(evaluation.row_on_disk(own)[comparison.metric]))
-    at = f"With {comparison.nfe} network evaluations an image, its {comparison.metric} is {value}"
+    at = f"With {comparison.nfe} network evaluations {comparison.thing}, its {comparison.metric} is {value}"
     if len(ranking) == 1:
         return [f"{at}. There is no other method to compare it with."], False
     second, other = ranking[1]
@@ -98,7 +98,7 @@ def costs(comparison: Comparison, ranking: Ranking, results: Results) -> list[tu
     best = [best_row(evaluation) for evaluation in results.evaluations.values()]
     probes = [results.probes.methods[method] for method in results.evaluations]
     images = [probe.seconds_per_image(row) for probe, row in zip(probes, rows, strict=True)]
-    batch = f"{results.probes.train_batch_size} images"
+    batch = f"{results.probes.train_batch_size} {comparison.things}"
     return [
         (f"{key} at {comparison.nfe} evaluations", [(number(row.distance), sampler(row)) for row in rows]),
         (
@@ -106,7 +106,7 @@ def costs(comparison: Comparison, ranking: Ranking, results: Results) -> list[tu
             [(number(row.distance), f"{solver_name(row.solver)}, {words.evaluations(row.nfe)}") for row in best],
         ),
         (
-            f"1,000 images at {comparison.nfe} evaluations",
+            f"1,000 {comparison.things} at {comparison.nfe} evaluations",
             [(unless_none(lambda one: duration(1000 * one), seconds), "") for seconds in images],
         ),
         ("a step of training", [(duration(probe.seconds_per_step), batch) for probe in probes]),

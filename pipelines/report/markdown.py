@@ -24,7 +24,7 @@ def markdown(contents: Contents) -> str:
         f"**{first.question}**",
         f"{contents.first_line}. " + " ".join(first.sentences),
         costs(list(contents.names.values()), first.table),
-        f"Lower is better; real test images score {number(comparison.floor)} at this sample size"
+        f"Lower is better; real test {comparison.things} score {number(comparison.floor)} at this sample size"
         f"{given_back(comparison)}. `{key}`: " + words.distance_in_words(comparison.extractor),
         *(f"**{question}**\n\n{' '.join(sentences)}" for question, sentences in first.others),
         *data_right(contents),
@@ -33,7 +33,7 @@ def markdown(contents: Contents) -> str:
         "## Claims about flow matching",
         as_markdown(comparison.claims),
         "## Every sampler",
-        samplers(results, contents.names, key),
+        samplers(results, contents.names, key, comparison.thing),
         protocol(contents),
     ]
     return "\n\n".join(sections) + "\n"
@@ -97,9 +97,9 @@ def data_completed(contents: Contents) -> list[str]:
     return ["## Is the rest told from the part that is given?", table(head, rows), completion.how(evaluations)]
 
 
-def samplers(results: Results, names: dict[str, str], key: str) -> str:
+def samplers(results: Results, names: dict[str, str], key: str, thing: str) -> str:
     return table(
-        ("method", "solver", "evaluations", key, "to test split", "KID", "precision", "recall", "an image takes"),
+        ("method", "solver", "evaluations", key, "to test split", "KID", "precision", "recall", f"{thing} takes"),
         [
             line(names[method], row, results.probes.methods[method].seconds_per_image(row))
             for method, evaluation in results.evaluations.items()

@@ -58,5 +58,11 @@ class Comparison(Schema):
     nfe: int
     winner: str = Field(description="the method whose row at `nfe` evaluations is best by `metric`")
     data_md5: str
+    things: Literal["images", "samples"] = Field(default="images", description="what is made, as people call it")
     roles: Roles = Field(default=Roles(), description="that methods have in the claims; files of before had these")
     claims: list[Claim]
+
+    @property
+    def thing(self) -> str:
+        """One of them, with its article."""
+        return {"images": "an image", "samples": "a sample"}[self.things]
