@@ -20,6 +20,7 @@ from fm.data.own_files import own_files
 from fm.data.resampling import around_the_middle, over, resampled
 from fm.data.rows import Arrays
 from fm.data.volume_reading import NIFTI, NUMPY, nibabel, read_volumes
+from fm.errors import shown
 
 if TYPE_CHECKING:
     from fm.codecs import Codec
@@ -129,8 +130,8 @@ class VolumeFolder(
 
         if train.data.min() == train.data.max():
             raise FolderError(f"all training volumes have the value {train.data.min():g} everywhere{self.advice}")
-        usual = [rounded(float(one)) for one in np.median(train.column("spacing"), axis=0)]
-        spacing = tuple(usual) if np.isfinite(usual).all() else ()
+        known = train.column("spacing")[np.isfinite(train.column("spacing")).all(axis=1)]
+        spacing = tuple(rounded(float(one)) for one in np.median(known, axis=0)) if len(known) else ()
         units = ("mm" if spacing else VOXEL,) * len(self.box)  # without a unit they would be taken for videos
         if self.threshold is not None:
             return Pixels(train.stored, spacing=spacing, spacing_units=units)
@@ -153,6 +154,20 @@ class VolumeFolder(
         return f": the option window = {list(self.window)} must have some of their values" if self.window else ""
 
     def doubts(self, taken: Sequence[Taken]) -> list[str]:
+        """Of what was read, warnings."""
+        return [*self.about_spacing(taken), *self.about_range(taken)]
+
+    def about_spacing(self, taken: Sequence[Taken]) -> list[str]:
+        known = [bool(np.isfinite(one.about["spacing"]).all()) for one in taken]
+        if all(known) or not any(known):
+            return []
+        without = [one.file.name for one, is_known in zip(taken, known, strict=True) if not is_known]
+        return [
+            f"{len(without)} of {len(known)} files do not say how far voxels lie apart, {shown(without[0])} is one: "
+            "samples are said to have the others' spacing"
+        ]
+
+    def about_range(self, taken: Sequence[Taken]) -> list[str]:
         if self.window is not None or self.threshold is not None or not taken:
             return []
         values = np.concatenate([one.data.ravel() for one in taken])

@@ -119,6 +119,15 @@ def test_floats_of_unknown_spacing_and_many_volumes_in_one_file(tmp_path: Path) 
     assert load(tmp_path / "scans", resample="nearest").codec.high == 1
 
 
+def test_some_of_unknown_spacing_are_said_and_the_others_decide(folder: Path) -> None:
+    np.savez(folder / "well" / "0.npz", volume=volume(0))
+    splits = load(folder)
+    assert np.isnan(both(splits, "spacing")).all(axis=1).sum() == 1
+    assert splits.codec.spacing == (6, 3, 1)
+    (said,) = [one for one in splits.warnings if "apart" in one]
+    assert said.startswith("1 of 10 files do not say how far voxels lie apart, 'well/0.npz' is one")
+
+
 def test_masks_of_unknown_spacing_are_no_videos(tmp_path: Path) -> None:
     for number in range(10):
         np.save(tmp_path / f"{number}.npy", volume(number))
@@ -132,7 +141,7 @@ def test_a_range_that_few_values_need_is_doubted(folder: Path) -> None:
     assert not load(folder, voxels=(8,)).warnings
     spoilt = volume(3, np.float32)
     spoilt[4, 4, 4] = 1e9
-    np.savez(folder / "ill" / "3.npz", volume=spoilt)
+    np.savez(folder / "ill" / "3.npz", volume=spoilt, spacing=[3.0, 1.5, 0.5])
     said = load(folder, voxels=(8,)).warnings
     assert len(said) == 1
     assert "the option window clips to it" in said[0]
