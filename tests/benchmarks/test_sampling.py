@@ -1,13 +1,21 @@
 """Benchmarks of sampling and evaluation, tried at small sizes: that they run and say what they measured."""
 
 import pytest
+import torch
 
-from benchmarks import memory, resizing, sampling, sharing
+from benchmarks import latents, memory, resizing, sampling, sharing
 
 
 def test_sampling_is_held_against_bare_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "CASES", sampling.CASES[:1])
     assert sampling.main("cpu", batches=(1,), seconds=0.1)["euler", 1] > 0
+
+
+def test_latents_are_held_against_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latents, "IN_PIXELS", {"on patches": {"patch_size": 16}})
+    taken = latents.main(torch.device("cpu"), side=64, seconds=0.1)
+    assert taken.keys() == {"in latents", "on patches", "decoding alone"}
+    assert taken["decoding alone"] < taken["in latents"]
 
 
 def test_resizing_is_held_against_clean_fid(monkeypatch: pytest.MonkeyPatch) -> None:
