@@ -31,6 +31,8 @@ class AutoencoderPCANetwork(AutoencoderNetwork):
         self.details = details(options)
 
     def initialise(self, pictures: Iterable[Tensor]) -> None:
+        """With the components, which are trained no further: steps that are as large for the smallest weight as for the
+        largest would spoil them before the details had learnt anything."""
         vectors, deviations = principal_components(pictures, self.components)
         scale = deviations.clamp(min=LEAST)[:, None, None, None]
         with torch.no_grad():
@@ -38,6 +40,7 @@ class AutoencoderPCANetwork(AutoencoderNetwork):
             self.patches.weight.copy_(vectors * scale)
             for layer in (self.components, self.patches):
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+                layer.requires_grad_(False)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean = self.components(x)

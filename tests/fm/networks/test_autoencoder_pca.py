@@ -72,10 +72,15 @@ def test_training_betters_it() -> None:
     torch.manual_seed(0)
     autoencoding = Autoencoding.untrained(OPTIONS)
     autoencoding.initialise(EXAMPLES)
-    before = lost(autoencoding)
+    before, components = lost(autoencoding), own_components(autoencoding)
     budget = Budget(images_seen=1600, batch_size=16, learning_rate=3e-3, ema_decay=0.97)
     fit(autoencoding, Reconstruction(error="l2", kl=0, sampled=False), EXAMPLES, budget)
     assert lost(autoencoding) < 0.8 * before
+    assert torch.equal(own_components(autoencoding), components)
+
+
+def own_components(autoencoding: Autoencoding) -> Tensor:
+    return dict(autoencoding.network.named_parameters())["autoencoder.components.weight"].detach().clone()
 
 
 def lost(autoencoding: Autoencoding) -> float:
