@@ -19,8 +19,8 @@ class AutoencoderPCA(
     says="the principal components of square patches, and details that a network adds to what they give back",
     source="Pearson 1901; Hotelling 1933",
 ):
-    """Of all linear autoencoders of patches, the one that loses least is known without training. What is trained is what
-    the details add to it, so that it is of use after minutes on a CPU; diffusers has none like it.
+    """Of all linear autoencoders of patches, the one that loses least is known without training. What is trained adds
+    details to it, so that it is of use after minutes on a CPU; diffusers has none like it.
 
     >>> options = AutoencoderPCA(patch=16, widths=(128, 64))
     >>> options.factor, options.finest
