@@ -39,14 +39,20 @@ OF_MEASUREMENTS = ("bounded", "divergence_free", "standardised")
 
 def of_prepare(settings: Params, _: str) -> Settings:
     dataset = settings.dataset.model_dump(mode="json", exclude={"licence"})
-    return {"dataset": dataset, **CONDITIONER}
+    return {"dataset": dataset, **codecs(settings), **CONDITIONER}
 
 
 def of_features(settings: Params, _: str) -> Settings:
     of_extractor = {name: getattr(settings.evaluate, name) for name in ("extractor", "extractor_weights")}
     condition = settings.dataset.condition
     encoder = condition.encoder if isinstance(condition, Captions) else None
-    return {**of_extractor, "measures": settings.dataset.measures, **CONDITIONER, "encoder": encoder}
+    return {
+        **of_extractor,
+        "measures": settings.dataset.measures,
+        **codecs(settings),
+        **CONDITIONER,
+        "encoder": encoder,
+    }
 
 
 def of_codec(settings: Params, _: str) -> Settings:
@@ -137,12 +143,18 @@ def of_data(settings: Params) -> Settings:
 
 
 def of_prepared(settings: Params) -> Settings:
-    """Which data it is, and their codec: that of the library's pictures is pixels; of other data it is pixels or one of
-    measurements. One's own dataset may bring a codec of one's own, which whoever reads the data needs."""
+    """Which data it is, and their codec; one's own dataset with its code, which whoever reads the data needs."""
     name = settings.dataset.name
-    of_it = {"data": name, "codec": "pixels"} if own_class("dataset", name) is None else {"dataset": name}
+    key = "data" if own_class("dataset", name) is None else "dataset"
+    return {key: name, **codecs(settings), **CONDITIONER}
+
+
+def codecs(settings: Params) -> Settings:
+    """What the data may be read by: pictures as pixels, other data as pixels or by one of measurements, one's own by a
+    codec of one's own."""
+    of_pictures = {"codec": "pixels"} if own_class("dataset", settings.dataset.name) is None else {}
     coded = {f"or {name}": {"codec": name} for name in OF_MEASUREMENTS} if settings.dataset.is_coded else {}
-    return {**of_it, **coded, **CONDITIONER}
+    return {**of_pictures, **coded}
 
 
 def of_condition(settings: Params) -> Settings:

@@ -99,6 +99,12 @@ def test_of_latents_the_codec_depends_on_how_it_is_trained_or_on_the_folder(root
     assert changed(root, taken) == {"codec"}
 
 
+@pytest.mark.parametrize("stage", ["prepare", "features"])
+def test_pictures_are_prepared_without_autoencoders(now: dict[str, Inputs], stage: str) -> None:
+    assert "fm/codecs/pixels.py" in now[stage].code
+    assert not [file for file in now[stage].code if "autoencoder" in file]
+
+
 def test_what_stands_beside_is_there() -> None:
     code = Code(ROOT, ("fm", "pipelines"))
     for beside in [*BESIDE_ALL, *(name for names in BESIDE.values() for name in names)]:
