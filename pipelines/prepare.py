@@ -112,6 +112,10 @@ def write_arrays(stage: Stage, settings: params.Dataset, dataset: Dataset) -> No
 def write_coded(stage: Stage, settings: params.Dataset, dataset: CodedDataset) -> None:
     """Data of any shape, which are kept as they are."""
     splits = dataset.load(request(settings))
+    if isinstance(settings.condition, params.Part):
+        from pipelines.dataset import part_of
+
+        part_of(settings.condition, splits.codec)  # before anything is trained on them
     metrics = measured_coded(splits)
     with whole_folder(PREPARED) as folder:
         from fm.data.writing import write

@@ -149,6 +149,17 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def pairs_are_of_no_part(self) -> "Params":
+        """Nobody's data belong to what a network makes of noise (fm.pairs.under)."""
+        on_pairs = [name for name, row in self.methods.items() if row.pairs is not None]
+        if on_pairs and isinstance(self.dataset.condition, Part):
+            raise ValueError(
+                f"methods.{on_pairs[0]}.pairs: not with dataset.condition = {self.dataset.condition.kind}: pairs are "
+                "not drawn under a part of the data"
+            )
+        return self
+
+    @model_validator(mode="after")
     def pictures_are_compared_by_layers(self) -> "Params":
         codec, extractor = self.codec, self.evaluate.extractor
         trained = codec.of_latents and codec.folder is None

@@ -28,7 +28,7 @@ from fm.data.listing import FileDataset
 from fm.errors import shown
 from fm.extractor_names import OWN_FILE, extractor_name
 from fm.precision import Precision
-from pipelines.params.condition import Condition
+from pipelines.params.condition import Condition, Part
 from pipelines.params.section import Filled, Section
 
 MOST_IMAGES = 500  # of a sample set that has as many as the test split
@@ -159,6 +159,15 @@ class Dataset(Section):
         if not is_coded(name) and given is None:
             raise ValueError("must be a number: the dataset has pictures")
         return given
+
+    @field_validator("condition")
+    @classmethod
+    def pictures_have_such_a_part(cls, condition: Condition, known: ValidationInfo) -> Condition:
+        """Of other data the shape is not known before they are prepared."""
+        size, channels = known.data.get("image_size"), known.data.get("channels")
+        if isinstance(condition, Part) and size is not None and channels is not None:
+            condition.conditioner((channels, size, size))
+        return condition
 
     @field_validator("storage")
     @classmethod

@@ -64,6 +64,20 @@ def test_another_size_and_a_store_that_is_not_used(tmp_path: Path) -> None:
     assert json.loads((tmp_path / PREPARED / "manifest.json").read_text())["codec"]["stored"] == [16, 16, 1]
 
 
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ({"kind": "low_resolution", "factor": 3}, "factor = 3: must divide 8 and 8"),
+        ({"kind": "first_frames", "count": 8}, "count = 8: of 8 slices there must be one left to predict"),
+    ],
+)
+def test_data_without_such_a_part_are_not_prepared(tmp_path: Path, condition: dict[str, object], says: str) -> None:
+    options = {"train": 2, "test": 2, "side": 8, "time": 0.1}
+    done = prepare(tmp_path, name="turbulence", options=options, condition=condition)
+    assert (done.returncode, done.stderr) == (1, f"params.yaml: dataset.condition: {says}\n")
+    assert not (tmp_path / PREPARED).exists()
+
+
 def test_a_folder_says_what_it_has_become(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for label in ("pictures/train", "pictures/test", "elsewhere"):

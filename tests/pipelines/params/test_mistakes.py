@@ -49,6 +49,16 @@ from tests.pipelines.params.written import CONTENT, changed
             "params.yaml: dataset.image_size = 1024: input should be less than or equal to 512",
         ),
         (
+            "dataset.condition",
+            {"kind": "low_resolution", "factor": 3},
+            "params.yaml: dataset.condition: factor = 3: must divide 28 and 28",
+        ),
+        (
+            "dataset.condition",
+            {"kind": "first_frames", "count": 28},
+            "params.yaml: dataset.condition: count = 28: of 28 slices there must be one left to predict",
+        ),
+        (
             "evaluate.extractor",
             "vgg",
             "params.yaml: evaluate.extractor: must be classifier, efficientnet_lite0, "

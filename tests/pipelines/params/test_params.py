@@ -148,3 +148,11 @@ def test_differences_are_not_lost_in_weights_of_16_bits(train: dict[str, str], t
             params.parse(content)
         content["methods"]["flow_matching"]["objective"] = LEARNT["objective"] | {"derivative": "forward"}
     params.parse(content)
+
+
+def test_pairs_are_not_drawn_under_a_part_of_the_data() -> None:
+    content = changed("dataset.condition", "observed")
+    pairs = {"solver": "euler", "steps": 5, "count": 100}
+    content["methods"]["more"] = content["methods"]["flow_matching"] | {"start": "flow_matching", "pairs": pairs}
+    with pytest.raises(params.ParamsError, match=r"methods\.more\.pairs: not with dataset\.condition = observed"):
+        params.parse(content)
