@@ -85,8 +85,16 @@ def of_evaluate(settings: Params, method: str) -> Settings:
         "evaluate": of_evaluation(settings.evaluate),
         "measures": settings.dataset.measures,
         "samplers": [each.model_dump(mode="json") for each in settings.methods[method].each_sampler()],
-        **({"captions_at": settings.register_.nfe} if isinstance(settings.dataset.condition, Captions) else {}),
+        **of_deciding(settings),
     }
+
+
+def of_deciding(settings: Params) -> Settings:
+    """With how many evaluations captions are followed, or data completed."""
+    condition, nfe = settings.dataset.condition, settings.register_.nfe
+    if isinstance(condition, Captions):
+        return {"captions_at": nfe}
+    return {"completed_at": nfe} if isinstance(condition, Part) else {}
 
 
 def of_encode(settings: Params, _: str) -> Settings:

@@ -105,6 +105,13 @@ def test_pictures_are_prepared_without_autoencoders(now: dict[str, Inputs], stag
     assert not [file for file in now[stage].code if "autoencoder" in file]
 
 
+def test_completions_depend_on_the_evaluations_that_decide(root: Path, edit: dict[Path, str]) -> None:
+    change(root, edit, "params.yaml", "condition: null", "condition: observed")
+    found = resolve(root)
+    change(root, edit, "params.yaml", "nfe: 10 #", "nfe: 20 #")
+    assert {"evaluate@diffusion", "evaluate@flow_matching"} <= changed(root, found)
+
+
 def test_what_stands_beside_is_there() -> None:
     code = Code(ROOT, ("fm", "pipelines"))
     for beside in [*BESIDE_ALL, *(name for names in BESIDE.values() for name in names)]:
