@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from fm.components import option
 from fm.conditions.conditioner import Condition, Conditioner, Map, Spec, Unconditional
+from fm.errors import shown
 from fm.lazy import torch
 from fm.noise import Draws, Purpose
 
@@ -124,6 +125,8 @@ class Given(Conditioner, ABC):
 
     def called(self, asked: Any) -> str:
         other, datum = self._pair(asked)
+        if datum is not None and not isinstance(datum, Whole):
+            numbers(datum)
         what = self.name if datum is not None else "nothing given"
         return f"{self.beside.called(other)}, {what}" if self.beside.fields else what
 
@@ -147,16 +150,34 @@ class Given(Conditioner, ABC):
 
     def _map(self, datum: Any) -> Tensor:
         """The same of one datum as stored."""
-        return told(*self.part(self._encoded(datum), Draws(0, [0])))
+        values, known = self._known(datum)
+        part, there = self.part(values, Draws(0, [0]))
+        if (there.bool() & ~known).any():
+            raise ValueError(f"what is given must have numbers wherever {self.name} looks, and some are NaN")
+        return told(part, there)
+
+    def _known(self, datum: Any) -> tuple[Tensor, Tensor]:
+        """One datum as modelled (1, *shape), zeros stored where it has no numbers; and (1, 1, *spatial), true where all
+        its channels have some."""
+        array = numbers(datum)
+        missing = np.ma.getmaskarray(array) | ~np.isfinite(array.filled(0))
+        values = self._encoded(np.where(missing, 0, array.filled(0)))
+        return values, self._ones(~missing).all(dim=1, keepdim=True)
+
+    def _ones(self, where: NDArray[np.bool_]) -> Tensor:
+        """The same as modelled, (1, C, *spatial): where the largest number would be another value than 0."""
+        dtype = np.dtype(self.codec.dtype)
+        largest = (np.iinfo if dtype.kind in "iu" else np.finfo)(dtype).max
+        return self._encoded(np.where(where, largest, 0)) != self._encoded(np.zeros_like(where))
 
     def _encoded(self, datum: Any) -> Tensor:
         """One datum as modelled, (1, *shape)."""
         if self.codec is None:
             raise ValueError(f"conditioner {self.name!r} reads data by a codec, which for_codec gives it")
-        stored = np.asarray(datum, dtype=self.codec.dtype)
-        if stored.shape != self.codec.stored:
-            raise ValueError(f"what is given must be {self.codec.stored}, as the data are stored, not {stored.shape}")
-        encoded: Tensor = self.codec.encode(stored[np.newaxis])
+        array = np.asarray(datum)
+        if array.shape != self.codec.stored:
+            raise ValueError(f"what is given must be {self.codec.stored}, as the data are stored, not {array.shape}")
+        encoded: Tensor = self.codec.encode(as_stored(array, self.codec.dtype)[np.newaxis])
         return encoded
 
 
@@ -240,16 +261,36 @@ class Observed(
         return x, seen.reshape(len(x), 1, *self.shape[1:]).to(x.device)
 
     def _map(self, datum: Any) -> Tensor:
-        array = np.ma.asarray(datum)
-        missing = np.ma.getmaskarray(array) | ~np.isfinite(array.filled(0))
-        there = self._ones(~missing).all(dim=1, keepdim=True)
-        return told(self._encoded(np.where(missing, 0, array.filled(0))), there)
-
-    def _ones(self, where: NDArray[np.bool_]) -> Tensor:
-        """The same as modelled, (1, C, *spatial): where another value would be seen there."""
-        return self._encoded(where) != self._encoded(np.zeros_like(where))
+        return told(*self._known(datum))
 
 
 def told(values: Tensor, there: Tensor) -> Tensor:
     """Values (B, C, *spatial) and where they are given (B, 1, *spatial) -> (B, C + 1, *spatial), zeros elsewhere."""
     return torch.cat([torch.where(there.bool(), values, 0.0), there.to(values)], dim=1)
+
+
+def numbers(datum: Any) -> np.ma.MaskedArray[Any, Any]:
+    """A datum that is given as an array, masked or not. Raises ValueError: it has no numbers."""
+    array = np.ma.asarray(datum)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"what is given must be an array of numbers, not {shown(datum)}")
+    return array
+
+
+def as_stored(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """
+    Raises:
+        ValueError: whole numbers are stored, and these are others.
+
+    >>> as_stored(np.array([0.0, 255.0]), "uint8")
+    array([  0, 255], dtype=uint8)
+    """
+    if np.dtype(dtype).kind in "iu":
+        limits = np.iinfo(dtype)
+        fits = (array >= limits.min) & (array <= limits.max) & (array == np.rint(array))
+        if not fits.all():
+            raise ValueError(
+                f"what is given must be whole numbers from {limits.min} to {limits.max}, as the data are stored, not "
+                f"{array[~fits][0]:g}"
+            )
+    return array.astype(dtype)

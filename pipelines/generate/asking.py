@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fm.conditions import Conditioner, Given, Text
+from fm.conditions.given import GIVEN
 from fm.errors import UserError, shown
 
 STDIN = "-"
@@ -62,23 +64,48 @@ def given_in(conditioner: Conditioner, place: str) -> tuple[Any, ...]:
             those as `data` and, where they cannot be NaN, with `missing`, bool of the same shape.
 
     Raises:
-        UserError: the model completes nothing, the file cannot be read, or has data of another shape.
+        UserError: the model completes nothing, the file cannot be read, has data of another shape, or nothing that is
+            to be completed.
     """
     if not isinstance(conditioner, Given):
         raise UserError(f"--given: {place}: this model is not told a part of the data")
     try:
-        content = np.load(place, allow_pickle=False)
-        data, missing = (content["data"], content.get("missing")) if hasattr(content, "files") else (content, None)
-        wholes = list(data) if missing is None else list(np.ma.masked_array(data, mask=missing))
-        for whole in wholes:
-            conditioner.read([whole])
-    except KeyError as error:
-        raise UserError(f"--given: {place} has no {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, np.ma.MaskError) as error:
+        data = data_in(place)
+    except OSError as error:
+        raise UserError(f"--given: {place} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, np.ma.MaskError) as error:
         raise UserError(f"--given: {place}: {error}") from None
-    if not wholes:
+    one = ", ".join(map(str, conditioner.codec.stored))
+    if data.shape[1:] != conditioner.codec.stored:
+        raise UserError(f"--given: {place} has an array {data.shape}: must be (N, {one}), N data as they are stored")
+    if not len(data):
         raise UserError(f"--given: {place} has no data")
-    return tuple(wholes)
+    for number, datum in enumerate(data, 1):
+        try:
+            there = conditioner.read([datum])[GIVEN][:, -1]
+        except ValueError as error:
+            raise UserError(f"--given: {place}, datum {number} of {len(data)}: {error}") from None
+        if conditioner.exact and there.all():
+            raise UserError(
+                f"--given: {place}, datum {number} of {len(data)}: nothing is missing in it: must be NaN where nothing "
+                "was observed, or an .npz with an array missing, true there"
+            )
+    return tuple(data)
+
+
+def data_in(place: str) -> NDArray[Any]:
+    """An array of numbers, masked where something is said to be missing.
+
+    Raises:
+        OSError, ValueError, EOFError, zipfile.BadZipFile, np.ma.MaskError: the file has none.
+    """
+    content = np.load(place, allow_pickle=False)
+    if isinstance(content, np.ndarray):
+        return content
+    if "data" not in content:
+        raise ValueError(f"has no array called data, but {', '.join(content) or 'none at all'}")
+    found: NDArray[Any] = content["data"]
+    return np.ma.masked_array(found, mask=content["missing"]) if "missing" in content else found
 
 
 def asked_for(conditioner: Conditioner, label: str | None, prompts: list[Prompt]) -> tuple[str, ...]:
@@ -95,6 +122,8 @@ def asked_for(conditioner: Conditioner, label: str | None, prompts: list[Prompt]
         raise UserError(f"{prompts[0].where}: {no_text(conditioner)}")
     if label is None:
         return ()
+    if isinstance(conditioner, Given):
+        raise UserError(f"--label {shown(label)}: this model knows no labels: it completes the data of --given")
     try:
         return (conditioner.called(label),)
     except ValueError as error:

@@ -103,6 +103,25 @@ def test_observations_come_with_what_is_missing(codec: Codec) -> None:
         assert torch.equal(observed.read([np.where(everywhere, np.nan, datum)])["given"][0], told)
 
 
+def test_values_that_are_large_beside_one_are_observed_too() -> None:
+    """As numbers of molecules are, whose deviation is so large that 1 is as good as 0."""
+    codec = Standardised(FIELD, mean=(3e9,), deviation=(1e9,))
+    datum = np.full(FIELD, np.nan)
+    datum[0, 2, 3] = 4e9
+    told = Observed(FIELD).for_codec(codec).read([datum])["given"][0]
+    assert told[:, 2, 3].tolist() == [1.0, 1.0]
+    assert told[-1].sum() == 1
+
+
+def test_frames_that_are_not_looked_at_need_no_numbers() -> None:
+    pixels = Pixels((4, 6, 6, 1))
+    video = np.full(pixels.stored, 7.0)
+    frames = FirstFrames(pixels.shape, count=2).for_codec(pixels)
+    whole = frames.read([video])["given"]
+    video[2:] = np.nan
+    assert torch.equal(frames.read([video])["given"], whole)
+
+
 def test_a_label_beside_it() -> None:
     frames = FirstFrames(VIDEO, count=2, beside=Labels(("calm", "storm"))).for_codec(VIDEOS)
     datum = data_of(VIDEOS)[0]
@@ -137,6 +156,24 @@ def test_maps_are_flipped_with_the_data() -> None:
             lambda: Observed(FIELD).for_codec(FIELDS).read([np.zeros((1, 4, 4))]),
             r"must be \(1, 8, 8\), as the data are",
         ),
+        (
+            lambda: Observed(FIELD).for_codec(Pixels((8, 8, 1))).read([np.full((8, 8, 1), 0.5)]),
+            "must be whole numbers from 0 to 255, as the data are stored, not 0.5",
+        ),
+        (
+            lambda: Observed(FIELD).for_codec(Pixels((8, 8, 1))).read([np.full((8, 8, 1), 256)]),
+            "must be whole numbers from 0 to 255, as the data are stored, not 256",
+        ),
+        (
+            lambda: LowResolution(FIELD).for_codec(FIELDS).read([np.full(FIELD, np.nan)]),
+            "must have numbers wherever low_resolution looks, and some are NaN",
+        ),
+        (
+            lambda: FirstFrames(VIDEO).for_codec(VIDEOS).read([np.full(VIDEO, np.nan)]),
+            "must have numbers wherever first_frames looks",
+        ),
+        (lambda: Observed(FIELD).for_codec(FIELDS).read([np.full(FIELD, "1")]), "must be an array of numbers"),
+        (lambda: Observed(FIELD).for_codec(FIELDS).called("3"), "must be an array of numbers, not '3'"),
         (
             lambda: under(Examples(Arrays({"data": data_of(FIELDS)}), FIELDS, Observed(FIELD)), 0, 2, seed=0),
             "pairs are not drawn under what is given of the data themselves: given",

@@ -72,9 +72,14 @@ def test_other_data_are_other_files(model: Generator, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ({"data": DATA[:, :4]}, r"must be \(8, 8, 1\), as the data are stored"),
-        ({"data": DATA[:0]}, "has no data"),
-        ({"images": DATA}, "has no data"),
+        ({"data": DATA[:, :4]}, r"has an array \(2, 4, 8, 1\): must be \(N, 8, 8, 1\), N data as they are stored"),
+        ({"data": DATA[0]}, r"has an array \(8, 8, 1\): must be \(N, 8, 8, 1\)"),
+        ({"data": DATA[0, 0, 0, 0]}, r"has an array \(\): must be \(N, 8, 8, 1\)"),
+        ({"data": DATA[:0]}, "seen.npz has no data"),
+        ({"images": DATA}, "has no array called data, but images"),
+        ({"data": DATA / 255, "missing": MISSING}, "datum 1 of 2: what is given must be whole numbers from 0 to 255"),
+        ({"data": DATA.astype(str)}, "datum 1 of 2: what is given must be an array of numbers"),
+        ({"data": DATA, "missing": MISSING & False}, "datum 1 of 2: nothing is missing in it"),
         ({"data": DATA, "missing": MISSING[:1]}, "seen.npz"),
         (None, "seen.npz"),
     ],
@@ -88,6 +93,13 @@ def test_what_cannot_be_is_said(
         np.savez("seen.npz", **content)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=f"--given: .*{says}"):
         ask(monkeypatch, "--model model --given seen.npz --out made.npz")
+
+
+def test_a_file_that_is_not_there_and_a_label(model: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"^--given: no\.npy cannot be read: No such file or directory$"):
+        ask(monkeypatch, "--model model --given no.npy")
+    with pytest.raises(UserError, match=r"^--label '3': this model knows no labels: it completes the data of --given$"):
+        ask(monkeypatch, "--model model --label 3")
 
 
 def test_a_model_that_completes_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
