@@ -1,6 +1,7 @@
 """The setting `dataset.condition`: what networks are told of each datum."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -54,9 +55,22 @@ class Part(BaseModel):
             allowed[key].value(value)
         return self
 
+    @classmethod
+    def of(cls, given: Given) -> Self:
+        """What a conditioner is, but for the data's shape."""
+        return cls(kind=given.name, **{name: getattr(given, name) for name in options(given.name)})
+
     @property
     def options(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
+
+    @property
+    def in_words(self) -> str:
+        """
+        >>> Part(kind="first_frames", count=4).in_words
+        'first_frames, count 4'
+        """
+        return ", ".join([self.kind, *(f"{name} {value}" for name, value in self.options.items())])
 
     @property
     def choice(self) -> Choice:
@@ -83,6 +97,11 @@ def options(kind: str) -> Mapping[str, Option]:
     return {name: one for name, one in every.items() if name not in ("shape", "beside")}
 
 
+def usual(kind: str) -> dict[str, Any]:
+    """What its options are where nobody says anything."""
+    return {name: one.default for name, one in options(kind).items() if one.default is not MISSING}
+
+
 def schema_of_part(kind: str) -> dict[str, Any]:
     own = {name: {**one.reader.schema(), "description": one.says} for name, one in options(kind).items()}
     return {
@@ -102,7 +121,7 @@ def in_one_line(value: Any, check: ValidatorFunctionWrapHandler, info: Validatio
     if kind == TEXT:
         return Captions.model_validate(given, context=info.context)
     if kind in parts():
-        return Part.model_validate(given)
+        return Part.model_validate(usual(kind) | given)
     try:
         return check(value)
     except ValidationError:

@@ -1,15 +1,18 @@
 """The champion measured again, by the protocol of what lies here now: figures of two protocols do not compare."""
 
+from typing import Any
+
 from fm import devices
+from fm.conditions import Given
 from fm.data.prepared import Prepared
 from fm.errors import TryLater, UserError
 from fm.generator import Generator
 from fm.metrics.extractors import load
-from pipelines.dataset import opened
-from pipelines.params import Params
+from pipelines.dataset import opened, part_of
+from pipelines.params import Params, Part
 from pipelines.project import FEATURES, compute_slot
 from pipelines.registry import saved_models, versions
-from pipelines.registry.gate import Again
+from pipelines.registry.gate import USUAL, Again
 from pipelines.sample_sets import measure, real_reference
 from pipelines.schemas.evaluation import Evaluation
 
@@ -29,6 +32,7 @@ def measured_again(settings: Params, like: Evaluation, metric: str, nfe: int, na
         with versions.asking():
             generator = saved_models.fetch(name, version).to(device)
         require_same_format(generator, dataset)
+        require_same_part(generator, settings.dataset.condition, dataset)
         chosen = settings.evaluate
         generator = with_calls(generator.evaluated(chosen.precision, chosen.compile), nfe)
         print(f"champion: version {version} is measured again", flush=True)
@@ -46,6 +50,17 @@ def require_same_format(generator: Generator, dataset: Prepared) -> None:
     made, now = (f"{' x '.join(map(str, one.stored))} ({one.dtype})" for one in (generator.codec, dataset.codec))
     if made != now:
         raise UserError(f"it makes data of {made}, the dataset's are {now}")
+
+
+def require_same_part(generator: Generator, condition: Any, dataset: Prepared) -> None:
+    """Whoever is told more of a datum comes closer to it. Raises UserError: one of the two is told other things."""
+    now = part_of(condition, dataset.codec) if isinstance(condition, Part) else None
+    then = generator.conditioner if isinstance(generator.conditioner, Given) else None
+    if then != now:
+        was, what = (USUAL["given"] if one is None else Part.of(one).in_words for one in (then, now))
+        raise UserError(
+            f"it is given {was} of a datum, the candidate {what}: with another register.model_name each has a champion"
+        )
 
 
 def with_calls(generator: Generator, nfe: int) -> Generator:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from fm.metrics.intervals import mean_interval
-from pipelines.params import Params
+from pipelines.params import Params, Part
 from pipelines.project import FEATURES
 from pipelines.ranking import rank, read_evaluations
 from pipelines.schemas.evaluation import HIGHER_IS_BETTER, Evaluation, EvaluationRow
@@ -17,12 +17,18 @@ CONFIDENCE = 0.95
 PROTOCOL = "protocol."
 SET_VALUES = "metric.sets"
 AGAIN = "gate.champion"
-FULL = "float32"
+USUAL = {"precision": "float32", "given": "nothing"}
+"""Parts of the protocol that no version has among its tags where they are these, as all were before there was a
+choice."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a figure came about. Figures of two protocols say nothing about each other."""
+    """How a figure came about. Figures of two protocols say nothing about each other.
+
+    Attributes:
+        given: the part of test data that samples are made from (dataset.condition).
+    """
 
     data_md5: str
     extractor: str
@@ -33,11 +39,12 @@ class Protocol:
     seed: int
     metric: str
     nfe: int
-    precision: str = FULL
+    precision: str = USUAL["precision"]
+    given: str = USUAL["given"]
 
     def tags(self) -> dict[str, str]:
-        """Without a precision that is full, as all were before there was a choice."""
-        told = {name: value for name, value in asdict(self).items() if (name, value) != ("precision", FULL)}
+        """Without what is usual."""
+        told = {name: value for name, value in asdict(self).items() if USUAL.get(name) != value}
         return {PROTOCOL + name: str(value) for name, value in told.items()}
 
 
@@ -114,6 +121,8 @@ def choose(settings: Params) -> Winner:
         nfe=nfe,
         precision=evaluation.precision,
     )
+    if isinstance(settings.dataset.condition, Part):
+        protocol = replace(protocol, given=settings.dataset.condition.in_words)
     value = float(evaluation.row_on_disk(row)[metric])
     return Winner(best, evaluation, row, value, evaluation.sets(row, metric), protocol)
 
@@ -157,7 +166,7 @@ def obstacle(candidate: Mapping[str, str], champion: Mapping[str, str]) -> str |
 
 def told(tags: Mapping[str, str], key: str) -> str:
     """A part of the protocol by a version's tags, as `Protocol.tags` has them."""
-    return tags.get(key, FULL if key == f"{PROTOCOL}precision" else "unknown")
+    return tags.get(key, USUAL.get(key.removeprefix(PROTOCOL), "unknown"))
 
 
 def by_set(tags: Mapping[str, str]) -> list[float]:

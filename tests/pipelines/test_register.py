@@ -11,18 +11,21 @@ import torch
 import yaml
 
 from fm.codecs import Pixels
+from fm.conditions import Observed
 from fm.config import SamplerConfig
 from fm.data.prepared import Prepared
 from fm.data.splits import Splits
 from fm.data.writing import write
 from fm.errors import UserError
+from fm.generator import Generator
 from fm.metrics.extractors import load
 from fm.metrics.extractors.own import OwnExtractor
 from pipelines import params, register
+from pipelines.params import Part
 from pipelines.project import FEATURES, PREPARED, ROOT
 from pipelines.records import tracking
 from pipelines.registry import gate, promotion
-from pipelines.registry.champion import require_same_format, with_calls
+from pipelines.registry.champion import require_same_format, require_same_part, with_calls
 from pipelines.sample_sets import measure, real_reference
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from pipelines.stage import Stage
@@ -298,6 +301,33 @@ def test_a_small_sheet_of_samples_is_enlarged(width: int, enlarged: int) -> None
     assert sheet.shape == (2 * enlarged // width, enlarged, 1)
 
 
+def test_a_champion_that_is_given_another_part_cannot_be_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    something_to_measure_with()
+    dataset, labelled = Prepared.open(PREPARED), tiny_generator()
+    config = labelled.config.model_copy(update={"conditioner": Observed((1, 8, 8), share=0.2).choice})
+    given = Generator.untrained(config)
+    require_same_part(labelled, "labels", dataset)
+    require_same_part(given, Part(kind="observed", share=0.2), dataset)
+    for one, condition, says in (
+        (
+            labelled,
+            Part(kind="observed", share=0.2),
+            "it is given nothing of a datum, the candidate observed, share 0.2",
+        ),
+        (
+            given,
+            Part(kind="observed", share=0.3),
+            "it is given observed, share 0.2 of a datum, the candidate observed, ",
+        ),
+        (given, "labels", "the candidate nothing: with another register.model_name each has a champion"),
+    ):
+        with pytest.raises(UserError, match=says):
+            require_same_part(one, condition, dataset)
+
+
 # Without MLflow
 
 
@@ -334,6 +364,7 @@ def test_gate_keeps_the_champion_otherwise(sets: list[float]) -> None:
         {"metric": "kid"},
         {"nfe": 20},
         {"precision": "bf16"},
+        {"given": "observed, share 0.1"},
     ],
 )
 def test_gate_compares_no_two_protocols(other: dict[str, Any]) -> None:
