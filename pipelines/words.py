@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fm import sheets
 from fm.components import known
-from fm.conditions import Conditioner, Text
+from fm.conditions import Conditioner, Given, Text
 from pipelines.schemas.evaluation import distance_key
 
 MOST_QUOTED = 60  # characters
@@ -57,6 +57,8 @@ def in_turn(conditioner: Conditioner) -> str:
     >>> in_turn(Labels(("cat", "dog")))
     'the labels in turn, a column each: cat, dog'
     """
+    if isinstance(conditioner, Given):
+        return "with nothing given"
     are_texts = isinstance(conditioner, Text)
     examples = [quoted(one) if are_texts else one for one in conditioner.examples]
     if not examples:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from fm.codecs import Codec
 from fm.components import parts
-from fm.conditions import Conditioner, Text
+from fm.conditions import Conditioner, Given, Text
 from fm.config import Config
 from pipelines.markup import literal
-from pipelines.params import Params
+from pipelines.params import Params, Part
 from pipelines.params.sections import IN_FILES
 from pipelines.registry.model_use import instructions
 from pipelines.registry.wording import in_words
@@ -19,6 +19,8 @@ from pipelines.schemas.train import TrainMetrics
 from pipelines.words import duration, in_turn, number, percent, with_interval
 
 LONGEST = 5000  # characters in the description of a model's version: PostgreSQL holds MLflow to it, SQLite does not
+
+CRPS = "how far completions are from what is there (CRPS, in deviations of the data)"
 
 
 @dataclass(frozen=True)
@@ -129,16 +131,22 @@ def figures(facts: Facts) -> str:
         ("precision, recall", f"{percent(row.precision)}, {percent(row.recall)}"),
     ]
     rows += [(one.says, figure_of(row.figures[one.name], one)) for one in evaluation.figures if one.name in row.figures]
+    completion = evaluation.completion
     if row.accuracy is not None:
-        rows.append(("images recognised as the label asked for", percent(row.accuracy)))
+        what = "the label asked for" if completion is None else "what the whole datum is"
+        rows.append((f"images recognised as {what}", percent(row.accuracy)))
+    if completion is not None:
+        crps = with_interval(completion.crps, completion.crps_low, completion.crps_high)
+        rows.append((CRPS, f"{crps}; training data {number(completion.unconditional)}"))
     rows.append(("an image takes, where it was measured", timed(duration(row.seconds_per_image), row.machine_load)))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    completed = "" if completion is None else f" that are completed from {completion.part} of test data"
     return f"""\
 ## How good it is
 
-{evaluation.num_sets} independent sets of {evaluation.num_images} images, against the {evaluation.reference}, with \
-{evaluation.confidence:.0%} intervals; features of the extractor `{evaluation.extractor}`. \
-{what_the_distance_is(facts)} Only figures of the same protocol can be compared.
+{evaluation.num_sets} independent sets of {evaluation.num_images} images{completed}, against the \
+{evaluation.reference}, with {evaluation.confidence:.0%} intervals; features of the extractor \
+`{evaluation.extractor}`. {what_the_distance_is(facts)} Only figures of the same protocol can be compared.
 
 | measure | value |
 |---|---|
@@ -187,7 +195,9 @@ def data(facts: Facts) -> str:
             lines.append(
                 f"- Images of the test split that are in the training split too: {prepared.num_in_both_splits:,}"
             )
-    if isinstance(facts.conditioner, Text):
+    if isinstance(facts.conditioner, Given):
+        lines.append(f"- Given of each: `{Part.of(facts.conditioner).in_words}`")
+    elif isinstance(facts.conditioner, Text):
         encoder = facts.conditioner.encoder
         lines.append(f"- Texts: {encoder.says}; {encoder.length} tokens of each at most")
     else:
@@ -218,8 +228,8 @@ def budget(facts: Facts) -> str:
         words.append(f"weights averaged with decay {train.ema_decay}")
     if train.horizontal_flips:
         words.append(f"{train.horizontal_flips:.0%} of them in a mirror")
-    if facts.names or isinstance(facts.conditioner, Text):
-        what = "label" if facts.names else "text"
+    if facts.names or isinstance(facts.conditioner, Given | Text):
+        what = "label" if facts.names else "text" if isinstance(facts.conditioner, Text) else "part"
         withheld = f"the {what} withheld from {train.label_dropout:.0%}, for guidance"
         words.append(withheld if train.label_dropout else f"none without its {what}, so that guidance is no use")
     if trained is not None:

@@ -5,7 +5,8 @@ import shlex
 from dataclasses import dataclass
 
 from fm.codecs import Codec
-from fm.conditions import Conditioner, Text
+from fm.conditions import Conditioner, Given, Text
+from pipelines.params import Part
 
 PORT = 5001  # the MLflow UI has 5000
 LONGEST = 200  # characters of what an example asks for
@@ -41,7 +42,23 @@ def instructions(name: str, conditioner: Conditioner, codec: Codec) -> str:
     """Markdown. What the examples ask for is one of the conditioner's own."""
     example = Example.of(conditioner)
     parts = [from_python(name, example, stored(codec)), by_http(name, example), on_the_command_line(example)]
+    if isinstance(conditioner, Given):
+        parts.insert(0, completing(name, conditioner, codec))
     return "\n\n".join(["## How to use it", *parts])
+
+
+def completing(name: str, given: Given, codec: Codec) -> str:
+    missing = ", NaN or masked where nothing was observed" if given.name == "observed" else ""
+    return f"""\
+It completes data, of which it is given {given.says} (`{Part.of(given).in_words}`). They are brought whole, as \
+they are stored, (number, {", ".join(map(str, codec.stored))}){missing}:
+
+```sh
+.venv/bin/python -m pipelines.generate --model {name}@champion --given data.npy --count 64 --out completed.png
+```
+
+and from Python by `sample(8, seed=0, labels=[datum] * 8)`, as below. All else here gives it nothing, the endpoint \
+can give it nothing, and what it makes then was not measured."""
 
 
 def stored(codec: Codec) -> str:

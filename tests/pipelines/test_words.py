@@ -1,6 +1,6 @@
 import pytest
 
-from fm.conditions import Labels, Unconditional
+from fm.conditions import Labels, Observed, Unconditional
 from pipelines.words import (
     distance_in_words,
     duration,
@@ -61,6 +61,7 @@ def test_what_a_distance_is() -> None:
 def test_what_a_sheet_is_of() -> None:
     many = tuple(map(str, range(100)))
     assert in_turn(Labels(many)) == f"the labels in turn, row by row, 10 in each: {', '.join(many[:80])}"
+    assert in_turn(Observed((1, 8, 8))) == "with nothing given"
     assert in_turn(Labels()) == in_turn(Unconditional()) == "without labels"
 
 

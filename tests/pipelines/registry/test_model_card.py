@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from fm.components import known
-from fm.conditions import Labels, Text
+from fm.conditions import Labels, Observed, Text
 from fm.config import SamplerConfig
 from fm.text import MiniLM
 from pipelines import params
@@ -19,7 +19,7 @@ from pipelines.project import ROOT
 from pipelines.registry.model_card import LONGEST, Facts, card, shortened
 from pipelines.registry.model_use import Example, by_http
 from pipelines.registry.wording import in_words
-from pipelines.schemas.evaluation import Evaluation, EvaluationRow
+from pipelines.schemas.evaluation import Completion, Evaluation, EvaluationRow
 from pipelines.schemas.prepare import PrepareMetrics, SkippedFile
 from pipelines.schemas.train import TrainMetrics
 from tests.fm.conftest import tiny_generator
@@ -86,6 +86,26 @@ def test_says_what_it_was_trained_on_and_how(facts: Facts) -> None:
     assert "123,456 parameters" in page
     assert "30,000 images seen in batches of 64, each about 21 times, learning rate 0.002, seed 0" in page
     assert "1.5 min" in page
+
+
+def test_says_what_it_is_given_and_how_to_give_it(facts: Facts) -> None:
+    given = Observed((1, 8, 8), share=0.2)
+    completion = Completion(
+        sampler=facts.row.sampler, nfe=10, part="the values at some points", data=32, members=8, crps=0.25,
+        crps_low=0.2, crps_high=0.3, crps_each=[0.2, 0.3], unconditional=0.5, spread_by_error=1.0,
+        ranks=[0.5, 0.5], unevenness=0.0,
+    )  # fmt: skip
+    config = facts.config.model_copy(update={"conditioner": given.choice})
+    evaluation = facts.evaluation.model_copy(update={"completion": completion})
+    page = page_of(replace(facts, config=config, evaluation=evaluation))
+    assert "seed 0, with nothing given." in page
+    assert "sets of 100 images that are completed from the values at some points of test data, against" in page
+    assert "in deviations of the data) | 0.250 (0.200 to 0.300); training data 0.500 |" in page
+    assert "label asked for" not in page
+    assert "(`observed, share 0.2`). They are brought whole, as they are stored, (number, 8, 8, 1), NaN or" in page
+    assert "--model digits-generator@champion --given data.npy" in page
+    assert "- Given of each: `observed, share 0.2`" in page
+    assert "the part withheld from 10%" in page
 
 
 def test_leaves_out_what_is_not_known(facts: Facts) -> None:
