@@ -13,6 +13,8 @@ from pipelines.params import Evaluate
 from pipelines.records import tracking
 from pipelines.schemas.evaluation import Completion, EvaluationRow
 
+LEAST = 2
+"""Data that an interval takes."""
 LABELS = {
     "first_frames": "the first frames",
     "low_resolution": "means of squares",
@@ -25,9 +27,12 @@ def completed(
     generator: Generator, row: EvaluationRow, dataset: Prepared, chosen: Evaluate, workers: Workers = ALONE
 ) -> Completion | None:
     """By the generator's own sampler, that of this row, drawn together with the other workers; only the first one gets
-    it."""
+    it. None where hardly any of the data has anything left to complete."""
     found = complete(generator, dataset.train, dataset.test, chosen.seed, workers)
     if not workers.is_first:
+        return None
+    if len(found.crps) < LEAST:
+        print("not completed: of nearly all data everything is given; a smaller dataset.condition.share", flush=True)
         return None
     completion = written(generator.conditioner, row, found)
     print(told(completion), flush=True)

@@ -71,10 +71,12 @@ def examples(test: Rows, count: int = DATA) -> list[Whole]:
 def complete(generator: Generator, train: Rows, test: Rows, seed: int, workers: Workers = ALONE) -> Completed:
     """By the generator's own sampler; all workers call this alike, and the first one gets what was measured.
 
+    Data of which everything is given say nothing, and are left out.
+
     Args:
         generator: one whose network is given a part of the data, and nothing else.
     """
-    wholes = examples(test)
+    wholes = [whole for whole in examples(test) if unknown_points(generator, whole).any()]
     others = train[np.random.default_rng([seed, FIRST]).permutation(len(train))[:MEMBERS]]["data"]
     unconditional = as_modelled(generator, others)
 

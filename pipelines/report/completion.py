@@ -46,9 +46,9 @@ def how(evaluations: Mapping[str, Evaluation]) -> str:
         return ""
     return (
         f"Of {first.data} test data each method is told {first.part}, and completes each {first.members} times, by the "
-        "sampler that decides; what is looked at is what was not given. A CRPS of several samples is fair: it does not "
-        "depend on their number. The interval is over the data. A spread below 1 is too sure of itself. The first row "
-        "of a sheet of samples is test data, the second what is given of them, and below are completions."
+        "sampler that decides; what is looked at is what was not given as it is. A CRPS of several samples is fair: it "
+        "does not depend on their number. The interval is over the data. A spread below 1 is too sure of itself. The "
+        "first row of a sheet of samples is test data, the second what is given of them, and below are completions."
     )
 
 

@@ -108,3 +108,9 @@ def test_a_network_that_has_learnt_tells_the_rest() -> None:
     assert np.mean(found.crps) < 0.3 * np.mean(found.unconditional)
     other = complete(generator(FirstFrames(SHAPE, count=2)), TRAIN, TEST, seed=0)
     assert np.mean(other.crps) > 2 * np.mean(found.crps)
+
+
+def test_data_of_which_everything_is_given_are_left_out() -> None:
+    found = complete(generator(Observed(SHAPE, share=0.97)), TRAIN, TEST, seed=0)
+    assert 2 <= len(found.crps) < DATA
+    assert np.isfinite([found.crps, found.unconditional, found.spread, found.error]).all()
