@@ -3,6 +3,7 @@ part of the data."""
 
 import sys
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,7 @@ def given_in(conditioner: Conditioner, place: str) -> tuple[Any, ...]:
     """
     if not isinstance(conditioner, Given):
         raise UserError(f"--given: {place}: this model is not told a part of the data")
-    try:
-        data = data_in(place)
-    except OSError as error:
-        raise UserError(f"--given: {place} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, np.ma.MaskError) as error:
-        raise UserError(f"--given: {place}: {error}") from None
+    data = data_in(place)
     one = ", ".join(map(str, conditioner.codec.stored))
     if data.shape[1:] != conditioner.codec.stored:
         raise UserError(f"--given: {place} has an array {data.shape}: must be (N, {one}), N data as they are stored")
@@ -94,18 +90,25 @@ def given_in(conditioner: Conditioner, place: str) -> tuple[Any, ...]:
 
 
 def data_in(place: str) -> NDArray[Any]:
-    """An array of numbers, masked where something is said to be missing.
-
-    Raises:
-        OSError, ValueError, EOFError, zipfile.BadZipFile, np.ma.MaskError: the file has none.
-    """
-    content = np.load(place, allow_pickle=False)
-    if isinstance(content, np.ndarray):
-        return content
-    if "data" not in content:
-        raise ValueError(f"has no array called data, but {', '.join(content) or 'none at all'}")
-    found: NDArray[Any] = content["data"]
-    return np.ma.masked_array(found, mask=content["missing"]) if "missing" in content else found
+    """An array, masked where something is said to be missing. Raises UserError: the file has none."""
+    try:
+        content = np.load(place, allow_pickle=False)
+        arrays = {"data": content} if isinstance(content, np.ndarray) else dict(content)
+    except OSError as error:
+        raise UserError(f"--given: {place} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise UserError(f"--given: {place}: must be a .npy or .npz file of numbers, and is damaged or none") from None
+    if "data" not in arrays:
+        raise UserError(f"--given: {place} has no array called data, but {', '.join(arrays) or 'none at all'}")
+    data, missing = arrays["data"], arrays.get("missing")
+    if missing is None:
+        return data
+    if missing.shape != data.shape or missing.dtype != bool:
+        raise UserError(
+            f"--given: {place}: missing must be true or false for each number of data, {data.shape}, and is "
+            f"{missing.dtype} {missing.shape}"
+        )
+    return np.ma.masked_array(data, mask=missing)
 
 
 def asked_for(conditioner: Conditioner, label: str | None, prompts: list[Prompt]) -> tuple[str, ...]:

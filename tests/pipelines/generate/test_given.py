@@ -80,8 +80,9 @@ def test_other_data_are_other_files(model: Generator, monkeypatch: pytest.Monkey
         ({"data": DATA / 255, "missing": MISSING}, "datum 1 of 2: what is given must be whole numbers from 0 to 255"),
         ({"data": DATA.astype(str)}, "datum 1 of 2: what is given must be an array of numbers"),
         ({"data": DATA, "missing": MISSING & False}, "datum 1 of 2: nothing is missing in it"),
-        ({"data": DATA, "missing": MISSING[:1]}, "seen.npz"),
-        (None, "seen.npz"),
+        ({"data": DATA, "missing": MISSING[:1]}, r"missing must be true or false .*, and is bool \(1, 8, 8, 1\)"),
+        ({"data": DATA, "missing": MISSING * 0.5}, r"missing must be true or false .*, and is float64 \(2, 8, 8, 1\)"),
+        (None, "seen.npz: must be a .npy or .npz file of numbers"),
     ],
 )
 def test_what_cannot_be_is_said(
