@@ -11,6 +11,9 @@ from fm.errors import shown
 from pipelines import edges, params, yaml_reading
 from pipelines.project import ROOT, whole_file
 
+OF_A_KIND = (("dataset", "condition"), ("codec", "autoencoder"))
+"""Settings that are a kind with options of its own."""
+
 
 def override(path: Path, overrides: Mapping[str, Any], recipe: str | None = None, root: Path = ROOT) -> None:
     """Merge a recipe into a params.yaml, then the settings named by dotted keys; its comments are kept.
@@ -85,8 +88,10 @@ def merged(text: str, recipe: Mapping[str, Any], overrides: Mapping[str, Any], r
     content = writer.load(text)
     if isinstance(dataset := recipe.get("dataset"), dict):
         forget_options(content, dataset.get("name"))
+    forget_kinds(content, recipe)
     merge(content, recipe, root)
     forget_options(content, overrides.get("dataset.name"))
+    forget_kinds(content, nested(overrides))
     for key, value in overrides.items():
         put(content, key, from_file(key, value, root))
     changed = io.StringIO()
@@ -102,6 +107,33 @@ def forget_options(content: Any, name: Any) -> None:
     dataset = content.get("dataset")
     if isinstance(dataset, dict) and name not in (None, dataset.get("name")) and "options" in dataset:
         dataset["options"] = None
+
+
+def forget_kinds(content: Any, changes: Mapping[str, Any]) -> None:
+    """What has a kind is left without its options where another is named."""
+    for section, name in OF_A_KIND:
+        there, chosen = (inner(inner(one, section), name) for one in (content, changes))
+        kind = inner(chosen, "kind")
+        if kind is not None and there is not None and inner(there, "kind") != kind:
+            content[section][name] = None
+
+
+def inner(content: Any, name: str) -> Any:
+    """
+    >>> inner({"kind": "observed"}, "kind"), inner("labels", "kind")
+    ('observed', None)
+    """
+    return content.get(name) if isinstance(content, Mapping) else None
+
+
+def nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The kinds that are named by dotted keys, as a recipe has them.
+
+    >>> nested({"dataset.condition.kind": "observed", "train.seed": 1})
+    {'dataset': {'condition': {'kind': 'observed'}}}
+    """
+    named = [(section, name, overrides.get(f"{section}.{name}.kind")) for section, name in OF_A_KIND]
+    return {section: {name: {"kind": kind}} for section, name, kind in named if kind is not None}
 
 
 def merge(content: Any, changes: Mapping[str, Any], root: Path) -> None:

@@ -102,6 +102,21 @@ def test_recipes_and_methods_are_those_of_the_run_s_own_checkout(file: Path, tmp
     assert (params.load(file).train.seed, params.load(file).train.learning_rate) == (11, 0.5)
 
 
+@pytest.mark.parametrize("before", ["labels", "observed", {"kind": "low_resolution", "factor": 2}])
+def test_the_options_of_another_kind_go_with_it(file: Path, before: object) -> None:
+    settings.override(file, {"dataset.condition": before})
+    settings.override(file, {"dataset.condition.kind": "first_frames", "dataset.condition.count": 4})
+    settings.override(file, {"dataset.condition.kind": "first_frames"})
+    assert params.load(file).dataset.condition == params.Part(kind="first_frames", count=4)
+
+
+def test_so_do_those_of_another_autoencoder(file: Path) -> None:
+    pca = {"codec.autoencoder.kind": "autoencoder_pca", "codec.autoencoder.patch": 4}
+    settings.override(file, {"codec.kind": "latents", "dataset.image_size": 32, **pca})
+    settings.override(file, {"codec.autoencoder.kind": "autoencoder_tiny"})
+    assert "patch" not in params.load(file).codec.untrained
+
+
 def test_the_options_of_another_dataset_go_with_it(file: Path) -> None:
     settings.override(file, {"dataset.name": "turbulence", "dataset.options.side": 16})
     settings.override(file, {"dataset.name": "turbulence", "dataset.options.time": 1.0})
