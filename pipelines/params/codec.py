@@ -84,6 +84,11 @@ def require_fitting(autoencoder: Autoencoder, image_size: int, channels: int) ->
             f"codec.autoencoder: one point of its latents is {factor} pixels a side, and dataset.image_size = "
             f"{image_size}: must be a multiple of that"
         )
+    if image_size == factor:
+        raise ValueError(
+            f"codec.autoencoder: one point of its latents is {factor} pixels a side, all of dataset.image_size = "
+            f"{image_size}: must be half of it at most, or networks have no grid to look at"
+        )
     if autoencoder.in_channels != channels:
         raise ValueError(
             f"codec.autoencoder.in_channels = {autoencoder.in_channels}: must be dataset.channels, {channels}"

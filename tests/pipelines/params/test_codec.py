@@ -76,6 +76,10 @@ def test_an_autoencoder_is_of_the_images_channels_unless_it_says_otherwise() -> 
             {"autoencoder": {"kind": "autoencoder_kl", "block_out_channels": [32] * 5}},
             r"codec\.autoencoder: one point of its latents is 16 pixels a side, and dataset\.image_size = 28: must be",
         ),
+        (
+            {"autoencoder": {"kind": "autoencoder_pca", "patch": 28, "widths": [8]}},
+            r"codec\.autoencoder: one point of its latents is 28 pixels a side, all of dataset\.image_size = 28",
+        ),
     ],
 )
 def test_a_mistake_is_told_by_its_key(codec: dict[str, Any], told: str) -> None:
