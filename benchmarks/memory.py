@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.memory
 
-Each is a process of its own that does nothing else; what is counted is all that it ever held at once (ru_maxrss),
+Each is a process of its own that does nothing else; what is counted is all that it ever held at once (VmHWM),
 Python and PyTorch included. Networks are of random weights and samplers of one step: neither changes what is held.
 """
 

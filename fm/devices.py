@@ -2,8 +2,12 @@
 
 import resource
 import sys
+from pathlib import Path
 
 import torch
+
+STATUS = Path("/proc/self/status")
+"""What Linux says of this process."""
 
 
 def pick(accelerator: str = "auto") -> torch.device:
@@ -38,5 +42,8 @@ def peak_memory_bytes() -> int:
     """The most this process has held: allocated on the GPU where there is one, resident elsewhere."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
+    if STATUS.exists():  # of this program alone: ru_maxrss has what held the process before it, too
+        (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
