@@ -14,7 +14,7 @@ from fm.metrics.extractors.extractor import chunks
 
 LARGEST = 32
 """Pixels of the longer side of the pictures that are looked at, unless others are asked for; larger ones are made so
-small. Of twice as many a training takes four times as long, hours on two cores."""
+small. Of twice as many a training takes four times as long."""
 COARSEST = 4
 """Pixels of the shorter side at which it stops halving."""
 TOGETHER = 64
