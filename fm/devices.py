@@ -43,7 +43,7 @@ def peak_memory_bytes() -> int:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     if STATUS.exists():  # of this program alone: ru_maxrss has what held the process before it, too
-        (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+        (line,) = [line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
