@@ -131,7 +131,7 @@ class Reach:
                 self.name(source, (every,))
         elif name is None:
             self.follow((module, rest[0]), rest[1:])
-        elif name in source.bound or name in source.imports:
+        elif name in source.bound or (name in source.imports and place not in source.imports[name]):
             self.name(source, (name, *rest))
         elif self.code.module(f"{module}.{name}") is not None:
             self.follow((f"{module}.{name}", None), rest)

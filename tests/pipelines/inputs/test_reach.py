@@ -145,6 +145,13 @@ def test_what_a_package_makes_when_it_is_asked_counts(root: Path, line: str) -> 
     assert digests(root) != before
 
 
+def test_a_module_that_its_own_package_imports_by_its_name_counts(root: Path) -> None:
+    write(root, "fm/__init__.py", "from fm import effects, numbers\nnumbers.used(1)\n")
+    before = digests(root)
+    change(root, "fm/numbers.py", "x + 1", "x - 1")
+    assert digests(root) != before
+
+
 def test_files_that_are_named_count_with_those_they_name(root: Path) -> None:
     write(root, "pipelines/compare.py", "from pipelines.page import page\nif __name__ == '__main__':\n    page()")
     before = digests(root, program="pipelines.compare")
