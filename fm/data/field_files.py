@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.components import option
+from fm.components import Choice, option
 from fm.data.coded import CodedSplits
 from fm.data.collecting import some
 from fm.data.dataset import CodedDataset, Request
@@ -107,6 +107,10 @@ class FieldFiles(
     nan: Literal["refuse", "leave_out", "fill"] = option(
         "refuse", says="of fields with values that are not there: an error, none of them, or the variable's mean there"
     )
+    periodic: bool = option(False, says="whether what leaves at one edge comes in at the other, for what is measured")
+    velocity: bool = option(
+        False, says="whether they are a velocity along x and y, periodic too: its vorticity and divergence are measured"
+    )
 
     def check(self) -> None:
         if self.split == "region" and self.tile is None:
@@ -117,6 +121,10 @@ class FieldFiles(
             raise ValueError(f"variables = {list(self.variables)}: {twice[0]} must be there once")
         if self.units and len(self.units) != len(self.variables):
             raise ValueError(f"units has {len(self.units)} entries: must have one for each of variables")
+
+    @property
+    def measures(self) -> Choice:
+        return {"name": "fields", "periodic": self.periodic, "velocity": self.velocity}
 
     def rule(self, several_times: bool) -> Rule:
         """By what is split."""
@@ -132,6 +140,8 @@ class FieldFiles(
         # The library of NetCDF is not for several threads.
         each = taken_from(found, lambda file: self.read(file, seen, asked.test_fraction, found), together=False)
         head = common(found.folder, seen.heads, self.tile is None)
+        if self.velocity:
+            require_velocity(found.folder, head, self.tile)
         rule = self.rule(any(one.times > 1 for one in seen.heads.values()))
         if rule == "time" and not found.is_split:
             each = self.by_time(each, seen, found, asked.test_fraction)
@@ -324,6 +334,21 @@ def are_alike(one: Sequence[float], other: Sequence[float]) -> bool:
     (True, False, False)
     """
     return len(one) == len(other) and bool(np.allclose(one, other, rtol=ROUNDING, atol=0))
+
+
+def require_velocity(folder: Path, head: Head, tile: int | None) -> None:
+    """Raises FolderError: the fields are no velocity whose divergence can be measured."""
+    if len(head.variables) != 2:
+        raise FolderError(
+            f"{folder}: the option velocity is set, and there are {len(head.variables)} variables, "
+            f"{told(head.variables)}: name two by the option variables, along x and along y"
+        )
+    height, width = head.size
+    if tile is None and height != width:
+        raise FolderError(
+            f"{folder}: the option velocity is set, and fields are {height} x {width} points: its divergence is "
+            "measured of squares alone"
+        )
 
 
 ADVICE = {

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fm.components import option
+from fm.components import Choice, option
 from fm.data import npm
 from fm.data.captions import Packed, as_lines
 from fm.data.coded import CodedSplits
@@ -77,6 +77,10 @@ class MovingEmoji(
     side: int = option(32, least=8, most=256, says="pixels of a side")
     channels: int = option(3, choices=(1, 3), says="1 grey, 3 colour")
     tones: bool = option(False, says="whether those with skin tones are there too, which look much alike")
+
+    @property
+    def measures(self) -> Choice:
+        return "films"
 
     def load(self, asked: Request) -> CodedSplits:
         """Raises DatasetUnavailable: an archive is not to be had. OSError: the cache has no room."""

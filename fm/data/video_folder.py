@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.components import option
+from fm.components import Choice, option
 from fm.data.coded import CodedSplits
 from fm.data.dataset import CodedDataset, Request
 from fm.data.film_reading import ANIMATED, FILMS, Times, pyav, read_film
@@ -52,6 +52,10 @@ class VideoFolder(
     def check(self) -> None:
         if self.fps is not None and self.every > 1:
             raise ValueError(f"every = {self.every}: must be 1 where fps says when frames are taken")
+
+    @property
+    def measures(self) -> Choice:
+        return "films"
 
     def load(self, asked: Request) -> CodedSplits:
         """Raises FolderError: fm.data.own_files.own_files, fm.data.own_data.put_together. UserError: PyAV is needed."""

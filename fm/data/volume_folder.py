@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fm.components import option
+from fm.components import Choice, option
 from fm.data.coded import CodedSplits
 from fm.data.collecting import is_below
 from fm.data.dataset import CodedDataset, Request
@@ -69,6 +69,10 @@ class VolumeFolder(
             raise ValueError("window and threshold: one of them must be null, since what is filled has no window")
         if self.window is not None and self.window[0] >= self.window[1]:
             raise ValueError(f"window = {list(self.window)}: the lowest must be below the highest")
+
+    @property
+    def measures(self) -> Choice | None:
+        return None if self.threshold is None else "volumes"
 
     @property
     def box(self) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
 from fm.spectral import Waves, divergence_of, field_of, series_of
 
@@ -16,14 +17,11 @@ NOTHING = 1e-10
 
 
 def power_spectrum(fields: Fields) -> npt.NDArray[np.float64]:
-    """Mean power of square fields by wave number, 1 to H / 2: (H // 2,), channels added up.
+    """Mean power of fields by wave number, 1 to K = max(H, W) // 2: (K,), channels added up.
 
-    A wave's number is its waves a side, to the nearest whole one, whatever its direction; so all wave numbers together
-    have the fields' variance, but for the waves of the corners. Of fields that are not periodic it sees the step from
-    one edge to the other too.
-
-    Raises:
-        ValueError: the fields are not square.
+    A wave's number is its waves along the longest side, to the nearest whole one, whatever its direction; so all wave
+    numbers together have the fields' variance, but for the waves of the corners. Of fields that are not periodic it
+    sees the step from one edge to the other too.
 
     >>> x = np.arange(8) * 2 * np.pi / 8
     >>> waves = np.broadcast_to(np.sin(2 * x), (1, 1, 8, 8))  # of variance 1/2, twice a side
@@ -35,20 +33,20 @@ def power_spectrum(fields: Fields) -> npt.NDArray[np.float64]:
 
 
 def spectra(fields: Fields) -> npt.NDArray[np.float64]:
-    """The same of each field and each channel by itself: (N, C, H // 2). Raises ValueError: they are not square."""
+    """The same of each field and each channel by itself: (N, C, K)."""
     *_, height, width = fields.shape
-    if height != width:
-        raise ValueError(f"fields must be square, not {height} x {width}")
+    longest = max(height, width)
     both = np.full(width // 2 + 1, 2.0)  # a series has one of each pair of waves x and -x
     both[0] = 1
     if width % 2 == 0:
         both[-1] = 1
-    number = np.rint(Waves.on(height, width).length).astype(np.int64).ravel()
+    down, along = fft.fftfreq(height)[:, np.newaxis], fft.rfftfreq(width)
+    number = np.rint(longest * np.hypot(down, along)).astype(np.int64).ravel()
     found = [
         np.bincount(number, weights=(both * np.abs(series_of(one)) ** 2).ravel())
         for one in fields.reshape(-1, height, width)
     ]
-    return np.reshape(found, (*fields.shape[:2], -1))[..., 1 : height // 2 + 1].astype(np.float64)
+    return np.reshape(found, (*fields.shape[:2], -1))[..., 1 : longest // 2 + 1].astype(np.float64)
 
 
 class SpectrumError(NamedTuple):

@@ -1,7 +1,9 @@
 """What is measured of fields: spectrum, distribution of values and slopes, and of velocities their divergence."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,12 @@ from numpy.typing import NDArray
 from fm.components import option
 from fm.metrics.measures.measures import Curve, Described, Figure, Measures, mean
 
+if TYPE_CHECKING:
+    from fm.metrics.fields import SpectrumError
+
 ORDERS = np.arange(1, 5)
+ROUNDING = 1e-13
+"""The part of a mean square below which a variance is what float64 leaves of it."""
 
 
 class FieldMeasures(
@@ -17,7 +24,7 @@ class FieldMeasures(
     name="fields",
     says="spectrum, distribution of values and slopes, and of velocities vorticity and divergence",
 ):
-    """Of square fields (N, C, H, W).
+    """Of fields (N, C, H, W).
 
     >>> noise = np.random.default_rng(0).normal(size=(200, 1, 16, 16)).astype(np.float32)
     >>> measures = FieldMeasures(periodic=True)
@@ -62,15 +69,13 @@ class FieldMeasures(
         return described
 
     def values(self, described: Described, of_data: Described) -> Mapping[str, float]:
-        from fm.metrics.fields import spectrum_error
-
-        errors = [spectrum_error(*powers) for powers in self.powers(described, of_data)]
+        errors = self.errors(described, of_data)
         here, there = described["values"].mean(axis=0), of_data["values"].mean(axis=0)  # (C, 4)
-        deviation = np.sqrt(there[:, 1] - there[:, 0] ** 2)
+        offsets = np.abs(here[:, 0] - there[:, 0]) / np.sqrt(variance_of(there))
         found = {
-            "spectrum": float(np.mean([one.decades for one in errors])),
-            "beyond": float(np.mean([one.beyond for one in errors])),
-            "offset": float(np.max(np.abs(here[:, 0] - there[:, 0]) / deviation)),
+            "spectrum": float(np.mean([one.decades for one in errors])) if errors else np.nan,
+            "beyond": float(np.mean([one.beyond for one in errors])) if errors else np.nan,
+            "offset": float(max(offsets[np.isfinite(offsets)], default=np.nan)),
             "kurtosis": kurtosis_of(described["values"]),
             "kurtosis_slopes": kurtosis_of(described["slopes"]),
         }
@@ -82,14 +87,23 @@ class FieldMeasures(
         return found
 
     def lines(self, described: Described, of_data: Described) -> Mapping[str, NDArray[np.float64]]:
+        errors = self.errors(described, of_data)
+        if not errors:
+            return {"spectrum": np.full(described["spectrum"].shape[-1], np.nan)}
+        return {"spectrum": np.mean([one.decibels for one in errors], axis=0)}
+
+    def errors(self, described: Described, of_data: Described) -> list[SpectrumError]:
+        """Of the spectrum of each channel that changes in the training data."""
         from fm.metrics.fields import spectrum_error
 
-        each = [spectrum_error(*powers).decibels for powers in self.powers(described, of_data)]
-        return {"spectrum": np.mean(each, axis=0)}
-
-    def powers(self, described: Described, of_data: Described) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """The spectrum of each channel, of the data described and of the training data."""
-        return list(zip(described["spectrum"].mean(axis=0), of_data["spectrum"].mean(axis=0), strict=True))
+        made, data = (
+            described["spectrum"].mean(axis=0),
+            of_data["spectrum"].mean(axis=0),
+        )  # (C, K), of a velocity (1, K)
+        varies = np.isfinite(variance_of(of_data["values"].mean(axis=0)))
+        if self.velocity:
+            varies = np.array([varies.any()])
+        return [spectrum_error(*both) for *both, does in zip(made, data, varies, strict=True) if does]
 
 
 def moments(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -108,8 +122,18 @@ def kurtosis_of(moments: NDArray[np.float64]) -> float:
     >>> kurtosis_of(np.array([[[0.0, 1.0, 0.0, 3.0]]]))
     3.0
     """
-    first, second, third, fourth = np.moveaxis(moments.mean(axis=0), -1, 0)
-    variance = second - first**2
+    together = moments.mean(axis=0)
+    first, second, third, fourth = np.moveaxis(together, -1, 0)
     about_mean = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return mean(about_mean / variance**2)
+    return mean(about_mean / variance_of(together) ** 2)
+
+
+def variance_of(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By the first moments (C, 4): (C,); not a number of a channel that is the same everywhere, but for rounding.
+
+    >>> variance_of(np.array([[0.0, 1.0, 0.0, 3.0], [0.1, 0.1**2, 0.1**3, 0.1**4]]))
+    array([ 1., nan])
+    """
+    first, second = moments[:, 0], moments[:, 1]
+    variance = second - first**2
+    return np.where(variance > ROUNDING * second, variance, np.nan)

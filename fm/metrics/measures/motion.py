@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm.components import option
+from fm.metrics.frames import distance_of_frames, from_afar
+from fm.metrics.measures.films import OF_FRAMES
 from fm.metrics.measures.measures import Described, Figure, Measures, mean
 from fm.metrics.motion import flicker, law, likeness, things, tracks
 
@@ -54,6 +56,7 @@ class MotionMeasures(
         Figure("law", "how far things are from where their law has them", "pixels", aim="low"),
         Figure("speed", "how fast things fly", "pixels a frame"),
         Figure("flicker", "change of brightness from frame to frame", "share", aim="low"),
+        OF_FRAMES,
     )
 
     def describe(self, stored: NDArray[Any], recognised: NDArray[np.bool_] | None = None) -> Described:
@@ -77,7 +80,9 @@ class MotionMeasures(
             "law": residual,
             "speed": speed,
             "flicker": flicker(stored),
+            "frames": from_afar(stored),
         }
 
     def values(self, described: Described, of_data: Described) -> Mapping[str, float]:
-        return {figure.name: mean(described[figure.name]) for figure in self.figures}
+        found = {figure.name: mean(described[figure.name]) for figure in self.figures if figure != OF_FRAMES}
+        return {**found, "frames": distance_of_frames(described["frames"], of_data["frames"])}

@@ -236,6 +236,15 @@ def test_options_that_make_no_sense(options: dict, message: str) -> None:
         Dataset.of({"name": "field-files", **options})
 
 
+def test_a_velocity_is_two_variables_on_squares(sea: Path) -> None:
+    with pytest.raises(FolderError, match=r"velocity is set, and there are 1 variables, wind: name two"):
+        load(sea, velocity=True, variables=("wind",))
+    with pytest.raises(FolderError, match="velocity is set, and fields are 24 x 32 points"):
+        load(sea, velocity=True)
+    assert load(sea, velocity=True, tile=4).train.stored == (2, 4, 4)
+    assert FieldFiles(periodic=True).measures == {"name": "fields", "periodic": True, "velocity": False}
+
+
 def test_without_xarray_its_files_are_refused_with_what_to_do(sea: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (sea / "b.nc").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "xarray", None)

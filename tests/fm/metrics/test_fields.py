@@ -32,9 +32,12 @@ def test_all_numbers_together_have_the_variance_but_for_the_corners(side: int) -
     assert power_spectrum(fields + 5).sum() == pytest.approx(power_spectrum(fields).sum())
 
 
-def test_fields_that_are_not_square_are_refused() -> None:
-    with pytest.raises(ValueError, match="fields must be square, not 8 x 16"):
-        power_spectrum(np.zeros((1, 1, 8, 16)))
+def test_waves_are_counted_along_the_longest_side() -> None:
+    power = power_spectrum(np.sin(3 * X[: SIDE // 2])[np.newaxis, np.newaxis])
+    assert np.flatnonzero(power > 1e-9).tolist() == [2]
+    assert power.shape == (SIDE // 2,)
+    down = np.broadcast_to(np.sin(3 * Y[:, :1]), (SIDE, 4))
+    assert np.flatnonzero(power_spectrum(down[np.newaxis, np.newaxis]) > 1e-9).tolist() == [2]
 
 
 def test_an_error_is_told_in_decibels_and_decades() -> None:

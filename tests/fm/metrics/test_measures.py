@@ -6,7 +6,7 @@ import pytest
 from fm.bouncing import bounced
 from fm.data.turbulence import Turbulence
 from fm.metrics.fields import kurtosis, power_spectrum, slopes
-from fm.metrics.measures import Measures, MotionMeasures, VolumeMeasures, some, together
+from fm.metrics.measures import FieldMeasures, FilmMeasures, Measures, MotionMeasures, VolumeMeasures, some, together
 
 FLOW = {"name": "fields", "periodic": True, "velocity": True}
 
@@ -49,6 +49,34 @@ def test_more_power_is_so_many_decibels_and_decades(flow: np.ndarray) -> None:
     lines = measures.lines(louder, of_data)["spectrum"]
     assert np.nanmax(np.abs(lines - 20)) < 1e-6
     assert measures.values(louder, of_data)["spectrum"] == pytest.approx(2)
+
+
+def test_of_a_channel_that_never_changes_there_is_nothing_to_say() -> None:
+    fields = np.random.default_rng(0).normal(size=(6, 2, 8, 12)).astype(np.float32)
+    fields[:, 1] = 3
+    measures = FieldMeasures()
+    described, of_first = measures.describe(fields), measures.describe(fields[:, :1])
+    found = measures.values(described, described)
+    assert found == pytest.approx(measures.values(of_first, of_first))
+    assert measures.lines(described, described)["spectrum"].tolist() == [0] * 6
+    still = measures.describe(fields[:, 1:])
+    assert all(np.isnan(value) for value in measures.values(still, still).values())
+    assert np.isnan(measures.lines(still, still)["spectrum"]).all()
+
+
+def test_frames_out_of_order_are_the_same_frames_and_another_change() -> None:
+    measures, random = FilmMeasures(), np.random.default_rng(0)
+    films = np.cumsum(random.integers(0, 8, (20, 12, 8, 8, 1)), axis=1).astype(np.uint8)
+    shuffled = np.stack([film[random.permutation(12)] for film in films])
+    of_data = measures.describe(films)
+    kept, mixed = (measures.values(one, of_data) for one in (of_data, measures.describe(shuffled)))
+    assert kept["frames"] == pytest.approx(mixed["frames"], abs=1e-6) == 0
+    assert mixed["change"] > 2 * kept["change"]
+    assert mixed["flicker"] > 2 * kept["flicker"]
+    brighter = measures.values(measures.describe(films + 10), of_data)
+    assert brighter["frames"] == pytest.approx(64 * 10**2, rel=1e-3)
+    few = measures.describe(films[:1])
+    assert np.isnan(measures.values(few, of_data)["frames"])
 
 
 def test_what_bounces_is_lawful_and_stays_what_it_is() -> None:
