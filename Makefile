@@ -13,7 +13,7 @@ unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTOR
 port = $(if $(findstring command line,$(origin PORT)),$(PORT),$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services gpu-check bench accept ui prefect-ui demo serve register services services-status services-stop env \
+.PHONY: help run test test-runs test-services gpu-check bench accept ui prefect-ui demo serve register services services-status services-stop env \
 	services-save services-restore repository venv schema lock
 
 help: ## list these commands
@@ -28,6 +28,9 @@ test: repository venv ## set up, run the linters and the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
+
+test-runs: repository venv ## the tests that run whole pipelines for minutes: by DVC, killed and resumed, every method, studies
+	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder -m runs
 
 test-services: venv ## the tests that start the real services; they need PostgreSQL
 	$(BIN)/pytest -m services tests/services

@@ -52,20 +52,21 @@ def probe(settings: Params, device: torch.device) -> Probes:
     samplers = {name: method.samplers for name, method in methods.items()}
     weaker = {name: snapshots.weaker(name, given) for name, given in samplers.items()}
     generators = {name: Generator.load(MODELS / name, weaker=weaker[name]).to(device) for name in methods}
-    batch_size, seed = min(MOST_TIMED, chosen.batch_size), chosen.seed
+    batch_size, seed, rounds = min(MOST_TIMED, chosen.batch_size), chosen.seed, settings.probe.rounds
 
     tell("timing samplers")
     began = Moment.now()
-    timed = timings(generators, samplers, batch_size, seed)
+    timed = timings(generators, samplers, batch_size, seed, rounds)
     after_samplers = Moment.now()
-    alone = one_at_a_time(generators, ALONE, seed)
+    alone = one_at_a_time(generators, ALONE, seed, rounds)
     quick = {method: best_of_each(evaluation, metric) for method, evaluation in evaluations.items()}
     if settings.evaluate.compile:
         tell(COMPILING)
-    waited = latencies(generators, quick, settings.evaluate.compile, seed)
+    waited = latencies(generators, quick, settings.evaluate.compile, seed, rounds)
     after_alone = Moment.now()
     tell("timing training steps")
-    step = costs(generators, {name: one.objective for name, one in methods.items()}, budget(settings), examples)
+    objectives = {name: one.objective for name, one in methods.items()}
+    step = costs(generators, objectives, budget(settings), examples, rounds)
     loads = ProbeLoads(
         samplers=began.until(after_samplers),
         one_at_a_time=after_samplers.until(after_alone),

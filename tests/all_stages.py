@@ -21,7 +21,6 @@ from pipelines import compare, demo, evaluate, features, params, prepare, regist
 from pipelines.demo import Wanted
 from pipelines.export import __main__ as export
 from pipelines.generate import __main__ as generate
-from pipelines.probes import timing, training_step
 from pipelines.project import METRICS, REPORTS, SAMPLES
 from pipelines.registry.versions import find
 
@@ -34,16 +33,10 @@ KINDS: dict[str, dict[str, Any]] = {
 RUNS = Path("runs")
 
 
-def measure_briefly() -> None:
-    """What methods are compared by side by side takes longer than all the rest here, and says the same of few."""
-    timing.ROUNDS, timing.ALONE, training_step.ROUNDS = 2, 30, 3
-
-
 def main() -> None:
-    measure_briefly()
     settings = yaml.safe_load(params.FILE.read_text())
     for kind in sys.argv[1:] or list(KINDS):
-        of_kind = {"dataset": {**settings["dataset"], **KINDS[kind]}, "probe": {"images": 4, "steps": 20}}
+        of_kind = {"dataset": {**settings["dataset"], **KINDS[kind]}, "probe": {"images": 4, "steps": 20, "rounds": 4}}
         content = {**settings, **of_kind}
         params.FILE.write_text(yaml.safe_dump(content, sort_keys=False))
         run(RUNS / kind)

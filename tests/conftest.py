@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "train.checkpoint_every": 10,
     "evaluate.images": 100,
     "evaluate.sets": 2,
-    "probe": {"images": 8, "steps": 100},
+    "probe": {"images": 8, "steps": 100, "rounds": 4},
     "methods.flow_matching.samplers": [{"solver": "euler", "steps": [2, 10]}, {"solver": "midpoint", "steps": [5]}],
     "methods.diffusion.samplers": [{"solver": "ddim", "steps": [2, 10]}, {"solver": "ddpm", "steps": [10]}],
 }

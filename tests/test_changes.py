@@ -9,6 +9,8 @@ import yaml
 
 from tests.conftest import Project, checkout
 
+pytestmark = pytest.mark.runs
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Project:

@@ -23,6 +23,8 @@ from tests.ports import free_run
 from tests.store import Store
 from tests.test_pipeline import client, runs, without_timings
 
+pytestmark = pytest.mark.runs
+
 CURVE = "artifacts/curves/flow_matching.csv"
 
 

@@ -74,6 +74,8 @@ ASKED = """
 import json, sys
 from fm.errors import UserError
 from pipelines.lineage.__main__ import main
+
+pytestmark = pytest.mark.runs
 for asked in json.loads(sys.argv[1]):
     sys.argv[1:] = asked
     try:

@@ -16,7 +16,7 @@ from pipelines.schemas.pairs import PairsMetrics
 from pipelines.schemas.train import TrainMetrics
 from tests.conftest import ROOT, Project, copied
 
-pytestmark = pytest.mark.timeout(3000)  # the first test waits for every row's training
+pytestmark = [pytest.mark.runs, pytest.mark.timeout(3000)]  # the first test waits for every row's training
 METHODS = sorted(file.stem for file in (ROOT / "methods").glob("*.yaml"))
 SLOWEST = "diffusion_transformer"
 """To learn: it is well beyond chance after what is more than enough for the others."""

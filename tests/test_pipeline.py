@@ -138,6 +138,8 @@ LOADED = """
 import sys
 sys.modules["fm"] = None  # importing it is an error
 from diffusers import DiffusionPipeline
+
+pytestmark = pytest.mark.runs
 pipe = DiffusionPipeline.from_pretrained("exported", custom_pipeline="exported", trust_remote_code=True)
 print([one.size for one in pipe(labels=["3", "7"]).images])
 """

@@ -8,6 +8,8 @@ import yaml
 from tests.conftest import Project
 from tests.test_pipeline import client, runs
 
+pytestmark = pytest.mark.runs
+
 TINY = {
     "about": "As small as can be.",
     "seeds": [0, 1],

@@ -360,6 +360,7 @@ class Probe(Section):
 
     images: int = Field(default=32, ge=2, le=1000, description="whose ways from noise to data are looked at")
     steps: int = Field(default=500, ge=20, le=10_000, description="that few steps are held against")
+    rounds: int = Field(default=30, ge=4, le=1000, description="times that what is timed is timed, methods in turn")
 
 
 class Register(Section):

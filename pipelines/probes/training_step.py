@@ -14,7 +14,6 @@ from fm.generator import Generator
 from fm.objectives import Objective
 from fm.training.loop import Loop
 
-ROUNDS = 30
 STEPS = 2  # of a round
 PEAKS = 2
 
@@ -28,20 +27,26 @@ class Costs:
 
 
 def costs(
-    generators: Mapping[str, Generator], objectives: Mapping[str, Objective], budget: Budget, examples: Examples
+    generators: Mapping[str, Generator],
+    objectives: Mapping[str, Objective],
+    budget: Budget,
+    examples: Examples,
+    rounds: int,
 ) -> dict[str, Costs]:
     """Forward, backward, clipping, optimiser and averaging on the same batches; float32, one process."""
     ready = {
         method: partial(prepared, generator, objectives[method], budget, examples)
         for method, generator in generators.items()
     }
+    for prepare in ready.values():
+        prepare()()  # what is made once and kept is no method's
     peaks: dict[str, list[int]] = {method: [] for method in ready}
     for _ in range(PEAKS):
         for method, prepare in ready.items():
             peaks[method].append(peak_bytes(prepare, device_of(generators[method])))
     steps = {method: prepare() for method, prepare in ready.items()}
     taken: dict[str, list[float]] = {method: [] for method in ready}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         for method, step in steps.items():
             elapsed = seconds(step, device_of(generators[method]))
             if number > 0:  # the first steps are slow

@@ -34,6 +34,7 @@ def test_the_key_holds_name_parameters_data_and_code() -> None:
     assert stage().data_md5 == "abc.dir"
 
 
+@pytest.mark.runs
 def test_declared_is_what_dvc_sees(by_dvc: Project) -> None:
     code = (
         "import json; from pipelines.stage import declared; s = declared('evaluate@diffusion');"
