@@ -13,27 +13,35 @@ import yaml
 from PIL import Image
 
 from fm.data.prepared import Prepared
+from pipelines import prepare as stage
 from pipelines.project import CACHE_VARIABLE, METRICS, PREPARED, ROOT
 from pipelines.schemas.prepare import ImagesElsewhere, LeftOutFiles, PrepareMetrics
+from tests import programs
 
 
 def prepare(folder: Path, **dataset: object) -> subprocess.CompletedProcess[str]:
     """Run the stage in a folder of its own, with the project's settings but for `dataset`."""
+    settle(folder, dataset)
+    return programs.run(stage.main, folder, **{CACHE_VARIABLE: str(folder / "cache")})
+
+
+def settle(folder: Path, dataset: dict[str, object]) -> None:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["dataset"] |= dataset
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    return subprocess.run(
+
+
+def test_digits(tmp_path: Path) -> None:
+    """As a command; the other tests run it in their own process."""
+    settle(tmp_path, {"name": "digits"})
+    done = subprocess.run(
         [sys.executable, "-m", "pipelines.prepare"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), CACHE_VARIABLE: str(folder / "cache")},
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), CACHE_VARIABLE: str(tmp_path / "cache")},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def test_digits(tmp_path: Path) -> None:
-    done = prepare(tmp_path, name="digits")
     assert (done.returncode, done.stderr) == (0, "")
     first, labels, last = done.stdout.splitlines()
     assert first == "digits: taken from scikit-learn's own copy"
