@@ -26,14 +26,16 @@ UNET = {"name": "unet", "width": 32, "multipliers": [1, 2], "patch_size": 2}
 TRANSFORMER = {"name": "transformer", "width": 128, "blocks": 6, "patch_size": 2}
 SHAPE = 4, 16, 16
 DATA = 16
-STEP, STEPS = "one step", 5
+STEP, STEPS = "one step", 3
+DIVIDED, EACH = TRANSFORMER | {"blocks": 3}, 4
+"""What several processes train, and on how many data each: little beside the weights, of which each holds a part."""
 
 
 def build(network: dict[str, Any]) -> torch.nn.Module:
     return Network.of(network).build(SHAPE, LABELS.fields)
 
 
-def measured(network: dict[str, Any], setting: Setting) -> int:
+def measured(network: dict[str, Any], setting: Setting, data: int) -> int:
     """The most bytes that PyTorch's allocator has handed out at once in a real step; in each process of several.
 
     Counted from what is kept between steps. Where processes exchange what they have it is the median of several steps:
@@ -48,11 +50,11 @@ def measured(network: dict[str, Any], setting: Setting) -> int:
         for one in (trained, average.network):
             shard(one, mesh, setting.precision)
     optimizer, _ = optimizer_of(trained, Budget(images_seen=1, batch_size=1, learning_rate=1e-3))
-    under = {"label": torch.zeros(DATA, dtype=torch.int64)}
+    under = {"label": torch.zeros(data, dtype=torch.int64)}
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         for _ in range(1 + (STEPS if setting.sharded else 1)):
             with record_function(STEP):
-                step(trained, average, optimizer, torch.randn(DATA, *SHAPE), under, setting)
+                step(trained, average, optimizer, torch.randn(data, *SHAPE), under, setting)
     kept = size([*trained.parameters(), *gradients(trained), *moments(optimizer), *average.network.parameters()])
     most: list[int] = []
     for event in sorted(profiled.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
@@ -85,7 +87,7 @@ def moments(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
 def test_a_plan_is_within_a_tenth_of_what_is_taken(network: dict[str, Any], precision: str, recomputed: bool) -> None:
     setting = Setting(precision=precision, recomputed=recomputed, on_gpu=False)
     planned = needs(partial(build, network), SHAPE, LABELS.read([None]), setting, DATA)
-    assert planned.total == pytest.approx(measured(network, setting), rel=0.1)
+    assert planned.total == pytest.approx(measured(network, setting, DATA), rel=0.1)
 
 
 @pytest.mark.parametrize(("number", "taken"), [(0, 6.08), (4, 30.5)])
@@ -100,8 +102,8 @@ def test_a_plan_is_what_a_gpu_has_taken(number: int, taken: float) -> None:
 @pytest.mark.parametrize(("count", "recomputed"), [(2, False), (4, True)])
 def test_a_plan_for_several_processes_is_too(count: int, recomputed: bool) -> None:
     setting = Setting(count, sharded=True, recomputed=recomputed, on_gpu=False)
-    planned = needs(partial(build, TRANSFORMER), SHAPE, LABELS.read([None]), setting, DATA)
-    for taken in together(count, measured, TRANSFORMER, setting):
+    planned = needs(partial(build, DIVIDED), SHAPE, LABELS.read([None]), setting, EACH)
+    for taken in together(count, measured, DIVIDED, setting, EACH):
         assert planned.total == pytest.approx(taken, rel=0.1)
-    whole = sum(weight.numel() for weight in build(TRANSFORMER).parameters()) * 4
+    whole = sum(weight.numel() for weight in build(DIVIDED).parameters()) * 4
     assert planned.weights == planned.averaged == pytest.approx(whole / count, rel=0.02)
