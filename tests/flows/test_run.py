@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -196,19 +198,26 @@ time.sleep(600)
 """
 
 
+@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(
     ("number", "send", "code"),
-    [(signal.SIGTERM, os.kill, 143), (signal.SIGTERM, os.killpg, 143), (signal.SIGINT, os.killpg, 130)],
+    [
+        (signal.SIGTERM, os.kill, 143),
+        pytest.param(signal.SIGTERM, os.killpg, 143, marks=pytest.mark.runs),
+        (signal.SIGINT, os.killpg, 130),
+    ],
     ids=["SIGTERM", "SIGTERM to the group, as from a worker", "Ctrl-C"],
 )
 def test_a_stopped_run_lets_the_trainer_save_and_leaves_no_process(
     tmp_path: Path, number: signal.Signals, send: object, code: int
 ) -> None:
     root = project.make(tmp_path / "project", "long: {cmd: PYTHON trainer.py, outs: [long.txt]}", trainer=TRAINER)
+    home = tmp_path / "prefect"
+    copy_database(home)
     run = subprocess.Popen(
         [sys.executable, "-m", "tests.flows.project", str(root)],
         cwd=ROOT,
-        env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": ""},
+        env={**os.environ, "PREFECT_HOME": str(home), "PREFECT_API_URL": ""},
         start_new_session=True,
         # What a script starts in the background inherits an ignored SIGINT, and so would all that the tests start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -221,6 +230,16 @@ def test_a_stopped_run_lets_the_trainer_save_and_leaves_no_process(
     assert run.wait(30) == code
     assert (root / "saved").exists()
     assert all_end(family)
+
+
+def copy_database(home: Path) -> None:
+    """Of the tests' own server, for another one: to make it takes ten seconds."""
+    home.mkdir()
+    with (
+        closing(sqlite3.connect(Path(os.environ["PREFECT_HOME"], "prefect.db"))) as ours,
+        closing(sqlite3.connect(home / "prefect.db")) as copy,
+    ):
+        ours.backup(copy)
 
 
 @pytest.mark.usefixtures("prefect_server")
