@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from fm.errors import TryLater, UserError
+from pipelines import promote
 from pipelines.project import ROOT
 from pipelines.records import tracking
 from pipelines.registry import promotion
 from pipelines.registry.gate import PROTOCOL, SET_VALUES
+from tests import programs
 from tests.ports import free_run
 
 NAME = "digits-generator"
@@ -184,16 +186,15 @@ def test_a_reason_must_be_given() -> None:
         promotion.promote(NAME, version(GOOD), "  ")
 
 
-def test_the_commands() -> None:
+def test_the_commands(tmp_path: Path) -> None:
     for sets in (GOOD, BETTER):
         version(sets)
-        assert "champion is version" in command("promote", NAME, "--reason", "better")
-    assert command("rollback", NAME, "--reason", "complaints").startswith(f"{NAME}: champion is version 1")
+        told = programs.run(promote.main, tmp_path, NAME, "--reason", "better")
+        assert (told.returncode, "champion is version" in told.stdout) == (0, True), told.stderr
+    refused = programs.run(promote.main, tmp_path, "fashion", "--reason", "better")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"no registered model 'fashion': there are {NAME}\n"
+    command = [sys.executable, "-m", "pipelines.rollback", NAME, "--reason", "complaints"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{NAME}: champion is version 1")
     assert champion() == "1"
-
-
-def command(name: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", f"pipelines.{name}", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return done.stdout
