@@ -11,6 +11,7 @@ from pydantic import Field
 from fm.errors import UserError
 
 SECONDS_TO_ANSWER = 24 * 3600
+SECONDS_BETWEEN = 10  # looks whether somebody has
 
 
 class Approval(RunInput):
@@ -70,7 +71,7 @@ def rollback(model: str, reason: str, ask_first: bool = False, by: str | None = 
 
 def approved(asked_by: str | None) -> str:
     """Ask, and say on whose word the champion is changed. Raises UserError if it is not approved."""
-    answer = pause_flow_run(wait_for_input=Approval, timeout=SECONDS_TO_ANSWER)
+    answer = pause_flow_run(wait_for_input=Approval, timeout=SECONDS_TO_ANSWER, poll_interval=SECONDS_BETWEEN)
     if not answer.approved:
         raise UserError(f"{answer.by} has not approved")
     return f"{asked_by}, approved by {answer.by}" if asked_by and asked_by.strip() else str(answer.by)

@@ -1,5 +1,6 @@
 """Promotion and rollback as flows, on a real Prefect server and a real MLflow store."""
 
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -15,9 +16,17 @@ NAME = "digits-generator"
 SECONDS_TO_ANSWER = 120
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = tmp_path_factory.mktemp("template") / "mlflow.db"
+    tracking.create(database)
+    return database
+
+
 @pytest.fixture(autouse=True)
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: None) -> None:
+def registry(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: None) -> None:
     """A model of two versions, the second of which is champion, after the first."""
+    shutil.copy(template, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     tracking.client().create_registered_model(NAME)
     for number in (1, 2):
@@ -53,6 +62,7 @@ def test_a_form_left_empty_means_whoever_is_logged_in() -> None:
 
 def test_a_rollback_waits_for_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.promotion.SECONDS_TO_ANSWER", SECONDS_TO_ANSWER)
+    monkeypatch.setattr("flows.promotion.SECONDS_BETWEEN", 1)
 
     refused = ask(approved=False)
     assert (refused.type.value, refused.message) == ("FAILED", "Eve has not approved")
