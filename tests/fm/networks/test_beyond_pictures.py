@@ -22,12 +22,14 @@ from tests.fm.networks.test_conditioned import FIELDS, differs, inputs
 SMALL: dict[str, Any] = {"blocks": 1, "heads": 2}
 UNET = UNetOptions(width=8, multipliers=(1, 2), patch_size=(1, 2, 2), attention=(4, 2), factorised=True, **SMALL)
 DIT: dict[str, Any] = {"width": 16, "patch_size": (2, 2, 1), "factorised": True, "heads": 2, "blocks": 2}
+CIRCULAR = UNetOptions(width=8, multipliers=(1, 2), padding="circular_space", attention=(4,), factorised=True, **SMALL)
+ROTARY = TransformerOptions(**DIT, rotary=True, qk_norm=True, padding="circular_space")
 KINDS = {
     "unet": UNET,
     "circular": UNetOptions(width=8, padding="circular", **SMALL),
-    "circular space": UNetOptions(width=8, padding="circular_space", attention=(4,), factorised=True, **SMALL),
+    "circular space": CIRCULAR,
     "transformer": TransformerOptions(**DIT),
-    "rotary": TransformerOptions(**DIT, rotary=True, qk_norm=True, padding="circular_space"),
+    "rotary": ROTARY,
     "joint": TransformerOptions(**DIT, joint=True),
 }
 NETWORKS = pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
@@ -214,7 +216,7 @@ def test_what_factorised_attention_costs() -> None:
     assert flops(True) == blocks * (within + along) + alike + modulation + more + times
 
 
-@pytest.mark.parametrize("options", [KINDS["circular space"], KINDS["rotary"]], ids=["unet", "transformer"])
+@pytest.mark.parametrize("options", [CIRCULAR, ROTARY], ids=["unet", "transformer"])
 def test_what_a_training_takes_is_planned(options: Network) -> None:
     condition = {name: value[:1] for name, value in inputs(VIDEO)[2].items()}
     one, four = (needs(lambda: options.build(VIDEO, FIELDS), VIDEO, condition, Setting(), data) for data in (1, 4))
