@@ -201,6 +201,7 @@ def test_without_a_remote_it_is_said(project: Project) -> None:
 def test_a_store_that_does_not_answer_has_not_lost_anything(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.clone_afresh()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_run(1)}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(TryLater, match=f"^DVC's remote {project.remote}: the store does not answer"):
         project.ask(project.folder)
     link = links.stored(Traced(project.root, ModelVersion("digits-generator", "1", 0), None, None, None), "data", ONE)
