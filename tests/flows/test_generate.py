@@ -70,6 +70,7 @@ def test_a_set_in_shares_then_nothing_is_made_again(samples: Any) -> None:
     assert other.message.endswith("Failed: shard 1/2. Not run because of that: shard 2/2.")
 
 
+@pytest.mark.runs
 @pytest.mark.usefixtures("prefect_server")
 def test_a_set_of_texts_in_turn(samples: Any, tmp_path: Path) -> None:
     from flows.generate import generate
