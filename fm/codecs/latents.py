@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Latents(
     Codec,
     name="latents",
-    says="pictures as the latents of an autoencoder, each channel less its mean and by its deviation",
+    says="pictures as the latents of an autoencoder, each channel less its mean and by a deviation",
     source="Rombach et al. 2021, arXiv 2112.10752",
 ):
     """uint8 (H, W, C) as float (c, h, w): a picture's latents less shift_factor, times scaling_factor, standardised.
@@ -96,14 +96,19 @@ class Latents(
 
         return cls.around(*read(folder), stored=stored, **options)
 
-    def fitted(self, rows: Rows) -> Self:
+    def fitted(self, rows: Rows, together: bool = False) -> Self:
         """With each channel's own mean and deviation, drawn as in training; one that never changes stays as wide as it
-        is. The scale is 1 then, to rounding."""
+        is. The scale is 1 then, to rounding.
+
+        Args:
+            together: by one deviation, of all channels: what is large in pictures stays large beside the rest.
+        """
         plain = self.changed(mean=(0.0,), deviation=(1.0,))
         moments = Moments(self.autoencoder.latent_channels)
         for some in chunks(len(rows), prod(self.stored)):
             moments.add(plain.encode(rows[some]["data"], draws_of(some)).double().numpy())
-        deviation = tuple(rounded(value) or 1.0 for value in moments.deviation())
+        each = moments.deviation()
+        deviation = tuple(rounded(value) or 1.0 for value in ([np.sqrt(np.mean(each**2))] if together else each))
         return self.changed(mean=tuple(map(rounded, moments.mean())), deviation=deviation, scale=1.0)
 
     @property

@@ -11,11 +11,12 @@ from fm.networks.autoencoder_pca import AutoencoderPCA
 from fm.networks.layers import zero_init
 
 LEAST = 1e-4
-"""The smallest deviation that a component is divided by, of pixels in [-1, 1]."""
+"""The smallest size that a component is divided by: of pixels in [-1, 1], and of all components together."""
 
 
 class AutoencoderPCANetwork(AutoencoderNetwork):
-    """Latents are linear in a patch, each of mean square 1; what is made of them sees neighbouring patches too.
+    """Latents are linear in a patch, together of mean square 1, each as large as it is in pictures; what is made of
+    them sees neighbouring patches too.
 
     >>> network = AutoencoderPCANetwork(AutoencoderPCA(latent_channels=2, patch=4, widths=(8, 4)))
     >>> network.initialise([torch.full((2, 3, 16, 16), -0.5), torch.full((2, 3, 16, 16), 0.25)])
@@ -23,18 +24,23 @@ class AutoencoderPCANetwork(AutoencoderNetwork):
     True
     """
 
+    sizes: Tensor
+    """Root mean square of each latent (latents, 1, 1): the details look at latents of equal size."""
+
     def __init__(self, options: AutoencoderPCA) -> None:
         super().__init__()
         channels, latents, patch = options.in_channels, options.latent_channels, options.patch
         self.components = nn.Conv2d(channels, latents, patch, stride=patch)
         self.patches = nn.ConvTranspose2d(latents, channels, patch, stride=patch)
+        self.register_buffer("sizes", torch.ones(latents, 1, 1))
         self.details = details(options)
 
     def initialise(self, pictures: Iterable[Tensor]) -> None:
         """With the components, which are trained no further: steps that are as large for the smallest weight as for the
         largest would spoil them before the details had learnt anything."""
-        vectors, deviations = principal_components(pictures, self.components)
-        scale = deviations.clamp(min=LEAST)[:, None, None, None]
+        vectors, sizes = principal_components(pictures, self.components)
+        scale = sizes.square().mean().sqrt().clamp(min=LEAST)
+        self.sizes.copy_((sizes / scale).clamp(min=LEAST)[:, None, None])
         with torch.no_grad():
             self.components.weight.copy_(vectors / scale)
             self.patches.weight.copy_(vectors * scale)
@@ -47,7 +53,7 @@ class AutoencoderPCANetwork(AutoencoderNetwork):
         return mean, torch.full_like(mean, CERTAIN)
 
     def decode(self, z: Tensor) -> Tensor:
-        made: Tensor = self.patches(z) + self.details(z)
+        made: Tensor = self.patches(z) + self.details(z / self.sizes)
         return made
 
 

@@ -25,7 +25,12 @@ TAKEN = {
 
 
 class InPart(ModuleType):
-    """The package before it has been run: whatever is not in TAKEN runs it."""
+    """The package before it has been run: whatever is not in TAKEN runs it.
+
+    >>> from torchmetrics import Metric
+    >>> Metric.__module__
+    'torchmetrics.metric'
+    """
 
     lock = RLock()
 

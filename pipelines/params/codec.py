@@ -103,6 +103,9 @@ class Codec(Section):
         description="its kind with options, to be trained on the images; or a folder below starts/ with a trained one"
     )
     sampled: Filled[bool] = Field(description="whether training draws latents from their distribution; else its mean")
+    scaling: Literal["channels", "whole"] = Field(
+        default="channels", description="of the latents: each channel by its own deviation, or all channels by one"
+    )
     tile: Filled[int] = Field(ge=8, le=4096, description="side of the largest grid of latents decoded in one piece")
     images_seen: Filled[PositiveInt] = Field(description="by an autoencoder that is trained, as all that follows")
     batch_size: Filled[PositiveInt]

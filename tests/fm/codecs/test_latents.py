@@ -72,6 +72,16 @@ def test_the_mean_is_taken_without_draws(codec: Latents) -> None:
     assert torch.equal(codec.changed(sampled=False).encode(PICTURES, Draws(0, range(40))), encoded)
 
 
+def test_all_channels_by_one_deviation_keep_their_proportions(codec: Latents) -> None:
+    plain = codec.changed(mean=(0.0,), deviation=(1.0,))
+    together = plain.fitted(ROWS, together=True)
+    assert together.mean == codec.mean
+    (width,) = together.deviation
+    assert width == pytest.approx(np.sqrt(np.mean(np.square(codec.deviation))), rel=1e-4)
+    one, whole = (each.encode(PICTURES).std(dim=(0, 2, 3), correction=0) for each in (plain, together))
+    torch.testing.assert_close(whole * width, one, rtol=1e-4, atol=1e-6)
+
+
 def test_latents_are_drawn_with_draws(codec: Latents) -> None:
     """From their distribution, by each datum's own numbers."""
     draws = Draws(3, range(40))

@@ -48,10 +48,15 @@ def test_it_begins_as_the_best_linear_one() -> None:
     assert lost.item() == pytest.approx(left_out.square().sum().item(), rel=1e-3)
 
 
-def test_latents_are_of_mean_square_1_and_go_their_own_ways() -> None:
+def test_latents_go_their_own_ways_as_far_as_pictures_do() -> None:
+    network, data = initialised(), as_modelled(TRAIN)
     with torch.no_grad():
-        latents = initialised().encode(as_modelled(TRAIN))[0].movedim(1, -1).flatten(0, -2).double()
-    torch.testing.assert_close(latents.T @ latents / len(latents), torch.eye(4, dtype=torch.float64), atol=1e-3, rtol=0)
+        latents = network.encode(data)[0].movedim(1, -1).flatten(0, -2).double()
+    moments = latents.T @ latents / len(latents)
+    assert moments.trace().item() == pytest.approx(len(moments), rel=1e-4)
+    squares = torch.linalg.svdvals(patches(data).double())[:4].square()
+    torch.testing.assert_close(moments, torch.diag(4 * squares / squares.sum()), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(moments.diag().sqrt(), network.sizes.flatten().double(), rtol=1e-3, atol=1e-4)
 
 
 def test_nothing_is_lost_with_as_many_components_as_numbers() -> None:
