@@ -28,7 +28,7 @@ class AutoencoderPCA(
     """
 
     latent_channels: int = option(16, least=1, most=1024, says="channels of the latents: components of a patch")
-    patch: int = option(16, least=1, most=64, says="pixels of a side of a patch, which is one point of the latents")
+    patch: int = option(16, least=1, most=32, says="pixels of a side of a patch, which is one point of the latents")
     widths: tuple[int, ...] = option(
         (128, 96, 64),
         least=1,
