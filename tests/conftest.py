@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,11 +108,9 @@ def checkout(folder: Path) -> Project:
 
 
 TOGETHER = {
-    "tests/test_dvc.py": "whole_runs",
-    "tests/test_lineage.py": "whole_runs",
-    "tests/test_pipeline.py": "whole_runs",
-    "tests/test_study.py": "whole_runs",
-    "tests/pipelines/test_stage.py": "whole_runs",
+    "tests/test_lineage.py": "by_flow",
+    "tests/test_pipeline.py": "by_flow",
+    "tests/test_study.py": "by_flow",
     "tests/flows/test_generate.py": "prefect_server",
     "tests/flows/test_mistakes.py": "prefect_server",
     "tests/flows/test_promotion.py": "prefect_server",
@@ -157,18 +155,25 @@ def copied(project: Project, folder: Path) -> Project:
     return Project(folder)
 
 
+def made_once(base: Path, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder of this name that all processes of pytest-xdist share; the first that needs it fills it."""
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project after `dvc repro features`, of which tests take copies: made once for all processes of pytest-xdist."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
-    made = folder / "made"
-    with FileLock(f"{folder}.lock"):
-        if not made.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            checkout(folder / "project").run("dvc", "repro", "features")
-            made.touch()
-    return Project(folder / "project")
+    """A project after `dvc repro features`, of which tests take copies."""
+
+    def make(folder: Path) -> None:
+        checkout(folder / "project").run("dvc", "repro", "features")
+
+    return Project(made_once(tmp_path_factory.getbasetemp(), "prepared", make) / "project")
 
 
 @pytest.fixture(scope="session")
@@ -180,10 +185,13 @@ def by_flow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
 
 @pytest.fixture(scope="session")
 def by_dvc(tmp_path_factory: pytest.TempPathFactory, prepared: Project) -> Project:
-    """A project after its first `dvc repro`."""
-    project = copied(prepared, tmp_path_factory.mktemp("dvc") / "project")
-    project.run("dvc", "repro")
-    return project
+    """A copy of a project after its first `dvc repro`."""
+
+    def make(folder: Path) -> None:
+        copied(prepared, folder / "project").run("dvc", "repro")
+
+    made = made_once(tmp_path_factory.getbasetemp(), "by_dvc", make)
+    return copied(Project(made / "project"), tmp_path_factory.mktemp("dvc") / "project")
 
 
 @pytest.fixture(scope="session")
