@@ -14,21 +14,21 @@ WHERE_TO_LOOK = """\
 reports/report.md     its words and figures, for a pull request
 make ui               the MLflow UI: runs, charts, the registered model
 make prefect-ui       the Prefect pages on this run
-.venv/bin/python -m pipelines.generate --count 64 --out images.png   images from the champion"""
+.venv/bin/python -m pipelines.generate {options}   {things} from the champion"""
 
 UNCHANGED = "Nothing has changed: no stage had to run."
 
 
 def text(root: Path) -> str:
     comparison = Comparison.load(root / REPORTS / "comparison.json")
-    return "\n\n".join([measured(comparison), aligned(rows(root)), winner(comparison), where_to_look()])
+    return "\n\n".join([measured(comparison), aligned(rows(root)), winner(comparison), where_to_look(root, comparison)])
 
 
 def measured(comparison: Comparison) -> str:
     floor = words.number(comparison.floor)
     return (
         f"{comparison.dataset}: {distance_key(comparison.extractor)} to the {comparison.reference}, "
-        f"{comparison.num_sets} sets of {comparison.num_images} images (the test split's own: {floor})"
+        f"{comparison.num_sets} sets of {comparison.num_images} {comparison.things} (the test split's own: {floor})"
     )
 
 
@@ -36,8 +36,16 @@ def winner(comparison: Comparison) -> str:
     return f"Best at {comparison.nfe} network evaluations by {comparison.metric}: {comparison.winner}"
 
 
-def where_to_look() -> str:
-    return WHERE_TO_LOOK.format(report=REPORTS / "report.html")
+def where_to_look(root: Path, comparison: Comparison) -> str:
+    completes = evaluation_of(root, comparison.winner).completion is not None
+    given = "--given data.npy " if completes else ""
+    file = "images.png" if comparison.things == "images" else "samples.npz"
+    options = f"{given}--count 64 --out {file}"
+    return WHERE_TO_LOOK.format(report=REPORTS / "report.html", options=options, things=comparison.things)
+
+
+def evaluation_of(root: Path, method: str) -> Evaluation:
+    return Evaluation.load(root / METRICS / "evaluate" / f"{method}.json")
 
 
 def rows(root: Path) -> list[dict[str, str]]:
@@ -46,23 +54,24 @@ def rows(root: Path) -> list[dict[str, str]]:
     Methods that are no longer in params.yaml may have left their files.
     """
     probes = Probes.load(root / METRICS / "probes.json").methods
+    thing = Comparison.load(root / REPORTS / "comparison.json").thing
     return [
-        cells(method, evaluation, row, probes[method].seconds_per_image(row))
+        cells(method, evaluation, row, probes[method].seconds_per_image(row), thing)
         for method in sorted(probes)
-        for evaluation in [Evaluation.load(root / METRICS / "evaluate" / f"{method}.json")]
+        for evaluation in [evaluation_of(root, method)]
         for row in sorted(evaluation.rows, key=lambda row: (row.solver, row.nfe))
     ]
 
 
-def cells(method: str, evaluation: Evaluation, row: EvaluationRow, seconds: float | None) -> dict[str, str]:
-    """One row; `seconds` an image, as the methods took them in turn."""
+def cells(method: str, evaluation: Evaluation, row: EvaluationRow, seconds: float | None, thing: str) -> dict[str, str]:
+    """One row; `seconds` an image or another `thing`, as the methods took them in turn."""
     return {
         "method": method,
         "solver": row.solver,
         "nfe": str(row.nfe),
         distance_key(evaluation.extractor): words.with_interval(row.distance, row.distance_low, row.distance_high),
         "kid": words.number(row.kid),
-        "an image takes": words.unless_none(words.duration, seconds),
+        f"{thing} takes": words.unless_none(words.duration, seconds),
     }
 
 

@@ -8,6 +8,7 @@ from fm.config import SamplerConfig
 from pipelines.schemas.comparison import Claim, Comparison
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow
 from tests.pipelines.report.made_up import probes
+from tests.pipelines.report.test_completion import COMPLETION
 
 
 def row(solver: str, nfe: int, distance: float) -> EvaluationRow:
@@ -60,6 +61,17 @@ def test_the_text_says_who_won_and_where_to_look(measured: Path) -> None:
     assert "Best at 10 network evaluations by fid_classifier: one" in text
     for place in ("reports/report.html", "make ui", "make prefect-ui", "python -m pipelines.generate"):
         assert place in text
+
+
+def test_data_that_are_completed_are_called_samples_and_want_what_is_given(measured: Path) -> None:
+    comparison, one = measured / "reports/comparison.json", measured / "metrics/evaluate/one.json"
+    Comparison.load(comparison).model_copy(update={"things": "samples"}).save(comparison)
+    assert "python -m pipelines.generate --count 64 --out samples.npz   samples from" in summary.text(measured)
+    Evaluation.load(one).model_copy(update={"completion": COMPLETION}).save(one)
+    text = summary.text(measured)
+    assert "4 sets of 100 samples" in text
+    assert "a sample takes" in text
+    assert "python -m pipelines.generate --given data.npy --count 64 --out samples.npz" in text
 
 
 @pytest.mark.usefixtures("prefect_server")
