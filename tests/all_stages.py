@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 from fm.errors import UserError
+from fm.metrics.extractors.space_time import SpaceTime
 from pipelines import compare, demo, evaluate, features, params, prepare, register, resolve, train
 from pipelines.demo import Wanted
 from pipelines.export import __main__ as export
@@ -34,6 +35,7 @@ RUNS = Path("runs")
 
 
 def main() -> None:
+    SpaceTime.least_steps, SpaceTime.epochs = 40, 1  # how well it judges is tried elsewhere
     settings = yaml.safe_load(params.FILE.read_text())
     for kind in sys.argv[1:] or list(KINDS):
         of_kind = {"dataset": {**settings["dataset"], **KINDS[kind]}, "probe": {"images": 4, "steps": 20, "rounds": 4}}

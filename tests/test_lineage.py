@@ -4,10 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 from mlflow import MlflowClient
 
 from tests.conftest import Project
+
+pytestmark = pytest.mark.runs
 
 MODEL = "digits-generator@champion"
 
@@ -75,7 +78,6 @@ import json, sys
 from fm.errors import UserError
 from pipelines.lineage.__main__ import main
 
-pytestmark = pytest.mark.runs
 for asked in json.loads(sys.argv[1]):
     sys.argv[1:] = asked
     try:

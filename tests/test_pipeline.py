@@ -14,6 +14,8 @@ from flows import summary
 from pipelines.checkout_locks import running_here, working
 from tests.conftest import Project
 
+pytestmark = pytest.mark.runs
+
 SAME_BYTES = (
     "data/prepared/manifest.json",
     "data/prepared/train_data.npy",
@@ -139,7 +141,6 @@ import sys
 sys.modules["fm"] = None  # importing it is an error
 from diffusers import DiffusionPipeline
 
-pytestmark = pytest.mark.runs
 pipe = DiffusionPipeline.from_pretrained("exported", custom_pipeline="exported", trust_remote_code=True)
 print([one.size for one in pipe(labels=["3", "7"]).images])
 """
