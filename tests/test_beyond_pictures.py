@@ -58,7 +58,7 @@ def test_is_compared_registered_and_served(runs: Path, kind: str) -> None:
     ("kind", "figures"),
     [
         ("fields", {"spectrum", "beyond", "offset", "kurtosis", "kurtosis_slopes", "kurtosis_vorticity", "divergence"}),
-        ("videos", {"lawful", "kept", "both", "law", "speed", "flicker"}),
+        ("videos", {"lawful", "kept", "both", "law", "speed", "flicker", "frames"}),
         ("volumes", {"one_part", "recognised", "both", "largest", "occupancy"}),
     ],
 )
