@@ -3,11 +3,13 @@
 import ast
 import gc
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,7 +44,7 @@ WAIT_SECONDS = 20  # the first one does more before it meets the others
 def run(main: Callable[[], None]) -> None:
     """Run `main`; an error that the user can mend is its message alone, and exit code 1, or 75 if it is transient."""
     signal.signal(signal.SIGTERM, terminate)
-    gc.freeze()
+    gc.freeze()  # what was imported stays
     gc.enable()
     try:
         require_arguments()
@@ -97,7 +99,9 @@ def program_started() -> str | None:
     """Of this package, as `python -m` has it, while that is still being imported."""
     if sys.argv[:1] != ["-m"]:
         return None
-    return sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("pipelines.")
+    given = (name for flag, name in pairwise(sys.orig_argv) if re.fullmatch("-[A-Za-z]*m", flag))
+    package, _, program = next(given, "").partition(".")
+    return program if package == "pipelines" else None
 
 
 def require_arguments() -> None:

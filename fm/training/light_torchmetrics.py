@@ -1,6 +1,7 @@
-"""torchmetrics, imported when more of it is asked for than Lightning takes: two classes and the version.
+"""torchmetrics, imported when more of it is asked for than Lightning takes: two classes and the version. To be imported
+before Lightning is.
 
-Its package imports every metric there is, and with them transformers, torchvision and SciPy: half of the time that a
+Its package imports every metric there is, and with them transformers, torchvision and SciPy: a third of the time that a
 stage took to begin (docs/performance.md).
 """
 
@@ -62,3 +63,6 @@ def is_known() -> bool:
         return version(NAME).startswith(KNOWN)
     except PackageNotFoundError:
         return False
+
+
+install()

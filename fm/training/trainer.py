@@ -4,6 +4,9 @@ Data order and noise are functions of (seed, position), so that a training that 
 with the same bits as one that was not.
 """
 
+import fm.training.light_torchmetrics  # noqa: F401 (before Lightning)
+
+# isort: split
 import logging
 import signal
 import warnings

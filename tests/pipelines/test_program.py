@@ -83,3 +83,20 @@ def test_of_torchruns_processes_the_first_tells(tmp_path: Path) -> None:
     with pytest.raises(ChildFailedError):
         elastic_launch(config, sys.executable)("-c", REFUSED)
     assert "".join(file.read_text() for file in sorted(tmp_path.rglob("stderr.log"))) == "process 0\n"
+
+
+@pytest.mark.parametrize(
+    ("started", "known"),
+    [
+        (["python", "-u", "-m", "pipelines.train", "one"], "train"),
+        (["python", "-Pm", "pipelines.study.report"], "study.report"),
+        (["python", "-mpipelines.train"], None),
+        (["python", "-m", "train"], None),
+    ],
+)
+def test_a_program_of_ours_is_known_while_it_is_imported(
+    started: list[str], known: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    monkeypatch.setattr(sys, "orig_argv", started)
+    assert program.program_started() == known

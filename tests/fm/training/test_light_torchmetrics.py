@@ -13,6 +13,10 @@ def test_a_training_does_without_what_torchmetrics_brings() -> None:
     assert said(f"import sys, fm.training.trainer; {loaded}") == "[]"
 
 
+def test_the_plain_loop_loads_nothing_of_it() -> None:
+    assert said("import sys, fm.training.loop; print('torchmetrics' in sys.modules)") == "False"
+
+
 def test_all_of_torchmetrics_is_there_when_it_is_asked_for() -> None:
     program = """
 import fm.training.trainer
@@ -24,7 +28,5 @@ assert issubclass(MeanMetric, Metric) and torchmetrics.Metric is Metric and type
 print(Accuracy(task="multiclass", num_classes=2)(torch.tensor([1, 0]), torch.tensor([1, 1])).item())
 """
     assert said(program) == "0.5"
-    assert (
-        said("import fm.training\ntry: import torchmetrics; torchmetrics.none\nexcept AttributeError: print('no')")
-        == "no"
-    )
+    missing = "import fm.training.trainer, torchmetrics\ntry: torchmetrics.none\nexcept AttributeError: print('no')"
+    assert said(missing) == "no"
