@@ -6,42 +6,43 @@ one machine or several. The first process measures what all have drawn; the othe
 """
 
 import sys
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from fm import devices, images, sheets, work_queue
-from fm.conditions import Whole
-from fm.conditions.given import GIVEN
+from fm import devices, work_queue
 from fm.config import SamplerConfig
-from fm.data.prepared import Prepared
-from fm.evaluation import CONFIDENCE
+from fm.evaluation import CONFIDENCE, Reference
 from fm.generator import Generator
-from fm.metrics.completing import complete, examples, is_given_a_part
-from fm.metrics.distances import nearest
-from fm.metrics.extractors import Extractor, Floats, load
+from fm.metrics.completing import complete, is_given_a_part
 from fm.networks.compiled import COMPILING
-from fm.pictures import pictures
 from fm.work_queue import Workers
 from pipelines import averages, completing, params, snapshots
-from pipelines.dataset import opened
+from pipelines.bench import Bench
 from pipelines.following import deciding, follow, is_told_captions
 from pipelines.measuring import Protocol, measures_of
 from pipelines.params import Evaluate, Params
 from pipelines.program import run
-from pipelines.project import FEATURES, METRICS, MODELS, NEAREST, PREPARED, SAMPLES, compute_slot, whole_folder
+from pipelines.project import METRICS, PREPARED, SAMPLES, compute_slot, whole_folder
 from pipelines.records import tracking
 from pipelines.rehearsal import rehearse
-from pipelines.sample_sets import draw, measure, plan_of, real_reference, sharers
-from pipelines.schemas.evaluation import Evaluation, EvaluationRow, Following, distance_key
+from pipelines.sample_grids import save_grid
+from pipelines.sample_sets import plan_of, real_reference, sharers
+from pipelines.schemas.evaluation import (
+    Completion,
+    Evaluation,
+    EvaluationRow,
+    Following,
+    Lengths,
+    Snapshot,
+    distance_key,
+)
 from pipelines.stage import Stage, require_unchanged, running
 
-NEIGHBOURS = 2
+NONE = -1
+"""A row, where there is none: workers agree on a number."""
 
 
 def main(method: str) -> None:
@@ -58,81 +59,127 @@ def main(method: str) -> None:
 def evaluate(stage: Stage, method: str, workers: Workers | None = None) -> None:
     """Args: workers: those that there are already; else there will be one for each device."""
     settings = params.load()
-    chosen, samplers = settings.evaluate, settings.methods[method].each_sampler()
     device = devices.pick(settings.train.accelerator)
     with (
         compute_slot(device.type),
         tracking.stage_run(stage, settings.dataset.name) as tracked,
-        nullcontext(workers) if workers is not None else started(method, chosen, device) as workers,
+        nullcontext(workers) if workers is not None else started(method, settings.evaluate, device) as workers,
     ):
         log_settings(tracked, stage, settings, method)
-        device = devices.at_place(device, workers.place)
-        dataset = opened()
-        extractor = load(FEATURES, device)
-        weaker = snapshots.weaker(method, samplers)
-        generator = model(MODELS / method, chosen, device, weaker)
-        if chosen.compile:
+        bench = Bench.of(method, settings, workers)
+        if bench.chosen.compile:
             print(f"evaluate {method}: {COMPILING}", flush=True)
-        rehearse(method, generator, samplers)
-        real, protocol = real_reference(chosen), Protocol.of(settings.dataset)
-        generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
-
-        def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
-            young = model(folder, chosen, device, weaker).with_sampler(sampler)
-            return measure(young, extractor, dataset, real, chosen, workers, snapshots.name(folder))
-
-        def measure_at(length: float) -> EvaluationRow:
-            other = at_length(method, length, generator, chosen).with_sampler(rows[best].sampler)
-            return measure(other, extractor, dataset, real, chosen, workers, averages.name(length))
-
-        rows: list[EvaluationRow] = []
-        with whole_folder(SAMPLES / method) as folder:
-            for sampler in samplers:
-                current = generator.with_sampler(sampler)
-                rows.append(measure(current, extractor, dataset, real, chosen, workers, protocol=protocol))
-                save_grid(current, extractor, dataset, real.train_features, folder, chosen.seed)
-                report(tracked, method, extractor.name, rows[-1])
-            best = workers.agree(int(np.argmin([row.distance for row in rows])))
-            along = snapshots.along(method, rows, measure_young)
-            lengths = averages.read(method, rows[best], measure_at)
-            captions = None
-            if is_told_captions(generator):
-                decides = rows[workers.agree(deciding(rows, settings.register_.nfe))]
-                figures = follow(generator.with_sampler(decides.sampler), dataset, chosen, workers)
-                captions = Following(sampler=decides.sampler, nfe=decides.nfe, figures=figures)
-                report_captions(tracked, captions)
-            completion = None
-            if is_given_a_part(generator):
-                decides = rows[workers.agree(deciding(rows, settings.register_.nfe))]
-                by_it = generator.with_sampler(decides.sampler)
-                completion = completing.completed(by_it, decides, dataset, chosen, workers)
-                if completion is not None:
-                    completing.report(tracked, completion)
+        rehearse(method, bench.generator, bench.samplers)
+        with whole_folder(SAMPLES / method) as grids:
+            evaluation = measured(bench, settings, tracked, grids)
             require_unchanged(stage)
-
-        plan = plan_of(chosen, len(dataset.test))
-        of_data = ([], []) if protocol is None else protocol.of_data(plan)
-        evaluation = Evaluation(
-            extractor=extractor.name,
-            reference=f"training split of {settings.dataset.name}, {len(dataset.train)} images, unflipped",
-            num_images=chosen.count(len(dataset.test)),
-            num_sets=chosen.sets,
-            confidence=CONFIDENCE,
-            seed=chosen.seed,
-            precision=chosen.precision,
-            extrapolation="jackknife",
-            floor=real.floor,
-            rows=rows,
-            along=along,
-            lengths=lengths,
-            captions=captions,
-            completion=completion,
-            figures=of_data[0],
-            curves=of_data[1],
-        )
         evaluation.save(METRICS / "evaluate" / f"{method}.json")
         for grid in sorted((SAMPLES / method).iterdir()):
             tracked.artifact(grid, "samples")
+
+
+def measured(bench: Bench, settings: Params, tracked: tracking.StageRun, grids: Path) -> Evaluation:
+    """All that is measured of a method, which `help_draw` draws in the same order. Sheets go to the folder `grids`."""
+    chosen, dataset = bench.chosen, bench.dataset
+    real, protocol = real_reference(chosen), Protocol.of(settings.dataset)
+    bench.generator.sample(chosen.batch_size, chosen.seed, steps=1)  # the first calls are slow, and are not to be timed
+    rows = []
+    for sampler in bench.samplers:
+        current = bench.generator.with_sampler(sampler)
+        rows.append(bench.measure(current, real, protocol=protocol))
+        save_grid(current, bench.extractor, dataset, real.train_features, grids, chosen.seed)
+        report(tracked, bench.method, bench.extractor.name, rows[-1])
+    along = along_training(bench, rows, real)
+    lengths = at_lengths(bench, rows, real)
+    captions, completion = what_is_asked(bench, rows, settings.register_.nfe, tracked)
+    figures, curves = ([], []) if protocol is None else protocol.of_data(plan_of(chosen, len(dataset.test)))
+    split = f"{len(dataset.train)} {settings.dataset.things}"
+    return Evaluation(
+        extractor=bench.extractor.name,
+        reference=f"training split of {settings.dataset.name}, {split}, unflipped",
+        num_images=chosen.count(len(dataset.test)),
+        num_sets=chosen.sets,
+        confidence=CONFIDENCE,
+        seed=chosen.seed,
+        precision=chosen.precision,
+        extrapolation="jackknife",
+        floor=real.floor,
+        rows=rows,
+        along=along,
+        lengths=lengths,
+        captions=captions,
+        completion=completion,
+        figures=figures,
+        curves=curves,
+    )
+
+
+def along_training(bench: Bench, rows: list[EvaluationRow], real: Reference) -> list[Snapshot]:
+    """The networks that were kept along the training."""
+    place = snapshots.of_itself(rows)
+    bench.workers.agree(NONE if place is None else place)
+    if place is None:
+        return []
+
+    def measure_young(folder: Path, sampler: SamplerConfig) -> EvaluationRow:
+        return bench.measure(bench.young(folder).with_sampler(sampler), real, snapshots.name(folder))
+
+    return snapshots.along(bench.method, rows[place], measure_young)
+
+
+def at_lengths(bench: Bench, rows: list[EvaluationRow], real: Reference) -> Lengths | None:
+    """The method with its weights averaged at other lengths."""
+    best = rows[bench.workers.agree(int(np.argmin([row.distance for row in rows])))]
+
+    def measure_at(length: float) -> EvaluationRow:
+        return bench.measure(bench.at_length(length).with_sampler(best.sampler), real, averages.name(length))
+
+    return averages.read(bench.method, best, measure_at)
+
+
+def what_is_asked(
+    bench: Bench, rows: list[EvaluationRow], nfe: int, tracked: tracking.StageRun
+) -> tuple[Following | None, Completion | None]:
+    """How captions are followed, and how data are completed of which a part is given, by the sampler that decides."""
+    followed = completion = None
+    if is_told_captions(bench.generator):
+        row, by_it = by_the_deciding(bench, rows, nfe)
+        figures = follow(by_it, bench.dataset, bench.chosen, bench.workers)
+        followed = Following(sampler=row.sampler, nfe=row.nfe, figures=figures)
+        tracked.metrics({f"captions/{one.kind} {one.what} {one.of}": one.share for one in figures}, row.nfe)
+    if is_given_a_part(bench.generator):
+        row, by_it = by_the_deciding(bench, rows, nfe)
+        completion = completing.completed(by_it, row, bench.dataset, bench.chosen, bench.workers)
+        if completion is not None:
+            completing.report(tracked, completion)
+    return followed, completion
+
+
+def by_the_deciding(bench: Bench, rows: list[EvaluationRow], nfe: int) -> tuple[EvaluationRow, Generator]:
+    row = rows[bench.workers.agree(deciding(rows, nfe))]
+    return row, bench.generator.with_sampler(row.sampler)
+
+
+def help_draw(workers: Workers, method: str, threads: int | None = None) -> None:
+    """What the other processes do: draw their part of the same sample sets in the same order as `measured`."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    settings = params.load()
+    bench = Bench.of(method, settings, workers)
+    for sampler in bench.samplers:
+        bench.draw(bench.generator.with_sampler(sampler), measures_of(settings.dataset))
+    if (place := workers.agree(NONE)) != NONE:
+        for folder in snapshots.folders(method):
+            bench.draw(bench.young(folder).with_sampler(bench.samplers[place]))
+    best = bench.samplers[workers.agree(NONE)]
+    for length in averages.tried(method):
+        bench.draw(bench.at_length(length).with_sampler(best))
+    if is_told_captions(bench.generator):
+        by_it = bench.generator.with_sampler(bench.samplers[workers.agree(NONE)])
+        follow(by_it, bench.dataset, bench.chosen, workers)
+    if is_given_a_part(bench.generator):
+        by_it = bench.generator.with_sampler(bench.samplers[workers.agree(NONE)])
+        complete(by_it, bench.dataset.train, bench.dataset.test, bench.chosen.seed, workers)
 
 
 def started(method: str, chosen: Evaluate, device: torch.device) -> AbstractContextManager[Workers]:
@@ -144,70 +191,6 @@ def started(method: str, chosen: Evaluate, device: torch.device) -> AbstractCont
         print(f"evaluate {method}: {told}, of {threads} thread{'s' * (threads > 1)} each", flush=True)
     torch.set_num_threads(threads)
     return work_queue.started(count, help_draw, method, threads)
-
-
-def help_draw(workers: Workers, method: str, threads: int | None = None) -> None:
-    """What the other processes do: draw their part of the same sample sets in the same order."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    settings = params.load()
-    chosen, samplers = settings.evaluate, settings.methods[method].each_sampler()
-    device = devices.at_place(devices.pick(settings.train.accelerator), workers.place)
-    dataset, extractor = opened(), load(FEATURES, device)
-    weaker = snapshots.weaker(method, samplers)
-    generator = model(MODELS / method, chosen, device, weaker)
-    for sampler in samplers:
-        draw(generator.with_sampler(sampler), extractor, dataset, chosen, workers, measures_of(settings.dataset))
-    best = samplers[workers.agree(0)]
-    for folder in snapshots.folders(method):
-        draw(model(folder, chosen, device, weaker).with_sampler(best), extractor, dataset, chosen, workers)
-    for length in averages.tried(method):
-        draw(at_length(method, length, generator, chosen).with_sampler(best), extractor, dataset, chosen, workers)
-    if is_told_captions(generator):
-        follow(generator.with_sampler(samplers[workers.agree(0)]), dataset, chosen, workers)
-    if is_given_a_part(generator):
-        by_it = generator.with_sampler(samplers[workers.agree(0)])
-        complete(by_it, dataset.train, dataset.test, chosen.seed, workers)
-
-
-def model(folder: Path, chosen: Evaluate, device: torch.device, weaker: Mapping[int, Path]) -> Generator:
-    """Args: weaker: folders of the networks that samplers lead away from."""
-    return Generator.load(folder, weaker=weaker).to(device).evaluated(chosen.precision, chosen.compile)
-
-
-def at_length(method: str, length: float, generator: Generator, chosen: Evaluate) -> Generator:
-    """A method's generator with its weights averaged at another length, drawn from as it is."""
-    other = averages.of_length(method, length).to(generator.device).evaluated(chosen.precision, chosen.compile)
-    other.weaker = generator.weaker
-    return other
-
-
-def save_grid(
-    generator: Generator, extractor: Extractor, dataset: Prepared, train: Floats, folder: Path, seed: int
-) -> None:
-    """A sheet of samples, labels in turn, from the same noise for every method and sampler; and below the first row's
-    images the training images nearest to them, where a copy would show. What moves is a film beside it. Where a part is
-    given, a column is of one test datum: itself, what is given of it, and what is made of that."""
-    columns = sheets.columns_of(generator)
-    wholes = examples(dataset.test, columns) if is_given_a_part(generator) else None
-    made = sheets.made(generator, seed, asked=wholes)
-    samples = pictures(made, generator.codec)
-    sampler = generator.config.sampler
-    name = f"{sampler.label}-{sampler.steps}"
-    shown = made if wholes is None else np.concatenate([*beside(generator, wholes), made[: -2 * columns]])
-    images.save_png(sheets.laid_out(pictures(shown, generator.codec), columns), folder / f"{name}.png")
-    if (film := sheets.film(shown, generator.codec, columns)) is not None:
-        (folder / f"{name}.webp").write_bytes(film)
-    near = nearest(extractor.features(made[:columns]), train, NEIGHBOURS)
-    real = (pictures(dataset.train[near[:, k]]["data"], generator.codec) for k in range(NEIGHBOURS))
-    rows = [samples[:columns], *real]
-    images.save_png(sheets.laid_out(np.concatenate(rows), columns), folder / f"{name}{NEAREST}")
-
-
-def beside(generator: Generator, wholes: Sequence[Whole]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The data, and what is given of them, both as stored; where nothing is given, what is 0 as modelled."""
-    given = generator.conditioner.read(wholes)[GIVEN][:, :-1]
-    return np.stack([one.stored for one in wholes]), generator.codec.decode(given)
 
 
 def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationRow) -> None:
@@ -223,11 +206,6 @@ def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationR
     values |= {name: figure.value for name, figure in row.figures.items() if figure.value is not None}
     whole = {f"{distance_key(extractor)}/{method}/{row.solver}": row.distance}
     run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe, whole)
-
-
-def report_captions(run: tracking.StageRun, found: Following) -> None:
-    """How captions are followed, into MLflow."""
-    run.metrics({f"captions/{one.kind} {one.what} {one.of}": one.share for one in found.figures}, found.nfe)
 
 
 def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,23 @@ def keep(method: str, made: Path, images_seen: int, before: int = 0) -> None:
         (target / INDEX).write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
-def along(
-    method: str, finished_rows: Iterable[EvaluationRow], measure: Callable[[Path, SamplerConfig], EvaluationRow]
-) -> list[Snapshot]:
-    """Each network of the way, measured by the sampler that is best for the finished one, which comes last.
+def of_itself(rows: Sequence[EvaluationRow]) -> int | None:
+    """By which row's sampler the networks of the way are measured: the best for the finished one of those that do not
+    lead away from a snapshot, which for a younger network is a better one. None where all do."""
+    distances = {place: row.distance for place, row in enumerate(rows) if row.sampler.snapshot is None}
+    return min(distances, key=distances.__getitem__) if distances else None
 
-    Not by one that leads away from a snapshot, which for a younger network is a better one. What a network had seen
-    before it went on from another counts.
+
+def along(
+    method: str, finished: EvaluationRow, measure: Callable[[Path, SamplerConfig], EvaluationRow]
+) -> list[Snapshot]:
+    """Each network of the way, measured by a sampler of the finished one, which comes last (of_itself).
+
+    What a network had seen before it went on from another counts.
     """
     seen = index(method)
-    of_itself = [row for row in finished_rows if row.sampler.snapshot is None]
-    if not seen["snapshots"] or not of_itself:
+    if not seen["snapshots"]:
         return []
-    finished = min(of_itself, key=lambda row: row.distance)
     rows = {count: measure(SNAPSHOTS / method / str(count), finished.sampler) for count in seen["snapshots"]}
     before = seen.get(BEFORE, 0)
     return [snapshot(before + count, row) for count, row in {**rows, seen["finished"]: finished}.items()]

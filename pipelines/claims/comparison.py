@@ -22,7 +22,7 @@ def compare(settings: Params, results: Results, ranking: Ranking, data_md5: str)
         nfe=settings.register_.nfe,
         winner=winner,
         data_md5=data_md5,
-        things="samples" if settings.dataset.is_coded else "images",
+        things=settings.dataset.things,
         roles=results.roles,
         claims=judge(results),
     )

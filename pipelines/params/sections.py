@@ -127,6 +127,11 @@ class Dataset(Section):
         return is_coded(self.name)
 
     @property
+    def things(self) -> Literal["images", "samples"]:
+        """What is made like its data, as people call it."""
+        return "samples" if self.is_coded else "images"
+
+    @property
     def measures(self) -> Choice | None:
         """What is measured of its data beside distances; nothing of pictures."""
         dataset = DataSource.of(self.choice, ANY)

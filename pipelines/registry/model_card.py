@@ -12,6 +12,7 @@ from pipelines.params import Params, Part
 from pipelines.params.sections import IN_FILES
 from pipelines.registry.model_use import instructions
 from pipelines.registry.wording import in_words
+from pipelines.schemas.comparison import Things, one_of
 from pipelines.schemas.evaluation import Evaluation, EvaluationRow, FigureOfData, FigureOfSets, distance_key
 from pipelines.schemas.machine import Load
 from pipelines.schemas.prepare import PrepareMetrics
@@ -57,6 +58,11 @@ class Facts:
         return self.conditioner.choices
 
     @property
+    def things(self) -> Things:
+        """What it makes, as people call it."""
+        return self.settings.dataset.things
+
+    @property
     def metric(self) -> str:
         return distance_key(self.evaluation.extractor)
 
@@ -70,10 +76,10 @@ def card(facts: Facts, samples: str) -> str:
     name = facts.settings.register_.model_name
     sections = [
         introduction(facts),
-        f"![images by this model]({samples})\n\n{caption(conditioner, samples)}",
+        f"![{facts.things} by this model]({samples})\n\n{caption(conditioner, samples)}",
         figures(facts),
         limits(facts),
-        instructions(name, conditioner, Codec.of(facts.config.codec)),
+        instructions(name, conditioner, Codec.of(facts.config.codec), facts.things),
         data(facts),
         method(facts),
         origin(facts),
@@ -97,8 +103,8 @@ def introduction(facts: Facts) -> str:
 
 Makes {kind(Codec.of(facts.config.codec))} like those of {dataset_name(facts.settings)}.
 
-It is **{facts.method}**, sampled with {row.solver} in {row.steps} steps, which are {row.nfe} calls of the network an \
-image: the best by {facts.decided_by} at {row.nfe} calls among {", ".join(facts.settings.methods)}."""
+It is **{facts.method}**, sampled with {row.solver} in {row.steps} steps, which are {row.nfe} calls of the network \
+{one_of(facts.things)}: the best by {facts.decided_by} at {row.nfe} calls among {", ".join(facts.settings.methods)}."""
 
 
 def kind(codec: Codec) -> str:
@@ -134,17 +140,18 @@ def figures(facts: Facts) -> str:
     completion = evaluation.completion
     if row.accuracy is not None:
         what = "the label asked for" if completion is None else "what the whole datum is"
-        rows.append((f"images recognised as {what}", percent(row.accuracy)))
+        rows.append((f"{facts.things} recognised as {what}", percent(row.accuracy)))
     if completion is not None:
         crps = with_interval(completion.crps, completion.crps_low, completion.crps_high)
         rows.append((CRPS, f"{crps}; training data {number(completion.unconditional)}"))
-    rows.append(("an image takes, where it was measured", timed(duration(row.seconds_per_image), row.machine_load)))
+    takes = timed(duration(row.seconds_per_image), row.machine_load)
+    rows.append((f"{one_of(facts.things)} takes, where it was measured", takes))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     completed = "" if completion is None else f" that are completed from {completion.part} of test data"
     return f"""\
 ## How good it is
 
-{evaluation.num_sets} independent sets of {evaluation.num_images} images{completed}, against the \
+{evaluation.num_sets} independent sets of {evaluation.num_images} {facts.things}{completed}, against the \
 {evaluation.reference}, with {evaluation.confidence:.0%} intervals; features of the extractor \
 `{evaluation.extractor}`. {what_the_distance_is(facts)} Only figures of the same protocol can be compared.
 
@@ -172,28 +179,30 @@ def limits(facts: Facts) -> str:
     return f"""\
 ## Limits
 
-- It knows {dataset_name(facts.settings)} and nothing else, and repeats whatever leanings those images have.
-- Some of its images cannot be recognised. They are not checked before you get them.
+- It knows {dataset_name(facts.settings)} and nothing else, and repeats whatever leanings those {facts.things} have.
+- Some of its {facts.things} cannot be recognised. They are not checked before you get them.
 - The figures hold for this sampler; other steps, solvers or guidance have their own.
 - The intervals are of sampling alone. It is one training, seed {facts.settings.train.seed}; another seed can differ \
 by more.
-- Whether some are near copies of training images is to be seen in its run's report, not tested. The licence of the \
-images that it learned from may bind its own."""
+- Whether some are near copies of training {facts.things} is to be seen in its run's report, not tested. The licence \
+of the {facts.things} that it learned from may bind its own."""
 
 
 def data(facts: Facts) -> str:
     dataset, names, prepared = facts.settings.dataset, facts.names, facts.prepared
     lines = [
         f"- Dataset: {dataset_name(facts.settings)}",
-        f"- Licence of its images: {literal(dataset.licence)}",
+        f"- Licence of its {facts.things}: {literal(dataset.licence)}",
     ]
     if prepared is not None:
-        lines.append(f"- Images: {prepared.train_images:,} for training, {prepared.test_images:,} for testing")
+        counts = f"{prepared.train_images:,} for training, {prepared.test_images:,} for testing"
+        lines.append(f"- {facts.things.capitalize()}: {counts}")
         if prepared.num_skipped:
             lines.append(f"- Files left out because they could not be used: {prepared.num_skipped:,}")
         if prepared.num_in_both_splits:
             lines.append(
-                f"- Images of the test split that are in the training split too: {prepared.num_in_both_splits:,}"
+                f"- {facts.things.capitalize()} of the test split that are in the training split too: "
+                f"{prepared.num_in_both_splits:,}"
             )
     if isinstance(facts.conditioner, Given):
         lines.append(f"- Given of each: `{Part.of(facts.conditioner).in_words}`")

@@ -38,10 +38,18 @@ class Example:
         return {} if self.column is None else {self.column: self.value}
 
 
-def instructions(name: str, conditioner: Conditioner, codec: Codec) -> str:
-    """Markdown. What the examples ask for is one of the conditioner's own."""
+def instructions(name: str, conditioner: Conditioner, codec: Codec, things: str) -> str:
+    """Markdown. What the examples ask for is one of the conditioner's own.
+
+    Args:
+        things: what it makes, as people call it.
+    """
     example = Example.of(conditioner)
-    parts = [from_python(name, example, stored(codec)), by_http(name, example), on_the_command_line(example)]
+    parts = [
+        from_python(name, example, stored(codec), things),
+        by_http(name, example, things, nested(codec)),
+        on_the_command_line(example, things),
+    ]
     if isinstance(conditioner, Given):
         parts.insert(0, completing(name, conditioner, codec))
     return "\n\n".join(["## How to use it", *parts])
@@ -68,7 +76,14 @@ def stored(codec: Codec) -> str:
     return f"Data are {codec.dtype} (number, {', '.join(map(str, codec.stored))})"
 
 
-def from_python(name: str, example: Example, data: str) -> str:
+def nested(codec: Codec) -> str:
+    """What a list in an answer has, in words."""
+    if codec.dtype == "uint8" and len(codec.stored) == 3:
+        return "(height, width, channels), 0 to 255"
+    return f"({', '.join(map(str, codec.stored))}), as the data are stored"
+
+
+def from_python(name: str, example: Example, data: str, things: str) -> str:
     return f"""\
 From Python, with the store of `MLFLOW_TRACKING_URI`, or the `mlflow.db` of the folder you are in:
 
@@ -76,7 +91,7 @@ From Python, with the store of `MLFLOW_TRACKING_URI`, or the `mlflow.db` of the 
 import mlflow
 
 model = mlflow.pyfunc.load_model("models:/{name}@champion")
-images = model.predict([{json.dumps(example.row)}], params={{"num_samples": 8, "seed": 0}})
+{things} = model.predict([{json.dumps(example.row)}], params={{"num_samples": 8, "seed": 0}})
 ```
 
 Without MLflow's wrapping, where `fm` can be imported; and the solver can be chosen too:
@@ -85,7 +100,7 @@ Without MLflow's wrapping, where `fm` can be imported; and the solver can be cho
 from fm import Generator
 
 folder = mlflow.artifacts.download_artifacts("models:/{name}@champion/artifacts/generator")
-images = Generator.load(folder).sample(8, seed=0)
+{things} = Generator.load(folder).sample(8, seed=0)
 ```
 
 `load_model` runs the model's code unseen; `make serve` checks it first.
@@ -94,8 +109,8 @@ images = Generator.load(folder).sample(8, seed=0)
 `models:/{name}/1`, names one for good."""
 
 
-def by_http(name: str, example: Example) -> str:
-    rows, parameters = (ROWS_OF_TEXTS, PARAMETERS_OF_TEXTS) if example.column == "prompt" else (ROWS, PARAMETERS)
+def by_http(name: str, example: Example, things: str, nested: str) -> str:
+    asked, parameters = (ROWS_OF_TEXTS, PARAMETERS_OF_TEXTS) if example.column == "prompt" else (ROWS, PARAMETERS)
     return f"""\
 By HTTP: `make serve` in a checkout of the project, or wherever the packages of the model's `requirements.txt` are:
 
@@ -105,29 +120,30 @@ curl -s http://127.0.0.1:{PORT}/invocations -H 'Content-Type: application/json' 
     -d {shlex.quote(request(example))}
 ```
 
-The answer is `{{"predictions": [...]}}`, a list of images. {rows} `{{}}` is a row without one.
+The answer is `{{"predictions": [...]}}`, a list of {things}. Each row of `inputs` asks for `num_samples` \
+{things} of its {asked} `{{}}` is a row without one.
 
 | parameter | | without it |
 |---|---|---|
-| `num_samples` | images a row; 1,000 in all at most | 1 |
-| `seed` | from 0 to 2^63 − 1; the same seed gives the same images | 0 |
+| `num_samples` | {things} a row; 1,000 in all at most | 1 |
+| `seed` | from 0 to 2^63 − 1; the same seed gives the same {things} | 0 |
 {parameters}
 | `steps` | of the solver, 1 to 1,000 | as measured above |
 | `guidance` | scale of guidance, above 0, 100 at most; 1 means none | as measured above |
 | `format` | `labelled`: `{example.column or "label"}`, the one taken, and `png`, a file in base64; `png`: the files \
-alone; `array`: nested lists, (height, width, channels), 0 to 255 | `array` |
+alone; `array`: nested lists, {nested} | `array` |
 
 What cannot be is answered with status 400 and the reason. But MLflow itself drops parameters of other names, with a \
 warning in its log only. It gives up on answers that take more than 60 s: `--timeout` sets that."""
 
 
 ROWS = """\
-Each row of `inputs` asks for `num_samples` images of its `label`, a name; a number names the label of that value, and \
-only where no label is called by a number is it an index, from 0."""
+`label`, a name; a number names the label of that value, and only where no label is called by a number is it an index, \
+from 0."""
 ROWS_OF_TEXTS = """\
-Each row of `inputs` asks for `num_samples` images of its `prompt`, a text of 10,000 characters at most, and is led \
-away from its `negative`, another, where guidance is not 1. The encoder of texts is not among the model's files: it is \
-looked for where `FM_ENCODERS` says, and what is loaded without it says where it has looked."""
+`prompt`, a text of 10,000 characters at most, and is led away from its `negative`, another, where guidance is not 1. \
+The encoder of texts is not among the model's files: it is looked for where `FM_ENCODERS` says, and what is loaded \
+without it says where it has looked."""
 PARAMETERS = """\
 | `label` | for rows without one: a name, a number in quotes, or `all` for all in turn | `all` |"""
 PARAMETERS_OF_TEXTS = """\
@@ -141,12 +157,12 @@ def request(example: Example) -> str:
     return json.dumps({"inputs": [example.row], "params": params}, ensure_ascii=False)
 
 
-def on_the_command_line(example: Example) -> str:
+def on_the_command_line(example: Example, things: str) -> str:
     wanted = "" if example.column is None else f"--{example.column}={shlex.quote(example.value)} "
     return f"""\
 As files, in a checkout of the project:
 
 ```sh
-.venv/bin/python -m pipelines.generate {wanted}--count 64 --out images.png
+.venv/bin/python -m pipelines.generate {wanted}--count 64 --out {things}.png
 .venv/bin/python -m pipelines.generate {wanted}--count 1000 --out samples/
 ```"""

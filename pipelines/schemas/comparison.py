@@ -21,6 +21,19 @@ class MethodSummary(Schema):
     peak_memory_bytes: int
 
 
+Things = Literal["images", "samples"]
+"""What is made, as people call it."""
+
+
+def one_of(things: Things) -> str:
+    """One of them, with its article.
+
+    >>> one_of("images")
+    'an image'
+    """
+    return {"images": "an image", "samples": "a sample"}[things]
+
+
 Verdict = Literal["reproduced", "partly", "not_reproduced", "inconclusive", "not_measured"]
 
 
@@ -58,11 +71,11 @@ class Comparison(Schema):
     nfe: int
     winner: str = Field(description="the method whose row at `nfe` evaluations is best by `metric`")
     data_md5: str
-    things: Literal["images", "samples"] = Field(default="images", description="what is made, as people call it")
+    things: Things = Field(default="images", description="what is made, as people call it")
     roles: Roles = Field(default=Roles(), description="that methods have in the claims; files of before had these")
     claims: list[Claim]
 
     @property
     def thing(self) -> str:
         """One of them, with its article."""
-        return {"images": "an image", "samples": "a sample"}[self.things]
+        return one_of(self.things)

@@ -35,7 +35,9 @@ def test_from_train_to_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         asked.append((folder, sampler))
         return row("ddpm", 10, 10, 50.0)
 
-    found = snapshots.along("diffusion", [row("ddim", 10, 10, 6.0), finished, better], measure)
+    rows = [row("ddim", 10, 10, 6.0), finished, better]
+    assert snapshots.of_itself(rows) == 1
+    found = snapshots.along("diffusion", finished, measure)
     assert asked == [(SNAPSHOTS / "diffusion" / seen, finished.sampler) for seen in ("640", "6400")]
     assert [(one.images_seen, one.distance) for one in found] == [(640, 50.0), (6400, 50.0), (9600, 5.0)]
 
@@ -72,12 +74,12 @@ def test_networks_that_samplers_lead_away_from(tmp_path: Path, monkeypatch: pyte
 def test_without_snapshots_there_is_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     snapshots.keep("diffusion", Path("made"), images_seen=9600)
-    assert snapshots.along("diffusion", [row("ddpm", 10, 10, 5.0)], lambda *_: pytest.fail("nothing to measure")) == []
+    assert snapshots.along("diffusion", row("ddpm", 10, 10, 5.0), lambda *_: pytest.fail("nothing to measure")) == []
 
 
 def test_what_was_seen_before_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     tiny_generator().save(Path("made", "640"))
     snapshots.keep("more", Path("made"), images_seen=9600, before=1000)
-    found = snapshots.along("more", [row("euler", 10, 10, 5.0)], lambda *_: row("euler", 10, 10, 50.0))
+    found = snapshots.along("more", row("euler", 10, 10, 5.0), lambda *_: row("euler", 10, 10, 50.0))
     assert [one.images_seen for one in found] == [1640, 10600]
