@@ -41,6 +41,9 @@ for stage in with_needs(stages, sys.argv[2:]):
 """The other stages in one process: each by itself would take longer to start than to train."""
 
 
+GUIDANCE = {"by": "snapshot", "scale": 1.5}
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, prepared: Project) -> Project:
     """A project in which every row of methods/ has been added, trained and evaluated."""
@@ -49,7 +52,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, prepared: Project) -> Pro
     project.run("python", "-c", ADD % METHODS)
     rows = yaml.safe_load((project.folder / "params.yaml").read_text())["methods"]
     project.set_all({f"methods.{name}.samplers": [brief(one) for one in row["samplers"]] for name, row in rows.items()})
-    guided = {"solver": "euler", "steps": [5], "guidance": {"by": "snapshot", "scale": 1.5}}
+    guided = {"solver": "euler", "steps": [5], "guidance": GUIDANCE}
     project.set(methods__ot_cfm__samplers=[{"solver": "euler", "steps": [1, 5, 10]}, guided])
     project.set(methods__rectified_flow__pairs__count=2000, methods__one_step__pairs__count=2000)
     project.run("dvc", "repro", BY_DVC)
@@ -103,6 +106,14 @@ def test_a_method_is_measured_led_away_from_its_own_snapshot(measured: Project) 
     assert (plain.nfe, guided.nfe) == (5, 10)
     assert guided.distance != plain.distance
     assert guided.distance < 2 * plain.distance
+
+
+def test_two_processes_agree_where_all_samplers_lead_away_from_a_snapshot(measured: Project) -> None:
+    """By none of them the way of the training can be followed: neither draws what the other does not ask for."""
+    measured.set(methods__ot_cfm__samplers=[{"solver": "euler", "steps": [5], "guidance": GUIDANCE}])
+    measured.run("torchrun", "--standalone", "--nproc-per-node=2", "-m", "pipelines.evaluate", "ot_cfm")
+    evaluation = Evaluation.load(measured.folder / "metrics/evaluate/ot_cfm.json")
+    assert (len(evaluation.rows), evaluation.along) == (1, [])
 
 
 def distance(folder: Path, images: object) -> float:
