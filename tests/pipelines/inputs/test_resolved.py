@@ -142,7 +142,7 @@ def test_nothing_is_made_of_settings_but_what_is_written_down() -> None:
     """What a stage has by a method of a section, of_... in pipelines/inputs/settings.py resolves: the code of params
     stands beside. Whoever adds a method makes sure of that, and adds its name here."""
     known = {"choice", "count", "each", "each_sampler", "evaluations", "is_encoded", "label", "steps"}
-    known |= {"is_coded", "measures", "pictures"}  # of a dataset, by its name and options
+    known |= {"is_coded", "measures", "pictures", "things"}  # of a dataset, by its name and options
     known |= {"without_what_is_usual"}  # of a row's objective, which is written down by its choice
     classes = [one for module in (params, sections) for one in vars(module).values() if inspect.isclass(one)]
     found = {
