@@ -229,7 +229,7 @@ def method(facts: Facts) -> str:
 
 def budget(facts: Facts) -> str:
     train, prepared, trained = facts.settings.train, facts.prepared, facts.trained
-    words = [f"{train.images_seen:,} images seen in batches of {train.batch_size}"]
+    words = [f"{train.images_seen:,} {facts.things} seen in batches of {train.batch_size}"]
     if prepared is not None and train.images_seen is not None:
         words.append(f"each about {train.images_seen / prepared.train_images:.2g} times")
     words += [f"learning rate {train.learning_rate}", f"seed {train.seed}"]
@@ -245,7 +245,7 @@ def budget(facts: Facts) -> str:
         words.append(timed(duration(trained.seconds), trained.machine_load))
     if trained is not None and (before := trained.before) is not None:
         words.append(
-            f"from the network of {before.method}, which had seen {before.images_seen:,} images in "
+            f"from the network of {before.method}, which had seen {before.images_seen:,} {facts.things} in "
             f"{duration(before.seconds)}"
         )
     return ", ".join(words)

@@ -156,10 +156,21 @@ def test_a_card_that_is_too_long_for_mlflow_ends_with_a_whole_section_and_says_w
 
 @pytest.mark.parametrize("label", ["Bag", "children's", "日本"])
 def test_the_shell_reads_the_request_as_it_was_meant(label: str) -> None:
-    command = by_http("some-generator", Example("label", label)).split("```")[1]
+    command = by_http("some-generator", Example("label", label), "images", "rows").split("```")[1]
     _, body = command.split(" -d ")
     sent = json.loads(shlex.split(body)[0])
     assert sent["inputs"] == [{"label": label}]
+
+
+def test_what_is_no_picture_is_called_a_sample(facts: Facts) -> None:
+    dataset = facts.settings.dataset.model_copy(update={"name": "turbulence"})
+    codec = {"name": "standardised", "stored": [2, 8, 8]}
+    config = facts.config.model_copy(update={"codec": codec})
+    settings = facts.settings.model_copy(update={"dataset": dataset})
+    page = page_of(replace(facts, settings=settings, config=config))
+    assert "images" not in page.lower()
+    assert "calls of the network a sample" in page
+    assert "nested lists, (2, 8, 8), as the data are stored" in page
 
 
 def test_a_dataset_without_labels(facts: Facts) -> None:
