@@ -146,7 +146,7 @@ def what_is_asked(
         row, by_it = by_the_deciding(bench, rows, nfe)
         figures = follow(by_it, bench.dataset, bench.chosen, bench.workers)
         followed = Following(sampler=row.sampler, nfe=row.nfe, figures=figures)
-        tracked.metrics({f"captions/{one.kind} {one.what} {one.of}": one.share for one in figures}, row.nfe)
+        report_captions(tracked, followed)
     if is_given_a_part(bench.generator):
         row, by_it = by_the_deciding(bench, rows, nfe)
         completion = completing.completed(by_it, row, bench.dataset, bench.chosen, bench.workers)
@@ -206,6 +206,11 @@ def report(run: tracking.StageRun, method: str, extractor: str, row: EvaluationR
     values |= {name: figure.value for name, figure in row.figures.items() if figure.value is not None}
     whole = {f"{distance_key(extractor)}/{method}/{row.solver}": row.distance}
     run.metrics({f"{row.solver}/{name}": value for name, value in values.items()}, row.nfe, whole)
+
+
+def report_captions(run: tracking.StageRun, found: Following) -> None:
+    """How captions are followed, into MLflow."""
+    run.metrics({f"captions/{one.kind} {one.what} {one.of}": one.share for one in found.figures}, found.nfe)
 
 
 def log_settings(run: tracking.StageRun, stage: Stage, settings: Params, method: str) -> None:
