@@ -7,15 +7,16 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fm.errors import TryLater, UserError
 from fm.text.finding import VARIABLE
-from pipelines.project import cache_dir
+from pipelines.project import ROOT, cache_dir
 
 PLAIN = {
     "accept": [],
@@ -49,13 +50,30 @@ def run(main: Callable[[], None]) -> None:
     try:
         require_arguments()
         keep_encoders_in_cache()
-        main()
+        with warnings_in_a_line():
+            main()
     except UserError as error:
         await_the_first()
         print(error, file=sys.stderr)
         sys.exit(os.EX_TEMPFAIL if isinstance(error, TryLater) else 1)
     finally:
         gc.freeze()  # Python's end would look through all that is left, once more
+
+
+@contextmanager
+def warnings_in_a_line() -> Iterator[None]:
+    """Our own, of texts that are cut for instance: people need no line of our code for that."""
+    usual = warnings.formatwarning
+
+    def told(message: Any, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+        ours = any(Path(filename).is_relative_to(ROOT / package) for package in ("fm", "pipelines"))
+        return f"warning: {message}\n" if ours else usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = told
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def import_without_collecting() -> None:

@@ -21,9 +21,6 @@ python -m pipelines.generate --prompts lines.txt --out samples/           files,
 """
 
 import argparse
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +64,7 @@ def main() -> None:
         asks = given_in(generator.conditioner, chosen.given)
     generator = generator.away_from(negative_for(generator.conditioner, chosen.negative))
     try:
-        with warnings_in_a_line():
-            print(make(chosen, Job(generator, chosen.seed, asks, chosen.count)))
+        print(make(chosen, Job(generator, chosen.seed, asks, chosen.count)))
     except ValueError as error:  # a solver that can't walk the model's path
         raise UserError(str(error)) from None
     except OSError as error:
@@ -221,17 +217,6 @@ def sheet_of(chosen: argparse.Namespace, job: "Job") -> "Sheet":
         case "interpolation":
             return sheets.interpolation(job, chosen.interpolate, COLUMNS)
     return sheets.sheet(job)
-
-
-@contextmanager
-def warnings_in_a_line() -> Iterator[None]:
-    """Of texts that are cut, for instance: people need no line of our code for that."""
-    before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-    try:
-        yield
-    finally:
-        warnings.formatwarning = before
 
 
 def place(text: str) -> "Path | s3.Place":

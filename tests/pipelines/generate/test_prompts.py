@@ -18,6 +18,7 @@ from fm.errors import UserError
 from fm.generator import Generator
 from fm.text import EncoderError
 from pipelines.generate import __main__ as generate
+from pipelines.program import warnings_in_a_line
 from tests.fm.conftest import tiny_generator
 from tests.fm.text.tiny import HOSTILE, text_generator, tiny_encoder
 
@@ -126,7 +127,7 @@ def test_a_grid_has_a_row_for_each_prompt_and_noise_and_a_column_for_each_scale(
 def test_texts_that_are_cut_are_told_in_a_line(
     model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), warnings_in_a_line():
         monkeypatch.setattr(warnings, "showwarning", printed)  # which pytest keeps for itself
         ask(monkeypatch, "--prompt 'a red heart a red heart' --count 1")
     assert capsys.readouterr().err == "warning: 1 of 1 texts have more than 6 tokens, and are cut there\n"
