@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fm import devices, images
+from fm.codecs import Codec
 from fm.conditions import Conditioner, Text
 from fm.errors import UserError, shown
 from fm.films import playing
@@ -37,6 +38,7 @@ MOST_IMAGES, MOST_EVALUATIONS = 64, 200
 MOST_CHARACTERS = 1000  # of a text: an address has no room for as many as a model takes
 MOST_GUIDANCE = 100.0
 SHEET_WIDTH = 2048  # pixels, which large pictures share
+LARGE = 256  # pixels of a side, from which on fewer of them do
 LAST_SEED = 999  # of the slider
 DEFAULTS = {
     "label": ALL_LABELS,
@@ -195,13 +197,23 @@ def draw(method: str, generator: Generator, wanted: Wanted) -> Made:
     started = time.perf_counter()
     made, nfe = sample(generator, wanted)
     seconds = time.perf_counter() - started
-    columns = min(wanted.count, 8)
+    columns = min(wanted.count, in_a_row(generator.codec))
     if (film := playing(made, generator.codec, columns, SHEET_WIDTH // columns)) is not None:
         return Made(method, generator.config.sampler.label, nfe, seconds, film_uri(film))
     small = images.reduced(pictures(made, generator.codec), SHEET_WIDTH // columns)
     sheet = images.grid(small, columns)
     picture = Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet)
     return Made(method, generator.config.sampler.label, nfe, seconds, data_uri(picture))
+
+
+def in_a_row(codec: Codec) -> int:
+    """How many stand side by side: of large pictures fewer, so that more of each is seen.
+
+    >>> from fm.codecs import Pixels
+    >>> in_a_row(Pixels((28, 28, 1))), in_a_row(Pixels((512, 512, 3)))
+    (8, 4)
+    """
+    return 4 if len(codec.stored) == 3 and min(codec.stored[:2]) >= LARGE else 8
 
 
 def create_app(known: Mapping[str, Trained]) -> FastAPI:
