@@ -25,7 +25,8 @@ from pipelines.schemas.evaluation import EvaluationRow
 
 @dataclass(frozen=True)
 class Bench:
-    """
+    """One worker's.
+
     Attributes:
         chosen: how it is evaluated.
         samplers: all of the method's.

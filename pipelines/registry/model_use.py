@@ -47,7 +47,7 @@ def instructions(name: str, conditioner: Conditioner, codec: Codec, things: str)
     example = Example.of(conditioner)
     parts = [
         from_python(name, example, stored(codec), things),
-        by_http(name, example, things, nested(codec)),
+        by_http(name, example, things, as_lists(codec)),
         on_the_command_line(example, things),
     ]
     if isinstance(conditioner, Given):
@@ -76,7 +76,7 @@ def stored(codec: Codec) -> str:
     return f"Data are {codec.dtype} (number, {', '.join(map(str, codec.stored))})"
 
 
-def nested(codec: Codec) -> str:
+def as_lists(codec: Codec) -> str:
     """What a list in an answer has, in words."""
     if codec.dtype == "uint8" and len(codec.stored) == 3:
         return "(height, width, channels), 0 to 255"
